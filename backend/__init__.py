@@ -1,0 +1,1 @@
+"""Pure Python over one study's tables; knows no Streamlit."""

@@ -1,0 +1,114 @@
+"""Where studies live, and one study's manifest and read-only DuckDB connection over its tables."""
+
+import json
+from functools import cached_property
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from backend.errors import EmptySelection, MissingTable, StudyNotFound
+from backend.schema import MANIFEST, SCHEMA_VERSION, TABLES
+
+ROOT = Path(__file__).resolve().parent.parent
+STUDIES = ROOT / "data"
+MEMORY_LIMIT = "1GB"  # of one study's connection; DuckDB spills or fails clearly beyond it
+
+BUILDERS = {
+    "scaling": "python -m precompute published",
+    "alignment": "python -m precompute published",
+    "tail": "python -m precompute published",
+}
+
+
+class Study:
+    """One folder of tables that belong together, opened for reading.
+
+    Raises StudyNotFound where the folder holds no complete study of this schema version.
+    """
+
+    def __init__(self, folder: Path, manifest: dict | None = None):
+        """`manifest` is given by a step that still writes the study; otherwise the folder's own is read."""
+        self.folder = Path(folder)
+        self.name = self.folder.name
+        self.manifest = _read_manifest(self.folder) if manifest is None else manifest
+
+    @property
+    def title(self) -> str:
+        """The study's title for people."""
+        return self.manifest["title"]
+
+    @cached_property
+    def tables(self) -> frozenset[str]:
+        """The names of the tables that lie in the folder."""
+        return frozenset(name for name in TABLES if (self.folder / f"{name}.parquet").is_file())
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(
+            config={
+                "memory_limit": MEMORY_LIMIT,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            }
+        )
+        for name in sorted(self.tables):
+            path = str(self.folder / f"{name}.parquet").replace("'", "''")
+            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{path}')")
+        return connection
+
+    def has(self, *names: str) -> bool:
+        """Whether all these tables lie in the study."""
+        return set(names) <= self.tables
+
+    def require(self, *names: str) -> None:
+        """Raises MissingTable, with the command that builds it, for the first table that the study lacks."""
+        for name in names:
+            if name not in self.tables:
+                command = BUILDERS.get(name, "python -m precompute published")
+                raise MissingTable(f"Study '{self.name}' has no table '{name}'. Build it: {command}")
+
+    def query(self, sql: str, **parameters) -> pd.DataFrame:
+        """The rows of a parametrised query (`$name`) as a frame.
+
+        Each call works on its own cursor, so that sessions may ask at the same time.
+        """
+        cursor = self._connection.cursor()
+        try:
+            return cursor.execute(sql, parameters or None).df()
+        finally:
+            cursor.close()
+
+    def ask(self, table: str, sql: str, nothing: str, **parameters) -> pd.DataFrame:
+        """`query` behind two guards: MissingTable without the table, EmptySelection(`nothing`) without rows."""
+        self.require(table)
+        rows = self.query(sql, **parameters)
+        if rows.empty:
+            raise EmptySelection(nothing)
+        return rows
+
+
+def _read_manifest(folder: Path) -> dict:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise StudyNotFound(
+            f"No complete study in {folder}: it has no {MANIFEST}. Build the published one: python -m precompute published"
+        )
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        version = manifest["schema_version"]
+    except (ValueError, KeyError) as error:
+        raise StudyNotFound(
+            f"{path} cannot be read. See what is wrong: python -m precompute check --study {folder}"
+        ) from error
+    if version != SCHEMA_VERSION:
+        raise StudyNotFound(
+            f"Study '{folder.name}' has schema version {version}, this program reads {SCHEMA_VERSION}. "
+            "Build it again: python -m precompute published --force"
+        )
+    return manifest
+
+
+def list_studies(root: Path = STUDIES) -> list[str]:
+    """The names of the complete studies under a folder, sorted; empty where there is none."""
+    return sorted(path.parent.name for path in Path(root).glob(f"*/{MANIFEST}"))

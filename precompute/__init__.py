@@ -1,0 +1,1 @@
+"""Offline steps that make a study's tables: `python -m precompute STEP`."""

@@ -1,0 +1,248 @@
+"""Imports the paper's released results into a study.
+
+Reads: the release, as a folder, a .tar.gz or a URL. Writes: data/published, every table of a study but `samples`, `hits`.
+Cost: see benchmarks/README.md. The command: python -m precompute published [--source DIR|FILE.tar.gz|URL] [--out DIR]
+"""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from backend.errors import SourceError, TailscopeError
+from backend.schema import MANIFEST, SCHEMA_VERSION, TABLES, write_manifest, write_table
+from backend.study import ROOT, STUDIES, Study
+from backend.words import lemmas
+from precompute import release as paper
+from precompute.fits import build_scaling
+from precompute.release import Release, concept_of
+from precompute.source import describe_source, download, read_members
+
+DEFAULT_OUT = STUDIES / "published"
+DOWNLOADS = STUDIES / "downloads"
+COPY_NAME = "frequency_determines_performance*"
+COPY_PLACES = (ROOT, ROOT.parent, ROOT.parent / "data", ROOT.parent / "shared" / "data", DOWNLOADS)
+
+Say = Callable[[str, float], None]  # a stage's name, and the fraction of it that is done
+
+
+def find_copy(places: tuple[Path, ...] = COPY_PLACES) -> Path | None:
+    """A copy of the release in or beside the checkout: an archive or a folder that has `search_counts`."""
+    for place in places:
+        for path in sorted(place.glob(COPY_NAME)):
+            if path.name.endswith(".tar.gz") or (path / "search_counts").is_dir():
+                return path
+    return None
+
+
+def locate_source(source: str | None) -> Path:
+    """The folder or archive to read: the one named, a copy beside the checkout, or the release fetched from GitHub."""
+    if source and "://" in source:
+        return download(source, DOWNLOADS)
+    if source:
+        path = Path(source)
+        if not path.exists():
+            raise SourceError(
+                f"No release at {source}. Name a folder, a .tar.gz file or a URL, or leave --source out."
+            )
+        return path
+    return find_copy() or download(paper.ARCHIVE_URL, DOWNLOADS)
+
+
+def build_published(source: Path, out: Path, say: Say, *, force: bool = False) -> dict | None:
+    """Builds the study and returns its manifest; None where it is already there, from this very source.
+
+    Everything is written into a folder beside `out` and moved there at the end, so that `out` is always complete or
+    absent; a killed import leaves `out` as it was and starts again. Raises TailscopeError where `out` holds something else.
+    """
+    described = describe_source(source)
+    if not force and _is_current(out, described):
+        return None
+    part = out.with_name(f".{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    release = read_release(source, say)
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "study": out.name,
+        "title": "The paper's results",
+        "description": "Counts, accuracies and misalignment that the authors of the paper released.",
+        "source": f"{paper.PAPER}; {paper.REPOSITORY}",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "built_with": _built_with(),
+        "arguments": {"published": {"source": described}},
+        "counts": {"published": {"files": release.files.entry(), "values": release.values.entry()}},
+        "files": dict(release.imported),
+        "faults": release.faults,
+        "absent": paper.list_absent(release),
+        "unpooled_tasks": paper.UNPOOLED_TASKS,
+        "method_notes": paper.METHOD_NOTES,
+        "tables": {},
+    }
+    tables = build_tables(release)
+    for done, (name, table) in enumerate(tables.items(), start=1):
+        say("writing tables", done / len(tables))
+        manifest["tables"][name] = write_table(part, name, table)
+    fits = build_scaling(Study(part, manifest), lambda done: say("fitting scaling lines", done))
+    if not fits.empty:
+        manifest["tables"]["scaling"] = write_table(part, "scaling", _to_arrow("scaling", fits))
+    write_manifest(part, manifest)
+    _move_into_place(part, out)
+    return manifest
+
+
+def read_release(source: Path, say: Say) -> Release:
+    """Parses the source. Raises SourceError where it holds no file of the release at all."""
+    seen = 0
+
+    def tick(path: str) -> None:
+        nonlocal seen
+        seen += 1
+        say(
+            "reading the release", min(seen / 900, 1.0)
+        )  # the release has 865 files; more only hold the bar at its end
+
+    release = paper.read_release(read_members(source), tick)
+    if not release.counts:
+        raise SourceError(
+            f"{source} holds no count file (search_counts/TASK_CORPUS_METHOD_search_counts.json), so it is no copy of "
+            f"the release. Expected: a folder or .tar.gz of {paper.REPOSITORY}"
+        )
+    if release.tail_labels and release.tail_scores:
+        scored = {row[4] for row in release.tail_scores}
+        if strange := sorted(scored ^ set(release.tail_labels)):
+            release.file_faults.append(
+                f"let_it_wag_class_list.txt: {len(strange)} names differ from the results: {strange[:3]}"
+            )
+    return release
+
+
+def build_tables(release: Release) -> dict[str, pa.Table]:
+    """The study's tables of a release, but for `scaling`; a table that would be empty is left out."""
+    counts = pd.DataFrame(release.counts, columns=["task", "corpus", "modality", "method", "label", "count"])
+    scores, tail = (
+        pd.DataFrame(rows, columns=["task", "kind", "model", "setting", "label", "value", "n"])
+        for rows in (release.scores, release.tail_scores)
+    )
+    concepts = _build_concepts(counts, scores, tail)
+    named = concepts[["task", "label", "concept"]]
+    corpora = [(*row[:3], None, row[3]) for row in paper.CORPORA if row[0] in set(counts["corpus"])]
+    tables = {
+        "concepts": concepts,
+        "corpora": pd.DataFrame(corpora, columns=["corpus", "title", "pairs", "indexed", "source"]),
+        "frequency": counts.merge(named, on=["task", "label"]).sort_values(
+            ["corpus", "method", "task", "label"]
+        ),
+        "models": _build_models(scores, tail, {row[0] for row in corpora}),
+        "performance": scores.merge(named, on=["task", "label"]).sort_values(
+            ["kind", "model", "setting", "task", "label"]
+        ),
+        "overall": _build_overall(release, set(tail["model"])),
+        "alignment": _build_alignment(release),
+        "tail": tail.merge(named, on=["task", "label"]).sort_values(["model", "label"]),
+    }
+    return {name: _to_arrow(name, frame) for name, frame in tables.items() if len(frame)}
+
+
+def _to_arrow(name: str, frame: pd.DataFrame) -> pa.Table:
+    schema = TABLES[name].schema
+    return pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+
+
+def _build_concepts(counts: pd.DataFrame, scores: pd.DataFrame, tail: pd.DataFrame) -> pd.DataFrame:
+    """Every (task, label) that is counted or scored, with its concept and words."""
+    kinds = scores.drop_duplicates("task").set_index("task")["kind"].to_dict()
+    pairs = pd.concat([frame[["task", "label"]] for frame in (counts, scores, tail)]).drop_duplicates()
+    pairs = pairs.sort_values(["task", "label"], ignore_index=True)
+    concepts = [concept_of(task, label) for task, label in zip(pairs["task"], pairs["label"], strict=True)]
+    fallback = ["generation" if task.startswith("t2i") else "classification" for task in pairs["task"]]
+    return pairs.assign(
+        kind=[kinds.get(task, other) for task, other in zip(pairs["task"], fallback, strict=True)],
+        concept=concepts,
+        words=[lemmas(concept) for concept in concepts],
+    )
+
+
+def _build_models(scores: pd.DataFrame, tail: pd.DataFrame, corpora: set[str]) -> pd.DataFrame:
+    """Every scored model. Text-to-image models carry their own names; the paper counts LAION-Aesthetics for them all."""
+    generation = set(scores.loc[scores["kind"] == "generation", "model"])
+    rows = []
+    for model in sorted(set(scores["model"]) | set(tail["model"])):
+        architecture, _, pretraining = (
+            (model, "", "laion_aesthetics") if model in generation else model.partition("/")
+        )
+        corpus = pretraining if pretraining in corpora else None
+        rows.append((model, architecture, pretraining or None, corpus, None))
+    return pd.DataFrame(rows, columns=["model", "architecture", "pretraining", "corpus", "checkpoint"])
+
+
+def _build_overall(release: Release, tail_models: set[str]) -> pd.DataFrame:
+    """Scores over whole tasks, with the ImageNet figures by hand for the tail models that the release does not score."""
+    columns = ["task", "kind", "model", "setting", "value", "source"]
+    overall = pd.DataFrame(release.overall, columns=columns)
+    scored = set(overall.loc[(overall["task"] == "imagenet") & (overall["setting"] == "ensemble"), "model"])
+    by_hand = [
+        ("imagenet", "classification", model, "ensemble", value, paper.BY_HAND_SOURCE)
+        for model, value in paper.IMAGENET_BY_HAND.items()
+        if model in tail_models - scored
+    ]
+    return pd.concat([overall, pd.DataFrame(by_hand, columns=columns)], ignore_index=True)
+
+
+def _build_alignment(release: Release) -> pd.DataFrame:
+    rows = [(corpus, "lemmatized+rampp@0.7", *figures) for corpus, *figures in sorted(release.alignment)]
+    return pd.DataFrame(rows, columns=["corpus", "method", "misaligned", "degree", "degree_extracted"])
+
+
+def _built_with() -> dict:
+    try:
+        git = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, timeout=10, check=True
+        )
+        revision = git.stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        revision = None  # a copy of the project without its history
+    libraries = ("duckdb", "numpy", "pandas", "pyarrow", "scipy", "spacy", "spacy-lookups-data")
+    return {"revision": revision, "python": platform.python_version()} | {
+        name: version(name) for name in libraries
+    }
+
+
+def _is_current(out: Path, described: dict) -> bool:
+    """Whether `out` already holds this study from this source; raises TailscopeError where it holds another."""
+    if not out.exists() or not any(out.iterdir()):
+        return False
+    path = out / MANIFEST
+    if not path.is_file():
+        raise TailscopeError(f"{out} is not empty and holds no study. Name another folder with --out.")
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    arguments = manifest.get("arguments", {})
+    if "published" not in arguments:
+        raise TailscopeError(
+            f"{out} holds another study ('{manifest.get('title')}'). Name another folder with --out."
+        )
+    if manifest["schema_version"] != SCHEMA_VERSION:
+        return False
+    if arguments["published"]["source"] != described:
+        raise TailscopeError(
+            f"{out} was built from another source ({arguments['published']['source']['name']}). "
+            "Replace it with --force, or name another folder with --out."
+        )
+    return described["form"] != "folder"  # a folder has no checksum: build again
+
+
+def _move_into_place(part: Path, out: Path) -> None:
+    old = out.with_name(f".{out.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        os.replace(out, old)
+    os.replace(part, out)
+    shutil.rmtree(old, ignore_errors=True)

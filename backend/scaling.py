@@ -21,6 +21,7 @@ RESAMPLES = 1000
 SEED = 0
 BAND = (10, 90)  # percentiles of the residuals: four concepts in five score inside the band
 FEWEST_POINTS = 3
+PERCENT_KINDS = ("classification", "retrieval")
 
 _POINTS = """
 WITH scores AS (
@@ -35,6 +36,31 @@ FROM scores JOIN counts USING (task, concept)
 QUALIFY scores.label = counts.label
      OR NOT bool_or(scores.label = counts.label) OVER (PARTITION BY scores.task, scores.label)
 ORDER BY scores.task, scores.label, counts.count
+"""
+
+_OWN_POINTS = """
+SELECT models.corpus, models.model, frequency.count, performance.value, performance.task
+FROM performance JOIN models USING (model)
+JOIN frequency ON frequency.corpus = models.corpus AND frequency.task = performance.task
+              AND frequency.concept = performance.concept AND frequency.method = $method
+WHERE performance.kind = $kind AND performance.setting = $setting AND list_contains($tasks, performance.task)
+  AND ($models IS NULL OR list_contains($models, models.model))
+QUALIFY performance.label = frequency.label OR NOT bool_or(performance.label = frequency.label)
+        OVER (PARTITION BY models.model, performance.task, performance.label)
+"""
+
+_CONCEPT_SCORES = """
+SELECT performance.model, performance.task, performance.label, performance.value, models.corpus AS corpus,
+       frequency.count, scaling.* EXCLUDE (model, corpus)
+FROM performance JOIN models USING (model)
+LEFT JOIN frequency ON frequency.corpus = models.corpus AND frequency.task = performance.task
+                   AND frequency.concept = performance.concept AND frequency.method = $method
+LEFT JOIN scaling ON scaling.model = models.model AND scaling.corpus = models.corpus AND scaling.method = $method
+                 AND scaling.kind = $kind AND scaling.setting = $setting AND scaling.tasks = 'pooled'
+WHERE performance.concept = $concept AND performance.kind = $kind AND performance.setting = $setting
+QUALIFY frequency.label IS NULL OR performance.label = frequency.label
+     OR NOT bool_or(performance.label = frequency.label) OVER (PARTITION BY models.model, performance.task, performance.label)
+ORDER BY models.corpus IS NULL, models.corpus, performance.model, performance.task, performance.label
 """
 
 
@@ -111,11 +137,37 @@ def log_count(count):
 
 def pooled_tasks(study: Study, kind: str) -> list[str]:
     """The tasks of a kind whose points share one fit: those with scores, less the manifest's `unpooled_tasks`."""
-    tasks = study.query("SELECT DISTINCT task FROM performance WHERE kind = $kind ORDER BY task", kind=kind)[
-        "task"
-    ]
+    tasks = study.query("SELECT DISTINCT task FROM performance WHERE kind = $kind ORDER BY task", kind=kind)["task"]
     apart = study.manifest.get("unpooled_tasks", [])
     return [task for task in tasks if task not in apart]
+
+
+def list_settings(study: Study) -> pd.DataFrame:
+    """kind, setting: every setting that has scores; within a kind the study's own default first."""
+    study.require("performance")
+    rows = study.query("SELECT DISTINCT kind, setting FROM performance ORDER BY ALL")
+    defaults = set(study.manifest.get("default_settings", {}).items())
+    chosen = [(kind, setting) in defaults for kind, setting in zip(rows["kind"], rows["setting"], strict=True)]
+    return rows.assign(other=[not default for default in chosen]).sort_values(
+        ["kind", "other"], kind="stable", ignore_index=True
+    )[["kind", "setting"]]
+
+
+def list_models(study: Study, kind: str, setting: str) -> pd.DataFrame:
+    """model, corpus (null where its data is not in the study), score: models with scores, those with a corpus first.
+
+    score is the mean over the tasks of their overall value, null where the study has none.
+    """
+    study.require("models", "performance")
+    return study.query(
+        """WITH scored AS (SELECT DISTINCT model FROM performance WHERE kind = $kind AND setting = $setting),
+                means AS (SELECT model, avg(value) AS score FROM overall WHERE kind = $kind AND setting = $setting
+                          GROUP BY model)
+           SELECT model, corpus, score FROM models JOIN scored USING (model) LEFT JOIN means USING (model)
+           ORDER BY corpus IS NULL, corpus, model""",
+        kind=kind,
+        setting=setting,
+    )
 
 
 def join_points(
@@ -228,6 +280,102 @@ def bootstrap_pearson(x: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np
         r = covariance / np.sqrt(np.maximum(variance_x[:, None] * variance_y, 0))
     r[~np.isfinite(r)] = np.nan
     return _percentiles_without_nan(r, (2.5, 97.5))
+
+
+def find_fit(points: pd.DataFrame, study: Study, **selection) -> Fit:
+    """The fit through `join_points(study, **selection)`: the stored one where the selection is a model's own corpus and
+    a kind's pooled tasks, else fitted now. Both give the same numbers."""
+    if study.has("scaling") and set(selection["tasks"]) == set(pooled_tasks(study, selection["kind"])):
+        stored = study.query(
+            """SELECT * FROM scaling WHERE model = $model AND corpus = $corpus AND method = $method
+               AND setting = $setting AND kind = $kind AND tasks = 'pooled'""",
+            **{name: selection[name] for name in ("model", "corpus", "method", "setting", "kind")},
+        )
+        if len(stored) == 1 and stored["n"].iloc[0] == len(points):
+            return Fit.from_row(stored.iloc[0])
+    return fit_points(points, selection["kind"])
+
+
+def draw_models(
+    study: Study,
+    *,
+    kind: str,
+    setting: str,
+    method: str,
+    models: list[str] | None = None,
+    tasks: list[str] | None = None,
+) -> list[dict]:
+    """name, corpus, fit, bins of each model over its own corpus: what the plots of several models draw.
+
+    All models whose corpus is counted by the method, or those named; a model with fewer than three points is left out.
+    Raises EmptySelection where that leaves none.
+    """
+    study.require("models", "performance", "frequency")
+    tasks = tasks or pooled_tasks(study, kind)
+    points = study.query(_OWN_POINTS, kind=kind, setting=setting, method=method, models=models, tasks=tasks)
+    lines = []
+    for (corpus, model), part in points.groupby(["corpus", "model"], sort=True):
+        if len(part) >= FEWEST_POINTS:
+            selection = {"model": model, "corpus": corpus, "method": method, "setting": setting, "kind": kind}
+            fit = find_fit(part, study, **selection, tasks=tasks)
+            bins = bin_points(part["count"].to_numpy(), part["value"].to_numpy(), kind)
+            lines.append({"name": model, "corpus": corpus, "fit": fit, "bins": bins})
+    if not lines:
+        raise EmptySelection(f"No model has both scores ({kind}, {setting}) and a corpus counted by '{method}'.")
+    return lines
+
+
+def score_concept(study: Study, concept: str, *, kind: str, setting: str, method: str) -> pd.DataFrame:
+    """Every model's score on a concept beside what the concept's frequency in the model's own corpus predicts.
+
+    model, task, label, corpus, count, value, expected, low, high (of four concepts in five), extrapolates, factor (of
+    more samples for 10 more points). Null from `count` on for a model whose corpus or count is not in the study.
+    """
+    study.require("performance", "models")
+    rows = study.ask(
+        "scaling",
+        _CONCEPT_SCORES,
+        f"No model has a score on '{concept}' ({kind}, {setting}).",
+        concept=concept,
+        kind=kind,
+        setting=setting,
+        method=method,
+    )
+    bounds = (0, 100) if kind in PERCENT_KINDS else None
+    predicted = []
+    for row in rows.to_dict("records"):
+        if pd.isna(row["count"]) or pd.isna(row["slope"]):
+            predicted.append((np.nan, np.nan, np.nan, None, np.nan))
+            continue
+        fit = Fit.from_row(row)
+        band = fit.predict(row["count"], bounds=bounds)
+        predicted.append((band.value, band.low, band.high, band.extrapolates, fit.data_needed(10)))
+    columns = ["expected", "low", "high", "extrapolates", "factor"]
+    shown = rows[["model", "task", "label", "corpus", "count", "value"]]
+    return shown.join(pd.DataFrame(predicted, columns=columns, index=rows.index))
+
+
+def tabulate_fits(lines: list[dict]) -> pd.DataFrame:
+    """The fits of `draw_models` as a table: model, corpus, n, n_zero, slope, raw, binned and rank correlations, ..."""
+    rows = []
+    for line in lines:
+        fit = line["fit"]
+        rows.append(
+            {
+                "model": line["name"],
+                "corpus": line["corpus"],
+                "n": fit.n,
+                "n_zero": fit.n_zero,
+                "slope": fit.slope,
+                "within_task_slope": fit.within_task_slope,
+                "pearson_r": fit.pearson_r,
+                "interval": f"{fit.pearson_low:.3f} to {fit.pearson_high:.3f}",
+                "spearman_r": fit.spearman_r,
+                "binned_r": fit.binned_r,
+                "curvature_p": fit.curvature_p,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def find_residuals(points: pd.DataFrame, fit: Fit) -> pd.DataFrame:

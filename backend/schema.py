@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,10 @@ MODALITIES = ("text", "image", "joint")
 ROW_GROUP = 32_768  # a page reads one model's rows of `performance`: small groups let DuckDB skip the others
 
 
-def _field(name: str, kind: pa.DataType = pa.string(), *, null: bool = False) -> pa.Field:
+_STRING = pa.string()
+
+
+def _field(name: str, kind: pa.DataType = _STRING, *, null: bool = False) -> pa.Field:
     return pa.field(name, kind, nullable=null)
 
 
@@ -95,8 +97,7 @@ TABLES: dict[str, TableSpec] = {
     ),
     "overall": TableSpec(
         pa.schema(
-            [_field(name) for name in ("task", "kind", "model", "setting")]
-            + [_field("value", _F64), _field("source")]
+            [_field(name) for name in ("task", "kind", "model", "setting")] + [_field("value", _F64), _field("source")]
         ),
         ("task", "model", "setting"),
         _KIND,
@@ -169,7 +170,7 @@ def write_table(folder: Path, name: str, table: pa.Table) -> dict:
     path = folder / f"{name}.parquet"
     part = path.with_suffix(".parquet.part")
     pq.write_table(table, part, compression="zstd", row_group_size=ROW_GROUP)
-    os.replace(part, path)
+    part.replace(path)
     return {"rows": table.num_rows, "sha256": file_sha256(path)}
 
 
@@ -177,7 +178,7 @@ def write_manifest(folder: Path, manifest: dict) -> None:
     """Writes `manifest.json` last: it is what makes the folder a complete study."""
     part = folder / (MANIFEST + ".part")
     part.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, folder / MANIFEST)
+    part.replace(folder / MANIFEST)
 
 
 def file_sha256(path: Path) -> str:
@@ -233,9 +234,7 @@ def study_faults(folder: Path) -> list[str]:
         elif present and name not in listed:
             faults.append(f"{name}: {name}.parquet lies here, but the manifest does not list it")
         elif present:
-            faults += [
-                f"{name}: {fault}" for fault in _table_faults(folder / f"{name}.parquet", name, listed[name])
-            ]
+            faults += [f"{name}: {fault}" for fault in _table_faults(folder / f"{name}.parquet", name, listed[name])]
     return faults or _reference_faults(folder, set(listed))
 
 

@@ -1,6 +1,7 @@
 """Where studies live, and one study's manifest and read-only DuckDB connection over its tables."""
 
 import json
+import os
 from functools import cached_property
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from backend.errors import EmptySelection, MissingTable, StudyNotFound
 from backend.schema import MANIFEST, SCHEMA_VERSION, TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
-STUDIES = ROOT / "data"
+STUDIES = Path(os.environ.get("TAILSCOPE_DATA", ROOT / "data"))  # the folder of studies
 MEMORY_LIMIT = "1GB"  # of one study's connection; DuckDB spills or fails clearly beyond it
 
 BUILDERS = {
@@ -57,6 +58,11 @@ class Study:
             connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{path}')")
         return connection
 
+    @property
+    def token(self) -> str:
+        """Changes whenever the study is built anew: what a cache of its answers goes by."""
+        return f"{self.folder}@{self.manifest['created']}"
+
     def has(self, *names: str) -> bool:
         """Whether all these tables lie in the study."""
         return set(names) <= self.tables
@@ -92,7 +98,8 @@ def _read_manifest(folder: Path) -> dict:
     path = folder / MANIFEST
     if not path.is_file():
         raise StudyNotFound(
-            f"No complete study in {folder}: it has no {MANIFEST}. Build the published one: python -m precompute published"
+            f"No complete study in {folder}: it has no {MANIFEST}. "
+            "Build the published one: python -m precompute published"
         )
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from backend.errors import TailscopeError
 from backend.schema import study_faults
+from precompute.ledger import describe_entry
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console(stderr=True)
@@ -28,9 +29,7 @@ def published(
         typer.Option(help="Folder, .tar.gz file or URL; default: a copy beside the checkout, else GitHub."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The study's folder; default: data/published.")] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Build again, and replace what --out holds.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Build again, and replace what --out holds.")] = False,
 ) -> None:
     """Imports the paper's released results into a study.
 
@@ -41,10 +40,8 @@ def published(
     start = time.monotonic()
     path = locate_source(source)
     out = out or DEFAULT_OUT
-    console.print(f"Release: {path}")
-    with Progress(
-        TextColumn("{task.description:28}"), BarColumn(), TimeElapsedColumn(), console=console
-    ) as progress:
+    console.print(f"Release: {path}", markup=False, highlight=False, soft_wrap=True)
+    with Progress(TextColumn("{task.description:28}"), BarColumn(), TimeElapsedColumn(), console=console) as progress:
         bars: dict[str, int] = {}
 
         def say(stage: str, done: float) -> None:
@@ -69,12 +66,7 @@ def _report(manifest: dict, out: Path, seconds: float) -> None:
     for fault in manifest["faults"]:
         print(f"  fault:  {fault}")
     for unit, entry in manifest["counts"]["published"].items():
-        lost = sum(entry["dropped"].values())
-        reasons = "; ".join(f"{reason}: {count:,}" for reason, count in entry["dropped"].items())
-        print(
-            f"{unit}: read {entry['read']:,} = written {entry['written']:,} + dropped {lost:,}"
-            + (f" ({reasons})" if lost else "")
-        )
+        print(describe_entry(unit, entry))
     print(f"{out} is complete after {seconds:.1f} s.")
 
 
@@ -96,11 +88,12 @@ def check(
 
 
 def main() -> None:
-    """Runs a command; a TailscopeError becomes one message and exit code 1."""
+    """Runs a command; what a user can mend, a full or closed disk too, becomes one message and exit code 1."""
     try:
         app()
-    except TailscopeError as error:
-        console.print(f"[bold red]Error:[/] {error}", highlight=False)
+    except (TailscopeError, OSError) as error:
+        console.print("Error:", style="bold red", end=" ")
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
 
 

@@ -34,6 +34,8 @@ FROM counted JOIN scores USING (task, label)
 
 def build_scaling(study: Study, tick: Callable[[float], None] = lambda done: None) -> pd.DataFrame:
     """Every fit of a study: over a kind's pooled tasks (`tasks` = 'pooled') and over each task that stays apart."""
+    if not study.has("performance", "frequency", "models"):
+        return pd.DataFrame()
     combinations = study.query(
         """WITH scored AS (SELECT DISTINCT model, kind FROM performance),
                 counted AS (SELECT DISTINCT corpus, modality, method FROM frequency)
@@ -57,9 +59,7 @@ def _fit_scores(scores: pd.DataFrame, row, tasks: str) -> list[pd.DataFrame]:
     """Fits of all models and settings over the same points; columns that lack some points are fitted by themselves."""
     if scores.empty:
         return []
-    wide = scores.pivot(
-        index=["task", "label", "counted_label", "count"], columns=["model", "setting"], values="value"
-    )
+    wide = scores.pivot(index=["task", "label", "counted_label", "count"], columns=["model", "setting"], values="value")
     present = wide.notna().to_numpy()
     frames = []
     for pattern in np.unique(present, axis=1).T:

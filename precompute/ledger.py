@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Ledger:
-    """Counts of one unit ("values", "files"). `read` = `written` + all drops, or the step has a bug."""
+    """Counts of what one step handles. `read` = `written` + all drops, or the step has a bug."""
 
-    unit: str
     read: int = 0
     written: int = 0
     dropped: Counter = field(default_factory=Counter)
@@ -24,10 +23,14 @@ class Ledger:
         """The manifest's form of these counts."""
         return {"read": self.read, "written": self.written, "dropped": dict(sorted(self.dropped.items()))}
 
-    def sentence(self) -> str:
-        """One line for people: read = written + dropped, and why."""
-        lost = self.dropped.total()
-        reasons = ", ".join(f"{reason}: {count:,}" for reason, count in sorted(self.dropped.items()))
-        return f"{self.unit}: read {self.read:,} = written {self.written:,} + dropped {lost:,}" + (
-            f" ({reasons})" if reasons else ""
-        )
+
+def describe_entry(unit: str, entry: dict) -> str:
+    """One line for people: read = written + dropped, and why.
+
+    >>> describe_entry("values", {"read": 1200, "written": 1199, "dropped": {"empty label": 1}})
+    'values: read 1,200 = written 1,199 + dropped 1 (empty label: 1)'
+    """
+    dropped = entry["dropped"]
+    reasons = "; ".join(f"{reason}: {count:,}" for reason, count in dropped.items())
+    line = f"{unit}: read {entry['read']:,} = written {entry['written']:,} + dropped {sum(dropped.values()):,}"
+    return f"{line} ({reasons})" if reasons else line

@@ -1,15 +1,19 @@
 """Imports the paper's released results into a study.
 
-Reads: the release, as a folder, a .tar.gz or a URL. Writes: data/published, every table of a study but `samples`, `hits`.
-Cost: see benchmarks/README.md. The command: python -m precompute published [--source DIR|FILE.tar.gz|URL] [--out DIR]
+Reads: the release, as a folder, a .tar.gz or a URL. Writes: data/published, all tables but `samples` and `hits`.
+Cost: see benchmarks/README.md.
+The command: python -m precompute published [--source DIR|FILE.tar.gz|URL] [--out DIR]
 """
 
+import fcntl
+import hashlib
 import json
 import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -23,13 +27,22 @@ from backend.study import ROOT, STUDIES, Study
 from backend.words import lemmas
 from precompute import release as paper
 from precompute.fits import build_scaling
-from precompute.release import Release, concept_of
+from precompute.release import Release, concept_of, kind_of
 from precompute.source import describe_source, download, read_members
 
 DEFAULT_OUT = STUDIES / "published"
 DOWNLOADS = STUDIES / "downloads"
 COPY_NAME = "frequency_determines_performance*"
 COPY_PLACES = (ROOT, ROOT.parent, ROOT.parent / "data", ROOT.parent / "shared" / "data", DOWNLOADS)
+CODE = (  # what makes the tables
+    "backend/scaling.py",
+    "backend/schema.py",
+    "backend/words.py",
+    "precompute/fits.py",
+    "precompute/published.py",
+    "precompute/release.py",
+    "precompute/source.py",
+)
 
 Say = Callable[[str, float], None]  # a stage's name, and the fraction of it that is done
 
@@ -50,9 +63,7 @@ def locate_source(source: str | None) -> Path:
     if source:
         path = Path(source)
         if not path.exists():
-            raise SourceError(
-                f"No release at {source}. Name a folder, a .tar.gz file or a URL, or leave --source out."
-            )
+            raise SourceError(f"No release at {source}. Name a folder, a .tar.gz file or a URL, or leave --source out.")
         return path
     return find_copy() or download(paper.ARCHIVE_URL, DOWNLOADS)
 
@@ -60,16 +71,25 @@ def locate_source(source: str | None) -> Path:
 def build_published(source: Path, out: Path, say: Say, *, force: bool = False) -> dict | None:
     """Builds the study and returns its manifest; None where it is already there, from this very source.
 
-    Everything is written into a folder beside `out` and moved there at the end, so that `out` is always complete or
-    absent; a killed import leaves `out` as it was and starts again. Raises TailscopeError where `out` holds something else.
+    Everything is written into a folder beside `out` and moved there at the end, so that `out` is always complete
+    or absent; a killed import leaves `out` as it was and starts again. `force` replaces a study of the paper's
+    results, and nothing else: raises TailscopeError where `out` holds anything but that.
     """
+    out = out.resolve()
     described = describe_source(source)
-    if not force and _is_current(out, described):
+    if force:
+        _held_manifest(out)
+    elif _is_current(out, described):
         return None
+    release = read_release(source, say)
+    with _only_import(out.parent):
+        return _write_study(release, described, out, say)
+
+
+def _write_study(release: Release, described: dict, out: Path, say: Say) -> dict:
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    release = read_release(source, say)
+    part.mkdir()
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "study": out.name,
@@ -84,6 +104,10 @@ def build_published(source: Path, out: Path, say: Say, *, force: bool = False) -
         "faults": release.faults,
         "absent": paper.list_absent(release),
         "unpooled_tasks": paper.UNPOOLED_TASKS,
+        "default_settings": paper.DEFAULT_SETTINGS,
+        "tail": paper.TAIL,
+        "comparisons": paper.COMPARISONS,
+        "reported": paper.REPORTED,
         "method_notes": paper.METHOD_NOTES,
         "tables": {},
     }
@@ -106,15 +130,14 @@ def read_release(source: Path, say: Say) -> Release:
     def tick(path: str) -> None:
         nonlocal seen
         seen += 1
-        say(
-            "reading the release", min(seen / 900, 1.0)
-        )  # the release has 865 files; more only hold the bar at its end
+        say("reading the release", min(seen / 900, 1.0))  # the release has 865 files; more only hold the bar at its end
 
     release = paper.read_release(read_members(source), tick)
     if not release.counts:
         raise SourceError(
             f"{source} holds no count file (search_counts/TASK_CORPUS_METHOD_search_counts.json), so it is no copy of "
-            f"the release. Expected: a folder or .tar.gz of {paper.REPOSITORY}"
+            f"the release. Expected: a folder with search_counts in it, or a .tar.gz as GitHub packs "
+            f"{paper.REPOSITORY} (one top folder)."
         )
     if release.tail_labels and release.tail_scores:
         scored = {row[4] for row in release.tail_scores}
@@ -138,16 +161,14 @@ def build_tables(release: Release) -> dict[str, pa.Table]:
     tables = {
         "concepts": concepts,
         "corpora": pd.DataFrame(corpora, columns=["corpus", "title", "pairs", "indexed", "source"]),
-        "frequency": counts.merge(named, on=["task", "label"]).sort_values(
-            ["corpus", "method", "task", "label"]
-        ),
+        "frequency": counts.merge(named, on=["task", "label"]).sort_values(["corpus", "method", "task", "label"]),
         "models": _build_models(scores, tail, {row[0] for row in corpora}),
         "performance": scores.merge(named, on=["task", "label"]).sort_values(
             ["kind", "model", "setting", "task", "label"]
         ),
         "overall": _build_overall(release, set(tail["model"])),
         "alignment": _build_alignment(release),
-        "tail": tail.merge(named, on=["task", "label"]).sort_values(["model", "label"]),
+        "tail": tail.merge(named, on=["task", "label"]).sort_values(["model", "setting", "label"]),
     }
     return {name: _to_arrow(name, frame) for name, frame in tables.items() if len(frame)}
 
@@ -163,29 +184,26 @@ def _build_concepts(counts: pd.DataFrame, scores: pd.DataFrame, tail: pd.DataFra
     pairs = pd.concat([frame[["task", "label"]] for frame in (counts, scores, tail)]).drop_duplicates()
     pairs = pairs.sort_values(["task", "label"], ignore_index=True)
     concepts = [concept_of(task, label) for task, label in zip(pairs["task"], pairs["label"], strict=True)]
-    fallback = ["generation" if task.startswith("t2i") else "classification" for task in pairs["task"]]
     return pairs.assign(
-        kind=[kinds.get(task, other) for task, other in zip(pairs["task"], fallback, strict=True)],
+        kind=[kinds.get(task) or kind_of(task) for task in pairs["task"]],
         concept=concepts,
         words=[lemmas(concept) for concept in concepts],
     )
 
 
 def _build_models(scores: pd.DataFrame, tail: pd.DataFrame, corpora: set[str]) -> pd.DataFrame:
-    """Every scored model. Text-to-image models carry their own names; the paper counts LAION-Aesthetics for them all."""
+    """Every scored model. Text-to-image models have their own names; the paper counts LAION-Aesthetics for all."""
     generation = set(scores.loc[scores["kind"] == "generation", "model"])
     rows = []
     for model in sorted(set(scores["model"]) | set(tail["model"])):
-        architecture, _, pretraining = (
-            (model, "", "laion_aesthetics") if model in generation else model.partition("/")
-        )
+        architecture, _, pretraining = (model, "", "laion_aesthetics") if model in generation else model.partition("/")
         corpus = pretraining if pretraining in corpora else None
         rows.append((model, architecture, pretraining or None, corpus, None))
     return pd.DataFrame(rows, columns=["model", "architecture", "pretraining", "corpus", "checkpoint"])
 
 
 def _build_overall(release: Release, tail_models: set[str]) -> pd.DataFrame:
-    """Scores over whole tasks, with the ImageNet figures by hand for the tail models that the release does not score."""
+    """Scores over whole tasks, with the ImageNet figures by hand for tail models that the release does not score."""
     columns = ["task", "kind", "model", "setting", "value", "source"]
     overall = pd.DataFrame(release.overall, columns=columns)
     scored = set(overall.loc[(overall["task"] == "imagenet") & (overall["setting"] == "ensemble"), "model"])
@@ -194,7 +212,8 @@ def _build_overall(release: Release, tail_models: set[str]) -> pd.DataFrame:
         for model, value in paper.IMAGENET_BY_HAND.items()
         if model in tail_models - scored
     ]
-    return pd.concat([overall, pd.DataFrame(by_hand, columns=columns)], ignore_index=True)
+    overall = pd.concat([overall, pd.DataFrame(by_hand, columns=columns)], ignore_index=True)
+    return overall.sort_values(["task", "kind", "model", "setting"])
 
 
 def _build_alignment(release: Release) -> pd.DataFrame:
@@ -211,38 +230,71 @@ def _built_with() -> dict:
     except (OSError, subprocess.SubprocessError):
         revision = None  # a copy of the project without its history
     libraries = ("duckdb", "numpy", "pandas", "pyarrow", "scipy", "spacy", "spacy-lookups-data")
-    return {"revision": revision, "python": platform.python_version()} | {
-        name: version(name) for name in libraries
-    }
+    built_with = {"revision": revision, "code": _code_sha256(), "python": platform.python_version()}
+    return built_with | {name: version(name) for name in libraries}
+
+
+def _code_sha256() -> str:
+    """One checksum of the code that makes the tables: other code, other tables."""
+    return hashlib.sha256(b"".join((ROOT / path).read_bytes() for path in CODE)).hexdigest()
+
+
+def _held_manifest(out: Path) -> dict | None:
+    """The manifest of the paper's study that lies at `out`, None where nothing does; else raises TailscopeError."""
+    if not out.exists():
+        return None
+    if not out.is_dir():
+        raise TailscopeError(f"{out} is a file. Name a folder with --out.")
+    if not any(out.iterdir()):
+        return None
+    if not (out / MANIFEST).is_file():
+        raise TailscopeError(f"{out} is not empty and holds no study. Name another folder with --out.")
+    try:
+        manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+        title = manifest["title"]
+        if "published" in manifest["arguments"] and manifest["arguments"]["published"]["source"]["name"]:
+            return manifest
+    except (ValueError, KeyError, TypeError) as error:
+        raise TailscopeError(
+            f"{out / MANIFEST} cannot be read ({error!r}). Delete {out}, or name another folder with --out."
+        ) from error
+    raise TailscopeError(f"{out} holds another study ('{title}'). Name another folder with --out.")
 
 
 def _is_current(out: Path, described: dict) -> bool:
-    """Whether `out` already holds this study from this source; raises TailscopeError where it holds another."""
-    if not out.exists() or not any(out.iterdir()):
+    """Whether `out` already holds this study, by this code; raises TailscopeError where it holds another."""
+    manifest = _held_manifest(out)
+    if manifest is None:
         return False
-    path = out / MANIFEST
-    if not path.is_file():
-        raise TailscopeError(f"{out} is not empty and holds no study. Name another folder with --out.")
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    arguments = manifest.get("arguments", {})
-    if "published" not in arguments:
+    held = manifest["arguments"]["published"]["source"]
+    if held.get("sha256", held["name"]) != described.get("sha256", described["name"]):
         raise TailscopeError(
-            f"{out} holds another study ('{manifest.get('title')}'). Name another folder with --out."
-        )
-    if manifest["schema_version"] != SCHEMA_VERSION:
-        return False
-    if arguments["published"]["source"] != described:
-        raise TailscopeError(
-            f"{out} was built from another source ({arguments['published']['source']['name']}). "
+            f"{out} was built from another source ({held['name']}). "
             "Replace it with --force, or name another folder with --out."
         )
-    return described["form"] != "folder"  # a folder has no checksum: build again
+    same_code = manifest.get("built_with", {}).get("code") == _code_sha256()
+    return same_code and described["form"] != "folder"  # a folder has no checksum: build again
+
+
+@contextmanager
+def _only_import(folder: Path) -> Iterator[None]:
+    """Holds a lock on the folder of studies, so that two imports never write there at once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise TailscopeError(f"Another import writes into {folder}. Wait for its end and run again.") from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _move_into_place(part: Path, out: Path) -> None:
     old = out.with_name(f".{out.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if out.exists():
-        os.replace(out, old)
-    os.replace(part, out)
+        out.replace(old)
+    part.replace(out)
     shutil.rmtree(old, ignore_errors=True)

@@ -39,7 +39,55 @@ CORPUS_NAMES = [corpus for corpus, *_ in CORPORA]
 # CIFAR-10's counts say airplane, its accuracies plane.
 ALIASES = {("cifar10", "plane"): "airplane"}
 
+RETRIEVAL_TASKS = ("coco", "flickr")
 TAIL_TASK = "let_it_wag"
+TAIL = {
+    "title": "Let it Wag!",
+    "task": TAIL_TASK,
+    "compared_with": "imagenet",
+    "setting": "ensemble",
+    "split": 50,  # percent on ImageNet: the release fits one line below and one above
+}
+DEFAULT_SETTINGS = {"classification": "ensemble", "retrieval": "i2t@1", "generation": "human_align"}
+_BY_IMAGE = {"kind": "classification", "setting": "ensemble", "method": "rampp@0.7"}
+COMPARISONS = [
+    {
+        "title": "Test-similar pairs pruned (section 4.1)",
+        "question": "Does the line only show that test images leaked into the pretraining data?",
+        "answer": (
+            "The second model saw LAION-400M without the samples most like the test sets; its line still rises, so "
+            "leaked test images are not what makes it."
+        ),
+        "models": ["ViT-B-32/laion400m", "ViT-B-32/laion200m_train_test_sim_normalized"],
+        **_BY_IMAGE,
+    },
+    {
+        "title": "Synthetic captions and images (section 4.2)",
+        "question": "Does the line come from something peculiar to web data?",
+        "answer": (
+            "SynthCI-30M's captions were written by a language model and its images drawn by a text-to-image model; a "
+            "model trained on it follows a line too."
+        ),
+        "models": ["ViT-B-16/cc12m", "ViT-B-16/synthci30m"],
+        **_BY_IMAGE,
+    },
+]
+# What the paper prints and this study computes again: Table 4, correlations of frequency between corpora.
+REPORTED = {
+    "correlations": [
+        ["cc3m", "cc12m", 0.79],
+        ["cc3m", "yfcc15m", 0.96],
+        ["cc3m", "laion400m", 0.63],
+        ["cc12m", "yfcc15m", 0.97],
+        ["cc12m", "laion400m", 0.74],
+        ["yfcc15m", "laion400m", 0.76],
+    ],
+    "correlations_note": (
+        "The paper's lists were not aligned by concept before they were correlated (the release's notebook "
+        "correlations_between_pretraining_frequencies cuts lists of different order to equal length), which lowers "
+        "most of its figures; here counts are joined by task and concept."
+    ),
+}
 UNPOOLED_TASKS = ["imagenet-r"]  # the release's notebooks leave it out of every joint fit
 
 # ImageNet accuracies in percent that the release's notebook let_it_wag_eval adds by hand.
@@ -87,6 +135,8 @@ METHOD_NOTES = {
 }
 
 _LABELS = "classwise", "conceptwise"
+_LARGEST_COUNT = (1 << 63) - 1  # of an int64 column
+_LARGEST_SCORE = 1e100  # far beyond any score; sums of such stay finite
 
 
 class MalformedFile(ValueError):
@@ -107,8 +157,8 @@ class Release:
     overall: list[tuple] = field(default_factory=list)
     alignment: list[tuple] = field(default_factory=list)
     tail_labels: list[str] = field(default_factory=list)
-    files: Ledger = field(default_factory=lambda: Ledger("files"))
-    values: Ledger = field(default_factory=lambda: Ledger("values"))
+    files: Ledger = field(default_factory=Ledger)
+    values: Ledger = field(default_factory=Ledger)
     file_faults: list[str] = field(default_factory=list)
     value_faults: Counter = field(default_factory=Counter)
     imported: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -134,12 +184,20 @@ def concept_of(task: str, label: str) -> str:
     return ALIASES.get((task, label)) or canonical(label)
 
 
+def kind_of(task: str) -> str:
+    """The kind of a task by its name, for tasks that are counted but not scored."""
+    if task.startswith("t2i"):
+        return "generation"
+    return "retrieval" if task in RETRIEVAL_TASKS else "classification"
+
+
 def read_release(members: Iterable[Member], tick: Callable[[str], None] = lambda path: None) -> Release:
     """Parses every file whose folder and name the release's layout knows; all others are left alone.
 
     A malformed or refused file is named in `faults` and counted; it costs nothing of the others.
     """
     release = Release()
+    seen = set()
     for member in members:
         tick(member.path)
         if member.refused:
@@ -151,6 +209,9 @@ def read_release(members: Iterable[Member], tick: Callable[[str], None] = lambda
             continue
         pattern, parse = PARSERS[folder]
         try:
+            if member.path in seen:
+                raise MalformedFile("file stands twice in the archive")
+            seen.add(member.path)
             match = re.fullmatch(pattern, name)
             if not match:
                 raise MalformedFile("file name not understood")
@@ -168,27 +229,22 @@ def list_absent(release: Release) -> list[str]:
     """What the release lacks beside what it has: counts a method has elsewhere, shortened files, metrics, models."""
     tasks_of, labels, found = defaultdict(set), defaultdict(set), defaultdict(set)
     for task, corpus, _, method, label, _ in release.counts:
-        generation = task.startswith("t2i")
-        tasks_of[generation, method].add(task)
+        tasks_of[kind_of(task) == "generation", method].add(task)
         labels[task].add(concept_of(task, label))
         found[task, corpus, method].add(concept_of(task, label))
     absent = []
-    for corpus, method, generation in sorted({(c, m, t.startswith("t2i")) for t, c, m in found}):
+    for corpus, method, generation in sorted({(c, m, kind_of(t) == "generation") for t, c, m in found}):
         held = {task for task, c, m in found if (c, m) == (corpus, method)}
         missing = sorted(tasks_of[generation, method] - held)
         if missing:
             absent.append(f"counts of {corpus} by {method}: no file for {', '.join(missing)}")
     for (task, corpus, method), concepts in sorted(found.items()):
         if len(concepts) < len(labels[task]):
-            absent.append(
-                f"counts of {corpus} by {method} for {task}: {len(concepts)} of {len(labels[task])} concepts"
-            )
+            absent.append(f"counts of {corpus} by {method} for {task}: {len(concepts)} of {len(labels[task])} concepts")
     metrics = {setting for _, kind, _, setting, *_ in release.overall if kind == "generation"}
     missing = [metric for metric in GENERATION_METRICS if metric not in metrics]
     if missing:
-        absent.append(
-            f"text-to-image metrics that the release's notebook reads: no file for {', '.join(missing)}"
-        )
+        absent.append(f"text-to-image metrics that the release's notebook reads: no file for {', '.join(missing)}")
     aligned = {row[0] for row in release.alignment}
     absent += [f"misalignment of {corpus}: no file" for corpus in CORPUS_NAMES if corpus not in aligned]
     return absent
@@ -201,6 +257,7 @@ def _load(member: Member) -> dict:
         keys = dict(pairs)
         if len(keys) < len(pairs):
             raise MalformedFile("a label stands twice")
+        "".join(keys).encode("utf-8")  # raises on half a surrogate pair, which no table can hold
         return keys
 
     try:
@@ -230,7 +287,7 @@ def _parse_counts(release: Release, member: Member, match: re.Match) -> None:
         row = (match["task"], match["corpus"], modality, method, label, count)
         if not canonical(label):
             release.drop("empty label", member.path)
-        elif type(count) is not int or count < 0:
+        elif type(count) is not int or not 0 <= count <= _LARGEST_COUNT:
             release.drop("count that is not a whole number of at least 0", f"{member.path}: {label!r}")
         else:
             release.keep(release.counts, row)
@@ -242,17 +299,16 @@ def _model_name(key: str) -> str:
 
 
 def _is_number(value, low: float, high: float) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and low <= value <= high
+    return type(value) in (int, float) and low <= value <= high and abs(value) <= _LARGEST_SCORE
 
 
 def _model_results(content: dict) -> Iterable[tuple[str, float, dict]]:
     """(model, full, scores by label) of a result file; raises MalformedFile where an entry has another shape."""
+    names = Counter(_model_name(key) for key in content)
     for key, result in content.items():
-        labels = (
-            next((result[name] for name in _LABELS if name in result), None)
-            if isinstance(result, dict)
-            else None
-        )
+        if names[_model_name(key)] > 1:
+            raise MalformedFile(f"a model stands twice ({key})")
+        labels = next((result[name] for name in _LABELS if name in result), None) if isinstance(result, dict) else None
         if not isinstance(labels, dict) or "full" not in result:
             raise MalformedFile(f"entry without full and class-wise results ({key})")
         yield _model_name(key), result["full"], labels
@@ -285,9 +341,7 @@ def _parse_scores(
 
 
 def _parse_zero_shot(release: Release, member: Member, match: re.Match) -> None:
-    _parse_scores(
-        release, member, task=match["task"], kind="classification", setting=match["setting"], top=100
-    )
+    _parse_scores(release, member, task=match["task"], kind="classification", setting=match["setting"], top=100)
 
 
 def _parse_retrieval(release: Release, member: Member, match: re.Match) -> None:
@@ -320,15 +374,13 @@ def _parse_generation(release: Release, member: Member, match: re.Match) -> None
             if not canonical(label):
                 release.drop("empty label", member.path)
             elif not values or not finite:
-                release.drop(
-                    "list of scores that is empty or not all numbers", f"{member.path}: {model}: {label!r}"
-                )
+                release.drop("list of scores that is empty or not all numbers", f"{member.path}: {model}: {label!r}")
             else:
                 release.keep(release.scores, (*head, label, sum(values) / len(values), len(values)))
 
 
 def _parse_alignment(release: Release, member: Member, match: re.Match) -> None:
-    """The keys say percent, the values are fractions; the degree over all pairs is recomputed from the corpus size."""
+    """One corpus: how many samples are misaligned, and of what fraction. The keys say percent, the values do not."""
     content = _load(member)
     try:
         misaligned = content["misalignment_counts"]
@@ -336,7 +388,8 @@ def _parse_alignment(release: Release, member: Member, match: re.Match) -> None:
         degree = content["misalignment_degree (percent); fixed conservative dataset size"]
     except KeyError as error:
         raise MalformedFile(f"key missing ({error})") from error
-    if type(misaligned) is not int or not (_is_number(degree, 0, 1) and _is_number(extracted, 0, 1)):
+    counted = type(misaligned) is int and 0 <= misaligned <= _LARGEST_COUNT
+    if not (counted and _is_number(degree, 0, 1) and _is_number(extracted, 0, 1)):
         raise MalformedFile("counts or degrees out of range")
     release.keep(release.alignment, (match["corpus"], misaligned, degree, extracted))
 
@@ -345,8 +398,10 @@ def _parse_tail_labels(release: Release, member: Member, match: re.Match) -> Non
     """The benchmark's class list: one quoted name a line; a check on the result file, not a table of its own."""
     try:
         lines = [json.loads(line) for line in member.content.decode("utf-8").split("\n") if line.strip()]
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedFile(f"a line is not a quoted name ({error})") from error
+    if not all(isinstance(line, str) for line in lines):
+        raise MalformedFile("a line is not a quoted name")
     release.tail_labels = lines
 
 

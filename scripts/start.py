@@ -41,10 +41,7 @@ DEFAULT_PORT = 8501
 SERVER_PATIENCE_SECONDS = 60
 STOP_PATIENCE_SECONDS = 5
 
-NO_PYTHON = (
-    "Tailscope needs Python 3.11 or newer and found none on PATH: "
-    "install one, then run the same command again."
-)
+NO_PYTHON = "Tailscope needs Python 3.11 or newer and found none on PATH: install one, then run the same command again."
 NO_VENV = (
     "This Python cannot make a virtual environment: install the module "
     "(on Debian and Ubuntu the package python3-venv), then run the same command again."
@@ -238,9 +235,7 @@ def running_server(port: int) -> Iterator[subprocess.Popen]:
     command = [str(PYTHON), "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     command += ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
     with APP_LOG.open("w", encoding="utf-8") as log:
-        server = subprocess.Popen(
-            command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
     try:
         yield server
     finally:

@@ -66,9 +66,7 @@ def command_of(folder: Path, *arguments: str) -> list[str]:
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     everything = {**os.environ, "PORT": "", **environment}
-    return subprocess.run(
-        command_of(folder, *arguments), env=everything, capture_output=True, text=True, timeout=60
-    )
+    return subprocess.run(command_of(folder, *arguments), env=everything, capture_output=True, text=True, timeout=60)
 
 
 def free_port() -> int:
@@ -167,9 +165,7 @@ def test_stage_lines_carry_number_and_time(folder):
 def test_no_network_gives_one_sentence_and_no_marker(folder):
     fake_environment(folder, '"-m pip"*) echo "ERROR: no route to host"; exit 1;;')
     done = run(folder, "setup")
-    assert_one_sentence(
-        done, "could not be downloaded", "install uv==", "ERROR: no route to host", ".venv/install.log"
-    )
+    assert_one_sentence(done, "could not be downloaded", "install uv==", "ERROR: no route to host", ".venv/install.log")
     assert not (folder / ".venv" / ".installed").exists()
 
 

@@ -1,0 +1,31 @@
+"""Tailscope: the router. `make app` starts it; `streamlit run app.py` does where everything is installed."""
+
+import streamlit as st
+
+from backend.errors import TailscopeError
+from pages.ui.address import choose_study
+
+st.set_page_config(page_title="Tailscope", page_icon="pages/ui/tailscope.svg", layout="wide")
+
+pages = [
+    st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),
+    st.Page("pages/distributions.py", title="Distributions", icon=":material/area_chart:"),
+    st.Page("pages/scaling.py", title="Scaling", icon=":material/trending_up:"),
+    st.Page("pages/concept.py", title="Concept", icon=":material/search:"),
+    st.Page("pages/misalignment.py", title="Misalignment", icon=":material/compare_arrows:"),
+    st.Page("pages/let_it_wag.py", title="Let it Wag!", icon=":material/pets:"),
+    st.Page("pages/test_set.py", title="Test set", icon=":material/checklist:"),
+]
+page = st.navigation(pages)
+with st.sidebar:
+    study = choose_study()
+
+if study is None:
+    st.title("No study yet", anchor=False)
+    st.markdown("Tailscope shows studies: folders of tables under `data/`. This one imports the paper's results:")
+    st.code("python -m precompute published", language="bash")
+    st.stop()
+try:
+    page.run()
+except TailscopeError as error:
+    st.info(str(error), icon=":material/info:")

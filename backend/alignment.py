@@ -1,0 +1,65 @@
+"""Where captions and images of a corpus tell of different concepts."""
+
+import pandas as pd
+
+from backend.study import Study
+
+LEAST_COUNT = 100  # below this, a ratio of two counts is mostly chance
+
+
+def list_degrees(study: Study) -> pd.DataFrame:
+    """corpus, title, pairs, method, misaligned, degree, degree_extracted: one row a corpus, the worst first.
+
+    `degree` is the fraction of all pairs, `degree_extracted` of the samples in which any concept was found.
+    """
+    return study.ask(
+        "alignment",
+        """SELECT alignment.corpus, corpora.title, corpora.pairs, alignment.method, misaligned, degree, degree_extracted
+           FROM alignment JOIN corpora USING (corpus) ORDER BY degree DESC""",
+        f"No misalignment degree in study '{study.name}'.",
+    )
+
+
+def list_joint_methods(study: Study) -> pd.DataFrame:
+    """corpus, method, text, image: the joint methods for whose corpus the text and the image part are counted too."""
+    study.require("frequency")
+    return study.query(
+        """WITH methods AS (SELECT DISTINCT corpus, modality, method FROM frequency)
+           SELECT joint.corpus, joint.method, text.method AS text, image.method AS image
+           FROM methods joint
+           JOIN methods text ON text.corpus = joint.corpus AND text.method = split_part(joint.method, '+', 1)
+           JOIN methods image ON image.corpus = joint.corpus AND image.method = split_part(joint.method, '+', 2)
+           WHERE joint.modality = 'joint' ORDER BY joint.corpus, joint.method DESC"""
+    )
+
+
+def compare_modalities(study: Study, corpus: str, method: str) -> pd.DataFrame:
+    """concept, text, image, joint, agreement (%), log_ratio: a joint method against the text and image counts it joins.
+
+    agreement = 100 joint / min(text, image): of the samples that could agree, how many do; null where one count is zero.
+    log_ratio = log10((text + 1) / (image + 1)). The largest count of a concept stands for it.
+    """
+    text, image = method.split("+", 1)
+    return study.ask(
+        "frequency",
+        """WITH counts AS (
+               SELECT concept, max(count) FILTER (method = $text) AS text, max(count) FILTER (method = $image) AS image,
+                      max(count) FILTER (method = $joint) AS joint
+               FROM frequency WHERE corpus = $corpus AND method IN ($text, $image, $joint) GROUP BY concept
+           )
+           SELECT concept, text, image, joint, 100.0 * joint / nullif(least(text, image), 0) AS agreement,
+                  log10((text + 1.0) / (image + 1.0)) AS log_ratio
+           FROM counts WHERE text IS NOT NULL AND image IS NOT NULL AND joint IS NOT NULL ORDER BY concept""",
+        f"{corpus} has no concept with text, image and joint counts by '{method}'.",
+        corpus=corpus,
+        text=text,
+        image=image,
+        joint=method,
+    )
+
+
+def rank_disagreements(compared: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `compare_modalities` with at least 100 hits in text or image, the widest ratio first."""
+    counted = compared[compared[["text", "image"]].max(axis=1) >= LEAST_COUNT]
+    order = counted["log_ratio"].abs().sort_values(ascending=False, kind="stable").index
+    return counted.loc[order].reset_index(drop=True)

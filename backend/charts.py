@@ -1,0 +1,458 @@
+"""DataFrame in, Plotly figure out: every figure of the app, with one palette and one set of axes.
+
+Colours are Okabe and Ito's, which colour-blind readers can tell apart (Color Universal Design, 2008), less black and
+yellow, which vanish on a dark or a light page; lines differ in dash and points in symbol as well.
+"""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A8A")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
+NEUTRAL = "rgba(128, 128, 128, 0.45)"
+EMPHASIS = "#D55E00"
+ZERO_AT = 0.25  # where a logarithmic axis shows a count of zero: a column of its own, left of one
+HEIGHT = 440
+SMALL_MULTIPLE = 230  # pixels
+LEGEND_ROW = 20  # pixels; a figure grows by half a row an entry, so that a narrow screen still shows its plot
+
+
+def style_of(names) -> dict[str, dict]:
+    """Colour, dash and symbol of each name, by its place: a corpus keeps its own when another is left out."""
+    return {
+        name: {
+            "color": COLORS[i % len(COLORS)],
+            "dash": DASHES[i % len(DASHES)],
+            "symbol": SYMBOLS[i % len(SYMBOLS)],
+        }
+        for i, name in enumerate(names)
+    }
+
+
+def draw_rank_curves(curves: pd.DataFrame, marks: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
+    """Frequency against rank, both logarithmic; `marks` (corpus, concept, rank, count) are points on the curves."""
+    styles = style_of(titles)
+    figure = go.Figure()
+    for corpus, curve in _each_corpus(curves, titles):
+        figure.add_scatter(
+            x=curve["rank"],
+            y=curve["count"],
+            text=curve["concept"],
+            name=titles[corpus],
+            mode="lines",
+            line={"color": styles[corpus]["color"], "dash": styles[corpus]["dash"], "width": 2},
+            hovertemplate="%{text}<br>rank %{x:,}<br>%{y:,} samples<extra>" + titles[corpus] + "</extra>",
+        )
+    for corpus, mark in _each_corpus(marks[marks["count"] > 0], titles):
+        figure.add_scatter(
+            x=mark["rank"],
+            y=mark["count"],
+            text=mark["concept"],
+            showlegend=False,
+            mode="markers",
+            marker={
+                "color": styles[corpus]["color"],
+                "symbol": styles[corpus]["symbol"],
+                "size": 12,
+                "line": {"width": 1.5, "color": "white"},
+            },
+            hovertemplate="%{text}<br>rank %{x:,}<br>%{y:,} samples<extra>" + titles[corpus] + "</extra>",
+        )
+    figure.update_xaxes(type="log", title="rank of the concept (1 = most frequent)", dtick=1)
+    figure.update_yaxes(type="log", title="samples that show it", exponentformat="SI", dtick=1)
+    return _finish(figure)
+
+
+def draw_tail_shares(shares: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
+    """The share of concepts with at most so many samples, one line a corpus."""
+    styles = style_of(titles)
+    figure = go.Figure()
+    for corpus, rows in _each_corpus(shares, titles):
+        figure.add_scatter(
+            x=[f"≤ {limit:,}" if limit else "0" for limit in rows["limit"]],
+            y=rows["share"],
+            customdata=rows["concepts"],
+            name=titles[corpus],
+            mode="lines+markers",
+            line={"color": styles[corpus]["color"], "dash": styles[corpus]["dash"]},
+            marker={"symbol": styles[corpus]["symbol"], "size": 9},
+            hovertemplate="%{y:.1f}% (%{customdata:,} concepts)<extra>" + titles[corpus] + "</extra>",
+        )
+    figure.update_xaxes(title="samples that show the concept", type="category")
+    figure.update_yaxes(title="share of the concepts (%)", rangemode="tozero")
+    return _finish(figure)
+
+
+def draw_lorenz(curves: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
+    """Lorenz curves: the share of all hits that the rarest x% of the concepts share between them."""
+    styles = style_of(titles)
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[0, 100], y=[0, 100], mode="lines", line={"color": NEUTRAL, "dash": "dot"}, name="all equal", hoverinfo="skip"
+    )
+    for corpus, curve in _each_corpus(curves, titles):
+        figure.add_scatter(
+            x=curve["concepts_share"],
+            y=curve["hits_share"],
+            name=f"{titles[corpus]} (Gini {curve['gini'].iloc[0]:.2f})",
+            mode="lines",
+            line={"color": styles[corpus]["color"], "dash": styles[corpus]["dash"], "width": 2},
+            hovertemplate="the rarest %{x:.0f}% of concepts<br>have %{y:.2f}% of the hits<extra></extra>",
+        )
+    figure.update_xaxes(title="concepts, rarest first (%)", range=[0, 100])
+    figure.update_yaxes(title="share of all hits (%)", range=[0, 100])
+    return _finish(figure)
+
+
+def draw_counts_against(rows: pd.DataFrame, x: str, y: str, x_title: str, y_title: str) -> go.Figure:
+    """One point a concept: count `y` against count `x`, logarithmic, with zeros in a column and a row of their own."""
+    figure = go.Figure()
+    top = float(max(rows[x].max(), rows[y].max(), 10))
+    figure.add_scatter(
+        x=[1, top], y=[1, top], mode="lines", line={"color": NEUTRAL, "dash": "dot"}, name="equal", hoverinfo="skip"
+    )
+    figure.add_scattergl(
+        x=_with_zero(rows[x]),
+        y=_with_zero(rows[y]),
+        customdata=np.stack([rows["concept"], rows[x], rows[y]], axis=1),
+        mode="markers",
+        name="concepts",
+        marker={"color": COLORS[0], "size": 6, "opacity": 0.45},
+        hovertemplate="%{customdata[0]}<br>x: %{customdata[1]:,}<br>y: %{customdata[2]:,}<extra></extra>",
+    )
+    figure.update_xaxes(title=x_title, **_zero_axis(rows[x].max()))
+    figure.update_yaxes(title=y_title, **_zero_axis(rows[y].max()))
+    return _finish(figure, legend=False)
+
+
+def draw_thresholds(swept: pd.DataFrame, y: str, y_title: str, titles: dict[str, str]) -> go.Figure:
+    """What a tagger's threshold does to `y` (median or zero_share), one line a corpus."""
+    styles = style_of(titles)
+    figure = go.Figure()
+    for corpus, rows in _each_corpus(swept, titles):
+        figure.add_scatter(
+            x=rows["threshold"],
+            y=rows[y],
+            name=titles[corpus],
+            mode="lines+markers",
+            line={"color": styles[corpus]["color"], "dash": styles[corpus]["dash"]},
+            marker={"symbol": styles[corpus]["symbol"], "size": 9},
+            hovertemplate="threshold %{x}<br>%{y:,.4~g}<extra>" + titles[corpus] + "</extra>",
+        )
+    figure.update_xaxes(title="threshold of the tagger's score")
+    figure.update_yaxes(title=y_title, type="log" if y == "median" else "linear")
+    return _finish(figure, height=340)
+
+
+def draw_heatmap(r: pd.DataFrame, n: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
+    """A correlation matrix, its figures written in; cells without shared tasks stay empty."""
+    names = [name for name in titles if name in r.index]
+    values = r.loc[names, names].to_numpy(float)
+    text = np.where(np.isfinite(values), np.char.mod("%.2f", np.nan_to_num(values)), "")
+    shown = [titles[name] for name in names]
+    figure = go.Figure(
+        go.Heatmap(
+            z=values,
+            x=shown,
+            y=shown,
+            text=text,
+            texttemplate="%{text}",
+            customdata=n.loc[names, names].to_numpy(),
+            colorscale="Cividis",
+            zmin=0,
+            zmax=1,
+            colorbar={"title": "r", "thickness": 12},
+            hovertemplate="%{y} and %{x}<br>r = %{z:.3f} over %{customdata:,} pairs<extra></extra>",
+        )
+    )
+    figure.update_yaxes(autorange="reversed")
+    figure.update_xaxes(tickangle=-35)
+    return _finish(figure, legend=False, height=480)
+
+
+def draw_scaling(
+    points: pd.DataFrame, bins: pd.DataFrame, fit, *, unit: str, name: str, bounds: tuple[float, float] | None
+) -> go.Figure:
+    """One model: a point a (task, label) pair, the mean of each bin with its quartiles, and the line with its band."""
+    figure = go.Figure()
+    figure.add_scattergl(
+        x=_with_zero(points["count"]),
+        y=points["value"],
+        customdata=np.stack([points["concept"], points["task"], points["count"]], axis=1),
+        mode="markers",
+        name=f"a concept of a task ({len(points):,})",
+        marker={"color": COLORS[5], "size": 5, "opacity": 0.35},
+        hovertemplate="<b>%{customdata[0]}</b> (%{customdata[1]})<br>%{customdata[2]:,} samples<br>%{y:.1f}"
+        f" {unit}<extra></extra>",
+    )
+    _add_line(figure, fit, COLORS[1], "straight-line fit, with the band of 4 concepts in 5", band=True, bounds=bounds)
+    figure.add_scatter(
+        x=bins["edge"],
+        y=bins["mean"],
+        customdata=bins["n"],
+        mode="markers",
+        name="mean of a bin, with quartiles",
+        marker={"color": COLORS[0], "size": 10, "line": {"color": "white", "width": 1}},
+        error_y={
+            "type": "data",
+            "array": (bins["high"] - bins["mean"]).clip(lower=0),
+            "arrayminus": (bins["mean"] - bins["low"]).clip(lower=0),
+            "thickness": 1.2,
+        },
+        hovertemplate="mean %{y:.1f} of %{customdata:,} concepts<br>up to %{x:,.0f} samples<extra></extra>",
+    )
+    figure.update_xaxes(title=f"samples that show the concept ({name})", **_zero_axis(points["count"].max()))
+    figure.update_yaxes(title=unit)
+    return _finish(figure, height=500)
+
+
+def draw_lines(lines: list[dict], titles: dict[str, str], *, unit: str) -> go.Figure:
+    """Several models in one plot: each line's bin means and fit, one colour a corpus, one symbol a model of it.
+
+    A line: name, corpus, fit, bins.
+    """
+    figure = go.Figure()
+    colors = style_of(titles)
+    for i, line in enumerate(lines):
+        place = sum(other["corpus"] == line["corpus"] for other in lines[:i])
+        color = colors[line["corpus"]]["color"]
+        _add_line(figure, line["fit"], color, None, dash=DASHES[place % len(DASHES)])
+        figure.add_scatter(
+            x=line["bins"]["edge"],
+            y=line["bins"]["mean"],
+            customdata=line["bins"]["n"],
+            mode="markers",
+            name=line["name"],
+            marker={"color": color, "symbol": SYMBOLS[place % len(SYMBOLS)], "size": 9},
+            hovertemplate="mean %{y:.1f} of %{customdata:,} concepts<br>up to %{x:,.0f} samples<extra>"
+            + line["name"]
+            + "</extra>",
+        )
+    top = max((line["bins"]["edge"].max() for line in lines), default=10)
+    figure.update_xaxes(title="samples of the model's own corpus that show the concept", **_zero_axis(top, zero=False))
+    figure.update_yaxes(title=f"mean {unit}")
+    return _finish(figure, height=460)
+
+
+def draw_small_multiples(lines: list[dict], *, unit: str, columns: int = 3) -> go.Figure:
+    """One small plot a model on shared axes: bin means and fit, with the slope in the title."""
+    rows = -(-len(lines) // columns)
+    titles = [
+        f"{line['name']}<br>{line['fit'].slope:+.1f} per tenfold, r {line['fit'].pearson_r:.2f}" for line in lines
+    ]
+    figure = make_subplots(
+        rows,
+        columns,
+        shared_xaxes="all",
+        shared_yaxes="all",
+        subplot_titles=titles,
+        horizontal_spacing=0.03,
+        vertical_spacing=min(0.3 / rows, 0.2),
+    )
+    for i, line in enumerate(lines):
+        place = {"row": i // columns + 1, "col": i % columns + 1}
+        _add_line(figure, line["fit"], COLORS[1], None, **place)
+        figure.add_scatter(
+            x=line["bins"]["edge"],
+            y=line["bins"]["mean"],
+            customdata=line["bins"]["n"],
+            mode="markers",
+            showlegend=False,
+            marker={"color": COLORS[0], "size": 6},
+            hovertemplate="mean %{y:.1f} of %{customdata:,} concepts<br>up to %{x:,.0f} samples<extra></extra>",
+            **place,
+        )
+    figure.update_xaxes(type="log", exponentformat="SI", dtick=2)
+    figure.update_annotations(font_size=11)
+    figure.update_yaxes(title=f"mean {unit}", col=1)
+    return _finish(figure, legend=False, height=60 + SMALL_MULTIPLE * rows)
+
+
+def draw_concept_counts(counts: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
+    """A concept's counts: one row a corpus, one mark a modality; a line where its labels carry different counts."""
+    styles = style_of(("text", "image", "joint"))
+    figure = go.Figure()
+    for modality, style in styles.items():
+        rows = counts[counts["modality"] == modality]
+        figure.add_scatter(
+            x=_with_zero(rows["high"]),
+            y=[titles[corpus] for corpus in rows["corpus"]],
+            customdata=np.stack([rows["low"], rows["high"], rows["method_title"]], axis=1),
+            mode="markers",
+            name=modality,
+            marker={"color": style["color"], "symbol": style["symbol"], "size": 12},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [0] * len(rows),
+                "arrayminus": _with_zero(rows["high"]) - _with_zero(rows["low"]),
+            },
+            hovertemplate="%{customdata[0]:,} to %{customdata[1]:,} samples<br>%{customdata[2]}<extra></extra>",
+        )
+    figure.update_xaxes(title="samples that show it", **_zero_axis(counts["high"].max()))
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    return _finish(figure, height=130 + 42 * counts["corpus"].nunique())
+
+
+def draw_concept_scores(scores: pd.DataFrame, *, unit: str) -> go.Figure:
+    """Measured scores beside the band that the frequency predicts, one row a model and task."""
+    rows = scores.iloc[::-1]
+    names = [f"{model} · {task}" for model, task in zip(rows["model"], rows["task"], strict=True)]
+    figure = go.Figure()
+    figure.add_bar(
+        base=rows["low"],
+        x=rows["high"] - rows["low"],
+        y=names,
+        orientation="h",
+        name="band its frequency predicts",
+        marker={"color": COLORS[5], "opacity": 0.35},
+        customdata=np.stack([rows["low"], rows["high"], rows["count"]], axis=1),
+        hovertemplate="4 concepts in 5 with %{customdata[2]:,} samples score<br>%{customdata[0]:.0f} to "
+        "%{customdata[1]:.0f}<extra></extra>",
+    )
+    figure.add_scatter(
+        x=rows["value"],
+        y=names,
+        mode="markers",
+        name="measured",
+        marker={"color": COLORS[1], "size": 10, "symbol": "diamond"},
+        hovertemplate="measured %{x:.1f}<extra></extra>",
+    )
+    figure.update_xaxes(title=unit)
+    figure.update_yaxes(automargin=True, type="category")
+    return _finish(figure, height=150 + 24 * len(rows))
+
+
+def draw_degrees(degrees: pd.DataFrame) -> go.Figure:
+    """Misalignment degree of each corpus over both denominators."""
+    figure = go.Figure()
+    for i, (column, name) in enumerate(
+        (("degree", "of all pairs"), ("degree_extracted", "of samples with a concept found"))
+    ):
+        figure.add_bar(
+            x=100 * degrees[column],
+            y=degrees["title"],
+            orientation="h",
+            name=name,
+            marker={"color": COLORS[i], "pattern": {"shape": "" if i == 0 else "/"}},
+            texttemplate="%{x:.1f}%",
+            hovertemplate="%{x:.2f}% " + name + "<extra>%{y}</extra>",
+        )
+    figure.update_xaxes(title="misaligned samples (%)", rangemode="tozero")
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    return _finish(figure, height=120 + 62 * len(degrees))
+
+
+def draw_tail_models(models: pd.DataFrame, lines: pd.DataFrame, *, tail: str, reference: str) -> go.Figure:
+    """One point a model: its tail score against its reference score, with the line of each side of the split."""
+    figure = go.Figure()
+    top = float(models["reference"].max())
+    figure.add_scatter(
+        x=[0, top], y=[0, top], mode="lines", line={"color": NEUTRAL, "dash": "dot"}, name="equal", hoverinfo="skip"
+    )
+    for i, (side, rows) in enumerate(models.groupby("side", sort=True)):
+        figure.add_scatter(
+            x=rows["reference"],
+            y=rows["tail"],
+            text=rows["model"],
+            mode="markers",
+            name=f"{side} the split",
+            marker={"color": COLORS[i], "symbol": SYMBOLS[i], "size": 9},
+            hovertemplate=f"<b>%{{text}}</b><br>{reference} %{{x:.1f}}%<br>{tail} %{{y:.1f}}%<extra></extra>",
+        )
+        for line in lines[lines["side"] == side].itertuples(index=False):
+            span = np.array([line.low, line.high])
+            figure.add_scatter(
+                x=span,
+                y=line.intercept + line.slope * span,
+                mode="lines",
+                name=f"slope {line.slope:.3f}",
+                line={"color": COLORS[i], "dash": DASHES[i]},
+                hoverinfo="skip",
+            )
+    figure.update_xaxes(title=f"{reference} accuracy (%)", rangemode="tozero")
+    figure.update_yaxes(title=f"{tail} accuracy (%)", rangemode="tozero")
+    return _finish(figure, height=500)
+
+
+def _each_corpus(rows: pd.DataFrame, titles: dict[str, str]):
+    """(corpus, its rows) in the order of `titles`, which is the order of the legend."""
+    for corpus in titles:
+        part = rows[rows["corpus"] == corpus]
+        if len(part):
+            yield corpus, part
+
+
+def _with_zero(counts: pd.Series) -> np.ndarray:
+    counts = counts.to_numpy(float)
+    return np.where(counts == 0, ZERO_AT, counts)
+
+
+def _zero_axis(highest: float, *, zero: bool = True) -> dict:
+    """A logarithmic axis with a tick at each (or each second) power of ten, and one for zero left of them."""
+    powers = int(np.ceil(np.log10(max(highest, 10))))
+    ticks = [10**power for power in range(0, powers + 1, 2 if powers > 5 else 1)]
+    values = [ZERO_AT, *ticks] if zero else ticks
+    return {
+        "type": "log",
+        "tickvals": values,
+        "ticktext": (["0"] if zero else []) + [_short(tick) for tick in ticks],
+        "range": [np.log10(ZERO_AT / 1.8 if zero else 0.8), np.log10(max(highest, 10) * 1.6)],
+    }
+
+
+def _short(number: int) -> str:
+    for size, letter in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if number >= size:
+            return f"{number // size}{letter}"
+    return str(number)
+
+
+def _add_line(
+    figure, fit, color: str, name: str | None, *, band: bool = False, dash: str = "solid", bounds=None, **place
+):
+    span = np.linspace(fit.log_count_min, fit.log_count_max, 50 if band else 2)
+    middle = fit.intercept + fit.slope * span
+    if band:
+        low, high = middle + fit.residual_low, middle + fit.residual_high
+        if bounds:
+            low, high = low.clip(*bounds), high.clip(*bounds)
+        figure.add_scatter(
+            x=np.concatenate([10**span, 10 ** span[::-1]]),
+            y=np.concatenate([high, low[::-1]]),
+            mode="lines",
+            fill="toself",
+            fillcolor="rgba(213, 94, 0, 0.10)",
+            line={"width": 0},
+            hoverinfo="skip",
+            showlegend=False,
+            **place,
+        )
+    figure.add_scatter(
+        x=10**span,
+        y=middle,
+        mode="lines",
+        name=name,
+        showlegend=name is not None,
+        line={"color": color, "width": 2.5, "dash": dash},
+        hoverinfo="skip",
+        **place,
+    )
+
+
+def _finish(figure: go.Figure, *, legend: bool = True, height: int = HEIGHT) -> go.Figure:
+    listed = sum(trace.showlegend is not False and bool(trace.name) for trace in figure.data) if legend else 0
+    figure.update_layout(
+        height=height + LEGEND_ROW * listed // 2,
+        margin={"l": 10, "r": 10, "t": 30, "b": 10},
+        showlegend=legend,
+        legend={"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0, "title": None},
+        hovermode="closest",
+        dragmode=False,
+    )
+    figure.update_xaxes(automargin=True)
+    figure.update_yaxes(automargin=True)
+    return figure

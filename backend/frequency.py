@@ -1,0 +1,264 @@
+"""How often each corpus shows each concept: ranks, tails, inequality, and how far countings agree.
+
+A concept may carry several counts in one corpus, one for each task that names it. Where a figure needs one number, it is
+the largest of them, and the text beside it says so; `list_counts` shows them all.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from backend.errors import EmptySelection
+from backend.methods import describe_method
+from backend.study import Study
+
+CURVE_POINTS = 200  # a curve on logarithmic axes; more points would not be visible
+TAIL_LIMITS = (0, 10, 100, 1_000, 10_000)
+FLAG_QUANTILES = (0.025, 0.975)
+FLAG_FACTOR = 10.0
+
+_BY_CONCEPT = """
+SELECT corpus, concept, max(count) AS count FROM frequency
+WHERE method = $method AND ($tasks IS NULL OR list_contains($tasks, task)) GROUP BY corpus, concept
+"""
+
+
+def list_methods(study: Study) -> pd.DataFrame:
+    """modality, method, corpora (how many have it), counts; within a modality the widest-used method first."""
+    study.require("frequency")
+    return study.query(
+        """SELECT modality, method, count(DISTINCT corpus) AS corpora, count(*) AS counts FROM frequency
+           GROUP BY modality, method ORDER BY corpora DESC, counts DESC, method"""
+    )
+
+
+def list_corpora(study: Study) -> pd.DataFrame:
+    """The corpora table in its own order, with `concepts`: how many (task, label) pairs are counted in each."""
+    study.require("corpora", "frequency")
+    return study.query(
+        """SELECT corpora.*, counted.concepts FROM corpora
+           JOIN (SELECT corpus, count(DISTINCT concept) AS concepts FROM frequency GROUP BY corpus) counted USING (corpus)
+           ORDER BY pairs NULLS LAST, corpus"""
+    )
+
+
+def list_tasks(study: Study) -> pd.DataFrame:
+    """task, kind, labels: the tasks of a study and how many labels each has."""
+    return study.query("SELECT task, kind, count(*) AS labels FROM concepts GROUP BY ALL ORDER BY kind, task")
+
+
+def count_concepts(study: Study, method: str, tasks: list[str] | None = None) -> pd.DataFrame:
+    """corpus, concept, count, rank (1 is the most frequent), percentile (% of concepts that are rarer), concepts."""
+    return study.ask(
+        "frequency",
+        f"""SELECT *, rank() OVER by_count AS rank,
+                   100.0 * (rank() OVER rising - 1) / count(*) OVER in_corpus AS percentile,
+                   count(*) OVER in_corpus AS concepts
+            FROM ({_BY_CONCEPT})
+            WINDOW by_count AS (PARTITION BY corpus ORDER BY count DESC),
+                   rising AS (PARTITION BY corpus ORDER BY count),
+                   in_corpus AS (PARTITION BY corpus)
+            ORDER BY corpus, rank, concept""",
+        f"No counts by method '{method}' for these tasks.",
+        method=method,
+        tasks=tasks,
+    )
+
+
+def thin_curves(ranked: pd.DataFrame) -> pd.DataFrame:
+    """The rank-frequency curves of `count_concepts` with at most 200 points a corpus, spread evenly over log rank.
+
+    Concepts of frequency zero have no place on a logarithmic axis: they are counted by `count_zeros`.
+    """
+    frames = []
+    for _, curve in ranked[ranked["count"] > 0].groupby("corpus", sort=False):
+        places = np.unique(np.geomspace(1, len(curve), CURVE_POINTS).round().astype(int)) - 1
+        frames.append(curve.iloc[places].assign(rank=places + 1))
+    return pd.concat(frames, ignore_index=True) if frames else ranked.head(0)
+
+
+def share_tails(ranked: pd.DataFrame) -> pd.DataFrame:
+    """corpus, limit, concepts, share: how many concepts, and what percentage of all, have at most `limit` samples."""
+    rows = []
+    for corpus, counts in ranked.groupby("corpus", sort=False)["count"]:
+        for limit in TAIL_LIMITS:
+            within = int((counts <= limit).sum())
+            rows.append((corpus, limit, within, 100.0 * within / len(counts)))
+    return pd.DataFrame(rows, columns=["corpus", "limit", "concepts", "share"])
+
+
+def gini(counts: np.ndarray) -> float:
+    """The Gini coefficient of non-negative counts: 0 when all are equal, near 1 when one has everything; nan without any.
+
+    G = sum_i (2 i - n - 1) c_(i) / (n sum c), over the counts c_(i) in rising order, i = 1 ... n.
+
+    >>> gini(np.array([1, 1, 1, 1])), gini(np.array([0, 0, 0, 4]))
+    (0.0, 0.75)
+    """
+    ordered = np.sort(np.asarray(counts, float))
+    total = ordered.sum()
+    if total == 0:
+        return float("nan")
+    places = np.arange(1, len(ordered) + 1)
+    return float(((2 * places - len(ordered) - 1) * ordered).sum() / (len(ordered) * total))
+
+
+def draw_lorenz(ranked: pd.DataFrame) -> pd.DataFrame:
+    """corpus, concepts_share, hits_share (both %), gini: at most 200 points of each corpus's Lorenz curve."""
+    frames = []
+    for corpus, counts in ranked.groupby("corpus", sort=False)["count"]:
+        ordered = np.sort(counts.to_numpy(float))
+        shares = np.concatenate([[0.0], np.cumsum(ordered)]) / max(ordered.sum(), 1)
+        places = np.unique(np.linspace(0, len(ordered), CURVE_POINTS).round().astype(int))
+        frames.append(
+            pd.DataFrame(
+                {
+                    "corpus": corpus,
+                    "concepts_share": 100.0 * places / len(ordered),
+                    "hits_share": 100.0 * shares[places],
+                    "gini": gini(ordered),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def compare_methods(study: Study, corpus: str, first: str, second: str) -> pd.DataFrame:
+    """concept, first, second, log_ratio: the counts of two methods in one corpus, for concepts that both counted.
+
+    log_ratio = log10((first + 1) / (second + 1)); the largest count of a concept stands for it.
+    """
+    return study.ask(
+        "frequency",
+        """SELECT concept, max(count) FILTER (method = $first) AS first, max(count) FILTER (method = $second) AS second,
+                  log10((max(count) FILTER (method = $first) + 1.0) / (max(count) FILTER (method = $second) + 1.0)) AS log_ratio
+           FROM frequency WHERE corpus = $corpus AND method IN ($first, $second)
+           GROUP BY concept HAVING first IS NOT NULL AND second IS NOT NULL ORDER BY concept""",
+        f"{corpus} has no concepts counted both by '{first}' and by '{second}'.",
+        corpus=corpus,
+        first=first,
+        second=second,
+    )
+
+
+def sweep_thresholds(study: Study, tagger: str) -> pd.DataFrame:
+    """corpus, threshold, concepts, median, zero_share (%): what a tagger's threshold does to the counts.
+
+    Only concepts that a corpus has under every one of its thresholds take part, so that the lines compare like with like.
+    """
+    return study.ask(
+        "frequency",
+        """WITH counted AS (
+               SELECT corpus, concept, method, CAST(split_part(method, '@', 2) AS DOUBLE) AS threshold, max(count) AS count
+               FROM frequency WHERE method LIKE $tagger || '@%' AND modality = 'image' GROUP BY ALL
+           ), swept AS (
+               SELECT *, count(*) OVER (PARTITION BY corpus, concept) AS held FROM counted
+           ), whole AS (SELECT corpus, count(DISTINCT method) AS methods FROM counted GROUP BY corpus)
+           SELECT corpus, threshold, count(*) AS concepts, median(count) AS median,
+                  100.0 * avg(CAST(count = 0 AS INT)) AS zero_share
+           FROM swept JOIN whole USING (corpus) WHERE held = methods AND methods > 1
+           GROUP BY corpus, threshold ORDER BY corpus, threshold""",
+        f"No corpus was counted by '{tagger}' at more than one threshold.",
+        tagger=tagger,
+    )
+
+
+def correlate_corpora(study: Study, method: str, measure: str = "spearman") -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(r, n): corpus x corpus correlation of frequencies, and the (task, label) pairs behind each.
+
+    Counts are joined by task and concept. `measure` is spearman, or pearson over log10(max(count, 1)).
+    """
+    rows = study.ask(
+        "frequency",
+        """SELECT corpus, task, concept, max(count) AS count FROM frequency WHERE method = $method GROUP BY ALL""",
+        f"No counts by method '{method}'.",
+        method=method,
+    )
+    wide = rows.pivot(index=["task", "concept"], columns="corpus", values="count")
+    if wide.shape[1] < 2:
+        raise EmptySelection(f"Only {wide.columns[0]} is counted by '{method}': a correlation needs two corpora.")
+    scaled = wide if measure == "spearman" else np.log10(wide.clip(lower=1))
+    present = wide.notna().astype(int)
+    return scaled.corr(method=measure, min_periods=3), present.T @ present
+
+
+def list_counts(study: Study, concept: str) -> pd.DataFrame:
+    """Every count of a concept: corpus, modality, method, low, high (over its labels), labels, rank, percentile, concepts.
+
+    Rank and percentile go by the largest count of each concept in that corpus and method.
+    """
+    return study.ask(
+        "frequency",
+        """WITH counts AS (
+               SELECT corpus, modality, method, concept, min(count) AS low, max(count) AS high,
+                      count(DISTINCT count) AS variants FROM frequency GROUP BY ALL
+           ), mine AS (SELECT * FROM counts WHERE concept = $concept)
+           SELECT mine.corpus, mine.modality, mine.method, mine.low, mine.high, mine.variants,
+                  1 + count(*) FILTER (counts.high > mine.high) AS rank,
+                  100.0 * count(*) FILTER (counts.high < mine.high) / count(*) AS percentile,
+                  count(*) AS concepts
+           FROM mine JOIN counts USING (corpus, modality, method)
+           GROUP BY ALL ORDER BY mine.corpus, mine.modality, mine.method""",
+        f"No corpus of study '{study.name}' counts '{concept}'.",
+        concept=concept,
+    )
+
+
+def find_neighbours(study: Study, concept: str, corpus: str, method: str, each_side: int = 5) -> pd.DataFrame:
+    """concept, count, rank: the concepts just above and below in frequency, with the concept itself among them."""
+    ranked = count_concepts(study, method)
+    ranked = ranked[ranked["corpus"] == corpus].reset_index(drop=True)
+    place = ranked.index[ranked["concept"] == concept]
+    if place.empty:
+        raise EmptySelection(f"{corpus} has no count of '{concept}' by '{method}'.")
+    start = max(int(place[0]) - each_side, 0)
+    return ranked.loc[start : int(place[0]) + each_side, ["concept", "count", "rank"]].reset_index(drop=True)
+
+
+def flag_disagreements(study: Study, concept: str) -> list[str]:
+    """One sentence for each pair of countings that disagree on a concept more than they do on nearly all others.
+
+    The ratio of two counts is unusual when it lies outside the middle 95% of all concepts of the same corpus and is at
+    least tenfold: what the corpus itself shows to be ordinary is never flagged, nor is a difference that a reader would
+    not act on.
+    """
+    methods = list_methods(study)
+    widest = {modality: list(group["method"]) for modality, group in methods.groupby("modality", sort=False)}
+    pairs = list(pairwise(widest.get("text", [])))
+    if "text" in widest and "image" in widest:
+        pairs.append((widest["text"][0], widest["image"][0]))
+    sentences = []
+    for first, second in pairs:
+        for row in _unusual_ratios(study, concept, first, second).itertuples(index=False):
+            usual = row.low if row.log_ratio < row.low else row.high
+            sentences.append(
+                f"{row.title} counts {row.first_count:,.0f} by {describe_method(first).title} and "
+                f"{row.second_count:,.0f} by {describe_method(second).title}: a factor of "
+                f"{10 ** abs(row.log_ratio):,.0f}, where 95% of its concepts stay within {10 ** abs(usual):,.0f}."
+            )
+    return sentences
+
+
+def _unusual_ratios(study: Study, concept: str, first: str, second: str) -> pd.DataFrame:
+    return study.query(
+        """WITH ratios AS (
+               SELECT corpus, concept, max(count) FILTER (method = $first) AS first_count,
+                      max(count) FILTER (method = $second) AS second_count,
+                      log10((first_count + 1.0) / (second_count + 1.0)) AS log_ratio
+               FROM frequency WHERE method IN ($first, $second) GROUP BY corpus, concept
+               HAVING first_count IS NOT NULL AND second_count IS NOT NULL
+           ), usual AS (
+               SELECT corpus, quantile_cont(log_ratio, $below) AS low, quantile_cont(log_ratio, $above) AS high
+               FROM ratios GROUP BY corpus
+           )
+           SELECT ratios.*, low, high, title FROM ratios JOIN usual USING (corpus) JOIN corpora USING (corpus)
+           WHERE concept = $concept AND (log_ratio < low OR log_ratio > high) AND abs(log_ratio) >= log10($factor)
+           ORDER BY corpus""",
+        concept=concept,
+        first=first,
+        second=second,
+        below=FLAG_QUANTILES[0],
+        above=FLAG_QUANTILES[1],
+        factor=FLAG_FACTOR,
+    )

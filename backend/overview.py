@@ -1,0 +1,71 @@
+"""What a study says in ten seconds."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from backend.frequency import count_concepts, list_corpora, list_methods
+from backend.study import Study
+
+
+@dataclass(frozen=True)
+class Headline:
+    """Three findings of a study, each None where the study lacks the table it comes from.
+
+    median_count: half of all concepts have fewer samples than this in the corpus with the most pairs · slope: (least,
+    greatest) points per tenfold samples over the models · degree: (least, greatest) misaligned fraction over the corpora.
+    """
+
+    corpus_title: str
+    pairs: int | None
+    method: str
+    median_count: float
+    zero_share: float
+    slope: tuple[float, float] | None
+    fits: int
+    degree: tuple[float, float] | None
+
+
+def summarise(study: Study, kind: str, setting: str) -> Headline:
+    """The headline of a study, for the scores of a kind under a setting."""
+    method = list_methods(study)["method"].iloc[0]
+    largest = list_corpora(study).sort_values("pairs", ascending=False).iloc[0]
+    ranked = count_concepts(study, method)
+    counts = ranked.loc[ranked["corpus"] == largest["corpus"], "count"]
+    slopes, degrees = pd.Series(dtype=float), pd.Series(dtype=float)
+    if study.has("scaling"):
+        slopes = study.query(
+            """SELECT slope FROM scaling WHERE kind = $kind AND setting = $setting AND method = $method
+               AND tasks = 'pooled' AND slope IS NOT NULL""",
+            kind=kind,
+            setting=setting,
+            method=method,
+        )["slope"]
+    if study.has("alignment"):
+        degrees = study.query("SELECT degree FROM alignment")["degree"]
+    return Headline(
+        corpus_title=largest["title"],
+        pairs=None if pd.isna(largest["pairs"]) else int(largest["pairs"]),
+        method=method,
+        median_count=float(counts.median()),
+        zero_share=100.0 * float((counts == 0).mean()),
+        slope=(float(slopes.min()), float(slopes.max())) if len(slopes) else None,
+        fits=len(slopes),
+        degree=(float(degrees.min()), float(degrees.max())) if len(degrees) else None,
+    )
+
+
+def count_contents(study: Study) -> dict[str, int]:
+    """How much a study holds: concepts, labels, tasks, corpora, models, counts, scores."""
+    row = study.query(
+        "SELECT count(DISTINCT concept) AS concepts, count(*) AS labels, count(DISTINCT task) AS tasks FROM concepts"
+    ).iloc[0]
+    contents = {name: int(row[name]) for name in row.index}
+    for name, table in (
+        ("corpora", "corpora"),
+        ("models", "models"),
+        ("counts", "frequency"),
+        ("scores", "performance"),
+    ):
+        contents[name] = int(study.manifest["tables"].get(table, {}).get("rows", 0))
+    return contents

@@ -1,0 +1,1 @@
+"""One file per page; a page asks, the backend answers."""

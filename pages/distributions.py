@@ -1,0 +1,119 @@
+"""How long is the tail? Rank curves, tail shares, inequality, and how far countings and corpora agree."""
+
+import pandas as pd
+import streamlit as st
+
+from backend import charts, frequency
+from backend.concepts import find_concept
+from pages.ui.address import answer, current_study
+from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
+from pages.ui.controls import choose_corpora, choose_corpus, choose_method, choose_view, corpus_titles
+
+VIEWS = ["Rank curves", "Tail shares", "Inequality", "Text or image", "Threshold", "Between corpora"]
+
+study = current_study()
+titles = corpus_titles(study)
+methods = answer(frequency.list_methods, study)
+show_title(
+    "How long is the tail?",
+    "Every concept's frequency in every corpus: a few concepts have millions of samples, most have few, and some none.",
+)
+view = choose_view(VIEWS)
+
+if view in VIEWS[:3]:
+    left, middle, right = st.columns([2, 3, 2])
+    with left:
+        method = choose_method(list(methods["method"]))
+    ranked = answer(frequency.count_concepts, study, method)
+    with middle:
+        corpora = choose_corpora(study, [corpus for corpus in titles if corpus in set(ranked["corpus"])])
+    with right:
+        query = st.text_input("Mark a concept", key="concept", bind="query-params", placeholder="rose")
+    ranked = ranked[ranked["corpus"].isin(corpora)]
+    if ranked.empty:
+        st.info("No corpus is chosen. Choose at least one above.", icon=":material/info:")
+        st.stop()
+
+if view == "Rank curves":
+    match = find_concept(study, query)
+    if query and not match.concept:
+        st.info(f"No concept is spelled like “{query}”. Try: {', '.join(match.others[:5]) or 'another word'}.")
+    marked = ranked[ranked["concept"] == match.concept]
+    curves = frequency.thin_curves(ranked)
+    figure = charts.draw_rank_curves(curves, marked, titles)
+    show_figure(figure, "rank-curves", "Frequency of concepts against their rank", rows=ranked)
+    zeros = ranked[ranked["count"] == 0].groupby("corpus").size()
+    st.caption(
+        "Concepts with no sample at all have no place on a logarithmic axis: "
+        + "; ".join(f"{titles[corpus]} {zeros.get(corpus, 0):,}" for corpus in corpora)
+        + "."
+    )
+    if match.concept:
+        show_table(marked[["corpus", "concept", "count", "rank", "percentile", "concepts"]], "marked", titles=titles)
+    explain_counting(study, [method])
+elif view == "Tail shares":
+    shares = frequency.share_tails(ranked)
+    show_figure(
+        charts.draw_tail_shares(shares, titles), "tail-shares", "Share of concepts with at most so many samples"
+    )
+    show_table(shares, "tail-shares", titles=titles)
+    explain_counting(study, [method], "**Denominator:** the concepts that were counted in the corpus.")
+elif view == "Inequality":
+    curves = frequency.draw_lorenz(ranked)
+    show_figure(charts.draw_lorenz(curves, titles), "lorenz", "Lorenz curves of concept frequency")
+    show_table(curves[["corpus", "gini"]].drop_duplicates(), "gini", titles=titles)
+    explain_counting(
+        study,
+        [method],
+        "**Gini coefficient:** 0 if all concepts had the same frequency, 1 if one concept had every hit.",
+    )
+elif view == "Text or image":
+    texts = list(methods.loc[methods["modality"] == "text", "method"])
+    images = list(methods.loc[methods["modality"] == "image", "method"])
+    left, middle, right = st.columns(3)
+    with left:
+        corpus = choose_corpus(study, list(titles))
+    with middle:
+        text = choose_method(texts, "text", "Text method")
+    with right:
+        image = choose_method(images, "image", "Image method")
+    compared = answer(frequency.compare_methods, study, corpus, text, image)
+    figure = charts.draw_counts_against(compared, "second", "first", "samples by image", "samples by text")
+    show_figure(figure, "text-image", "Text counts against image counts, a point a concept", rows=compared, pick=True)
+    r = compared[["first", "second"]].corr(method="spearman").iloc[0, 1]
+    st.caption(f"{len(compared):,} concepts; rank correlation (Spearman) {r:.2f}. Click a point to open its concept.")
+    explain_counting(study, [text, image])
+elif view == "Threshold":
+    taggers = dict.fromkeys(m.split("@")[0] for m in methods.loc[methods["modality"] == "image", "method"] if "@" in m)
+    tagger = st.selectbox("Tagger", list(taggers), key="tagger", bind="query-params")
+    swept = answer(frequency.sweep_thresholds, study, tagger)
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Samples of the median concept**")
+        show_figure(charts.draw_thresholds(swept, "median", "samples", titles), "threshold-median", "Median count")
+    with right:
+        st.markdown("**Concepts with no sample (%)**")
+        show_figure(charts.draw_thresholds(swept, "zero_share", "%", titles), "threshold-zero", "Share of zero counts")
+    show_table(swept, "thresholds", titles=titles)
+    explain_counting(study, [m for m in methods["method"] if m.startswith(f"{tagger}@")])
+else:
+    left, right = st.columns(2)
+    with left:
+        method = choose_method(list(methods.loc[methods["corpora"] > 1, "method"]))
+    with right:
+        measure = st.selectbox("Correlation", ["spearman", "pearson"], key="measure", bind="query-params")
+    r, n = answer(frequency.correlate_corpora, study, method, measure)
+    show_figure(charts.draw_heatmap(r, n, titles), "correlation", "Correlation of concept frequency between corpora")
+    st.caption(
+        "Spearman compares ranks; Pearson compares log10(max(count, 1)). Counts are joined by task and concept; "
+        "a cell is empty where two corpora share no counted task."
+    )
+    reported = study.manifest.get("reported", {})
+    if "correlations" in reported:
+        st.markdown("**Beside the figures that the paper prints (Table 4, Spearman)**")
+        table = pd.DataFrame(reported["correlations"], columns=["one", "other", "paper"])
+        table["here"] = [r.get(b, {}).get(a) for a, b in zip(table["one"], table["other"], strict=True)]
+        table["pairs"] = [n.get(b, {}).get(a) for a, b in zip(table["one"], table["other"], strict=True)]
+        show_table(table.replace(titles), "correlation-paper")
+        st.caption(reported["correlations_note"])
+    explain_counting(study, [method])

@@ -1,0 +1,56 @@
+"""What do models know of the rarest concepts? A tail benchmark against a well-known task."""
+
+import streamlit as st
+
+from backend import charts, frequency, tail
+from pages.ui.address import answer, current_study, link_concept
+from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
+from pages.ui.controls import choose_method, corpus_titles
+
+study = current_study()
+facts = answer(tail.describe_tail, study)
+titles = corpus_titles(study)
+models = answer(tail.compare_models, study)
+lines = tail.regress_sides(models)
+method_names = list(answer(frequency.list_methods, study)["method"])
+show_title(
+    "What do models know of the rarest concepts?",
+    f"{len(models)} models on **{facts['title']}**, classes picked for being least frequent, against "
+    f"{facts['compared_with']}. Both: accuracy in percent, prompts: {facts['setting']}.",
+)
+st.markdown(
+    f"Every model loses: from {models['gap'].min():.1f} to {models['gap'].max():.1f} points. "
+    + " ".join(
+        f"{line.side.capitalize()} {facts['split']}% on {facts['compared_with']}, one more point there goes with "
+        f"**{line.slope:.3f}** points on the tail ({line.models} models)."
+        for line in lines.sort_values("low").itertuples(index=False)
+    )
+)
+figure = charts.draw_tail_models(models, lines, tail=facts["title"], reference=facts["compared_with"])
+show_figure(figure, "tail-models", f"{facts['title']} accuracy against {facts['compared_with']}", rows=models)
+with st.expander("Every model"):
+    show_table(models, "models")
+    st.caption("“source” says where the score on the task compared with comes from.")
+
+st.subheader("Which classes does no model know?", anchor=False)
+left, right = st.columns(2)
+with left:
+    method = choose_method(method_names)
+with right:
+    limit = st.slider("No model above (%)", 0, 100, 30, 5, key="limit", bind="query-params")
+classes = answer(tail.list_classes, study, method)
+unknown = classes[classes["best"] <= limit]
+st.markdown(f"On **{len(unknown)} of {len(classes)}** classes no model scores above {limit}%.")
+if unknown.empty:
+    st.info("No class is that hard for every model. Raise the limit above.", icon=":material/info:")
+else:
+    with st.container(horizontal=True, gap="small"):
+        for concept in unknown["concept"].head(8):
+            link_concept(concept)
+show_table(classes if unknown.empty else unknown, "classes", titles=titles, height=420)
+explain_counting(
+    study,
+    [method],
+    "**Counts beside the classes:** the largest count that any task gives the class's concept in that corpus; empty where "
+    "no task counts it. **Mean and best:** over all models.",
+)

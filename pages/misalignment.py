@@ -1,0 +1,65 @@
+"""Do captions say what images show? Degrees of misalignment, and the concepts that text and images disagree on."""
+
+import streamlit as st
+
+from backend import alignment, charts
+from pages.ui.address import answer, current_study, link_concept
+from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
+from pages.ui.controls import choose_corpus, choose_method, corpus_titles
+
+study = current_study()
+titles = corpus_titles(study)
+show_title(
+    "Do captions say what images show?",
+    "A sample is misaligned when concepts were found in its caption and in its image, and they have none in common.",
+)
+degrees = answer(alignment.list_degrees, study)
+worst, least = degrees.iloc[0], degrees.iloc[-1]
+st.markdown(
+    f"Of all pairs, **{100 * least['degree']:.1f}%** ({least['title']}) to **{100 * worst['degree']:.1f}%** "
+    f"({worst['title']}) are misaligned."
+)
+show_figure(charts.draw_degrees(degrees), "misalignment", "Misalignment degree of each corpus", rows=degrees)
+show_table(degrees.drop(columns="corpus"), "degrees", titles={"pairs": "Pairs"})
+st.caption("The counts and both degrees are the paper's Table 3, as its authors released them.")
+
+st.subheader("On which concepts do text and images disagree?", anchor=False)
+joint = answer(alignment.list_joint_methods, study)
+if joint.empty:
+    st.info("This study has no corpus with joint counts beside text and image counts.", icon=":material/info:")
+    st.stop()
+left, middle, right = st.columns(3)
+with left:
+    corpus = choose_corpus(study, [name for name in titles if name in set(joint["corpus"])])
+with middle:
+    method = choose_method(list(joint.loc[joint["corpus"] == corpus, "method"]))
+with right:
+    against = st.selectbox("Set against", ["text", "image"], key="against", bind="query-params")
+compared = answer(alignment.compare_modalities, study, corpus, method)
+figure = charts.draw_counts_against(compared, against, "joint", f"samples by {against}", "samples by text and image")
+show_figure(figure, "joint", f"Joint counts against {against} counts in {titles[corpus]}", rows=compared, pick=True)
+median = compared["agreement"].median()
+st.caption(
+    f"{len(compared):,} concepts. On the dotted line every sample that shows a concept in its {against} shows it in both. "
+    f"For the median concept, {median:.0f}% of the samples that could agree do. Click a point to open its concept."
+)
+ranked = alignment.rank_disagreements(compared)
+text_heavy, image_heavy = ranked[ranked["log_ratio"] > 0], ranked[ranked["log_ratio"] < 0]
+left, right = st.columns(2)
+for place, title, rows, name in (
+    (left, "Said, but hardly seen", text_heavy, "text-heavy"),
+    (right, "Seen, but hardly said", image_heavy, "image-heavy"),
+):
+    with place:
+        st.markdown(f"**{title}**")
+        show_table(rows[["concept", "text", "image", "joint"]].head(200), name, height=300)
+        with st.container(horizontal=True, gap="small"):
+            for concept in rows["concept"].head(4):
+                link_concept(concept)
+explain_counting(
+    study,
+    [method],
+    "**Denominators:** all pairs of the corpus, and the samples in which any concept was found in text or image. "
+    "**Agreement:** joint hits as a share of the smaller of text and image hits. "
+    f"The lists hold concepts with at least {alignment.LEAST_COUNT} hits in text or in images.",
+)

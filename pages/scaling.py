@@ -1,0 +1,154 @@
+"""How much of a model's score does concept frequency explain? Points, lines, small multiples and two controls."""
+
+import streamlit as st
+
+from backend import charts, scaling
+from backend.frequency import list_methods
+from backend.study import Study
+from pages.ui.address import answer, current_study, link_concept
+from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
+from pages.ui.controls import (
+    choose_kind,
+    bounds_of,
+    choose_method,
+    choose_own_corpus,
+    choose_tasks,
+    choose_view,
+    corpus_titles,
+    list_models_with_corpus,
+    unit_of,
+)
+
+VIEWS = ["One model", "Several models", "Every model", "Controls"]
+STATISTICS = (
+    "**Slope:** points gained each time the corpus shows a concept ten times as often. **Raw r:** Pearson correlation of "
+    "score with log10(max(count, 1)) over single concepts: how much of *a concept's* score its frequency explains. "
+    "**Binned r:** the paper's figure, the correlation of bin means with ln of the bin edge: how well the *mean* follows "
+    "a line. **Within tasks:** the slope after each task's own mean is taken out, so that easy tasks with frequent "
+    "concepts do not make it. **Curvature p:** small where a curve fits better than a line. The interval is a bootstrap "
+    "over the points (1000 resamples)."
+)
+
+
+def show_one_model(study: Study) -> None:
+    """The points of one model against one corpus, its bins, line and band, and the concepts farthest from the line."""
+    titles = corpus_titles(study)
+    top = st.columns(3)
+    with top[0]:
+        kind, setting = choose_kind(study)
+    models = answer(scaling.list_models, study, kind, setting)
+    with top[1]:
+        model = st.selectbox("Model", list(models["model"]), key="model", bind="query-params")
+        own = models.loc[models["model"] == model, "corpus"].iloc[0]
+        corpus = choose_own_corpus(titles, own)
+    with top[2]:
+        method = choose_method(list(answer(list_methods, study)["method"]))
+        tasks = choose_tasks(answer(scaling.pooled_tasks, study, kind))
+    if corpus != own:
+        st.caption(f"{model} was not trained on {titles[corpus]}: its counts stand in for data that this study lacks.")
+    selection = {"model": model, "corpus": corpus, "method": method, "setting": setting, "kind": kind, "tasks": tasks}
+    points = answer(scaling.join_points, study, **selection)
+    fit = answer(scaling.find_fit, points, study, **selection)
+    bins = scaling.bin_points(points["count"].to_numpy(), points["value"].to_numpy(), kind)
+    unit = unit_of(kind, setting)
+    show_statistics(fit)
+    show_figure(
+        charts.draw_scaling(points, bins, fit, unit=unit, name=titles[corpus], bounds=bounds_of(kind)),
+        "scaling",
+        f"{unit} of {model} against the frequency of concepts in {titles[corpus]}",
+        rows=points,
+        pick=True,
+    )
+    st.caption("Hover over a point for its concept; click it to open the concept. Counts of zero stand left of one.")
+    show_residuals(points, fit)
+    explain_counting(study, [method], STATISTICS)
+
+
+def show_statistics(fit: scaling.Fit) -> None:
+    """The fit in words and numbers."""
+    st.markdown(
+        f"Each tenfold of samples goes with **{fit.slope:+.1f} points** ({fit.within_task_slope:+.1f} within tasks). "
+        f"The *mean* follows the line with binned r **{fit.binned_r:.2f}**; a *single concept's* frequency explains "
+        f"{100 * fit.pearson_r**2:.0f}% of its score's variance: raw r **{fit.pearson_r:.2f}** "
+        f"(95% interval {fit.pearson_low:.2f} to {fit.pearson_high:.2f}), Spearman {fit.spearman_r:.2f}. "
+        f"{fit.n:,} points, {fit.n_zero:,} of them at a count of zero; curvature p {fit.curvature_p:.2g}."
+    )
+
+
+def show_residuals(points, fit: scaling.Fit) -> None:
+    """The concepts most above and most below the line."""
+    residuals = scaling.find_residuals(points, fit)
+    columns = ["concept", "task", "count", "value", "residual"]
+    left, right = st.columns(2)
+    for place, title, rows, name in (
+        (left, "Most above the line", residuals.head(50), "above"),
+        (right, "Most below the line", residuals.tail(50).iloc[::-1], "below"),
+    ):
+        with place:
+            st.markdown(f"**{title}**")
+            show_table(rows[columns], name, height=250)
+            with st.container(horizontal=True, gap="small"):
+                for concept in rows["concept"].drop_duplicates().head(4):
+                    link_concept(concept)
+
+
+def show_several_models(study: Study, multiples: bool) -> None:
+    """Bin means and fits of models over their own corpora, in one plot or one small plot each."""
+    left, middle, right = st.columns(3)
+    with left:
+        kind, setting = choose_kind(study)
+    with middle:
+        method = choose_method(list(answer(list_methods, study)["method"]))
+        tasks = choose_tasks(answer(scaling.pooled_tasks, study, kind))
+    models = list(list_models_with_corpus(study, kind, setting)["model"])
+    with right:
+        chosen = st.multiselect("Models", models, key="models", bind="query-params", placeholder=f"all {len(models)}")
+    lines = answer(
+        scaling.draw_models, study, kind=kind, setting=setting, method=method, models=chosen or None, tasks=tasks
+    )
+    unit = unit_of(kind, setting)
+    titles = corpus_titles(study)
+    figure = charts.draw_small_multiples(lines, unit=unit) if multiples else charts.draw_lines(lines, titles, unit=unit)
+    show_figure(figure, "models", f"Mean {unit} of {len(lines)} models against concept frequency")
+    show_table(scaling.tabulate_fits(lines), "fits", titles=titles)
+    st.caption(
+        "Each model is set against the counts of its own corpus; models whose data is not in the study are absent."
+    )
+    explain_counting(study, [method], STATISTICS)
+
+
+def show_controls(study: Study) -> None:
+    """Ready-made comparisons that the study brings along."""
+    comparisons = study.manifest.get("comparisons", [])
+    if not comparisons:
+        st.info(f"Study '{study.name}' brings no ready-made comparison. “Several models” compares any of its models.")
+        st.stop()
+    title = st.selectbox("Comparison", [entry["title"] for entry in comparisons], key="control", bind="query-params")
+    control = next(entry for entry in comparisons if entry["title"] == title)
+    st.markdown(f"**{control['question']}** {control['answer']}")
+    lines = answer(
+        scaling.draw_models,
+        study,
+        kind=control["kind"],
+        setting=control["setting"],
+        method=control["method"],
+        models=control["models"],
+    )
+    figure = charts.draw_lines(lines, corpus_titles(study), unit=unit_of(control["kind"], control["setting"]))
+    show_figure(figure, "control", title)
+    show_table(scaling.tabulate_fits(lines), "control", titles=corpus_titles(study))
+    explain_counting(study, [control["method"]], STATISTICS)
+
+
+study = current_study()
+show_title(
+    "Does frequency determine performance?",
+    "A model's score on each concept against how many samples of a corpus show that concept.",
+)
+view = choose_view(VIEWS)
+if view == "One model":
+    show_one_model(study)
+elif view == "Controls":
+    show_controls(study)
+else:
+    show_several_models(study, multiples=view == "Every model")

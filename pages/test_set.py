@@ -1,0 +1,68 @@
+"""Is my test set in the tail? Paste class names; get each one's frequency and an expected score."""
+
+import streamlit as st
+
+from backend import charts, frequency, scaling, testset
+from pages.ui.address import answer, current_study
+from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
+from pages.ui.controls import choose_kind, choose_method, corpus_titles, list_models_with_corpus
+
+study = current_study()
+titles = corpus_titles(study)
+show_title(
+    "Is my test set in the tail?",
+    "Paste your class names, one a line, or upload them as text or CSV (first column). Nothing is stored.",
+)
+left, right = st.columns(2)
+with left:
+    pasted = st.text_area(
+        "Class names", key="names", bind="query-params", height=160, placeholder="rose\nflamingo\npickup truck"
+    )
+with right:
+    upload = st.file_uploader("or a file (.txt, .csv, up to 1 MB)", type=["txt", "csv", "tsv"], key="names_file")
+text = testset.decode_upload(upload.getvalue()) if upload else pasted
+names = testset.read_names(text)
+if not names:
+    st.info("No names yet. Paste some above, or upload a list.", icon=":material/info:")
+    st.stop()
+
+left, middle, right = st.columns(3)
+with left:
+    method = choose_method(list(answer(frequency.list_methods, study)["method"]))
+    share = st.slider("The tail is the rarest (%)", 5, 50, 25, 5, key="tail", bind="query-params")
+with middle:
+    kind, setting = choose_kind(study, ["classification"])
+with right:
+    models = list_models_with_corpus(study, kind, setting)
+    model = st.selectbox("Expected score for", list(models["model"]), key="model", bind="query-params")
+corpus = models.loc[models["model"] == model, "corpus"].iloc[0]
+table = answer(testset.look_up_names, study, names, method)
+line = answer(scaling.draw_models, study, kind=kind, setting=setting, method=method, models=[model])[0]
+table = testset.expect_scores(table, corpus, line["fit"])
+
+found = table["concept"].notna()
+rare = table["percentile"] <= share
+left, middle, right = st.columns(3)
+left.metric("names in the tail", f"{int(rare.sum())} of {len(table)}", border=True)
+middle.metric("names not found", f"{int((~found).sum())} of {len(table)}", border=True)
+right.metric(
+    "mean expected score",
+    f"{table['expected'].mean():.1f}%" if table["expected"].notna().any() else "none",
+    border=True,
+)
+st.caption(
+    f"A name is in the tail when at most {share}% of the study's concepts are rarer, on average over the corpora. The "
+    f"expected score of {model} comes from its line over {titles[corpus]}; 4 concepts in 5 score between low and high."
+)
+ranked = answer(frequency.count_concepts, study, method)
+marks = ranked[ranked["concept"].isin(set(table["concept"].dropna()))]
+figure = charts.draw_rank_curves(frequency.thin_curves(ranked), marks, titles)
+show_figure(figure, "test-set", "Your classes on the rank-frequency curves")
+order = ["name", "concept", "how", "percentile", "expected", "low", "high", *[c for c in titles if c in table]]
+show_table(table[order], "test-set", titles=titles, height=420)
+explain_counting(
+    study,
+    [method],
+    "**Found:** exact, by a label's own spelling, fuzzy (RapidFuzz ratio of at least 85 of 100), or none. A name that is "
+    "not found is unknown to the study, which says nothing about its frequency.",
+)

@@ -1,0 +1,70 @@
+"""The study at hand and cached answers about it, and links that keep the study in the address."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType
+
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+
+from backend.schema import MANIFEST
+from backend.study import STUDIES, Study, list_studies
+
+STUDY_KEY = "study"
+
+
+def choose_study() -> str | None:
+    """The study picker of the sidebar; None where there is no study at all."""
+    names = list_studies(STUDIES)
+    if not names:
+        return None
+    return st.selectbox(
+        "Study",
+        names,
+        key=STUDY_KEY,
+        bind="query-params",
+        help="A study is a folder of tables that belong together: everything on every page comes from this one.",
+    )
+
+
+def current_study() -> Study:
+    """The chosen study, opened once for all sessions and anew when it is built anew."""
+    if STUDY_KEY not in st.session_state:
+        # Until the process has seen its first st.navigation, Streamlit runs a deep-linked file of pages/ without app.py.
+        PagesManager.uses_pages_directory = False
+        st.rerun()
+    folder = STUDIES / st.session_state[STUDY_KEY]
+    return _open_study(folder, (folder / MANIFEST).stat().st_mtime_ns)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _open_study(folder: Path, built: int) -> Study:
+    return Study(folder)
+
+
+@st.cache_data(
+    max_entries=256,
+    show_spinner=False,
+    hash_funcs={Study: lambda study: study.token, FunctionType: lambda f: f"{f.__module__}.{f.__qualname__}"},
+)
+def answer(function: Callable, *args, **kwargs):
+    """`function(*args, **kwargs)` of the backend, remembered: the answer to the same question about the same study."""
+    return function(*args, **kwargs)
+
+
+def with_study(**parameters) -> dict[str, str]:
+    """Query parameters of a link to another page, with the study where it is not the first one."""
+    chosen = st.session_state.get(STUDY_KEY)
+    if chosen and chosen != list_studies(STUDIES)[0]:
+        parameters[STUDY_KEY] = chosen
+    return parameters
+
+
+def link_concept(concept: str, label: str | None = None) -> None:
+    """A link to the page of a concept."""
+    st.page_link("pages/concept.py", label=label or concept, query_params=with_study(concept=concept))
+
+
+def open_concept(concept: str) -> None:
+    """Goes to the page of a concept."""
+    st.switch_page("pages/concept.py", query_params=with_study(concept=concept))

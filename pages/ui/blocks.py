@@ -1,0 +1,188 @@
+"""The blocks that a page is made of: title, figure and table with their downloads, and "how this was counted"."""
+
+import io
+import re
+from collections.abc import Callable
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from backend.methods import describe_method
+from backend.study import Study
+from pages.ui.address import open_concept
+
+_NUMBER = st.column_config.NumberColumn
+COLUMNS = {
+    "corpus": st.column_config.TextColumn("Corpus"),
+    "concept": st.column_config.TextColumn("Concept", pinned=True),
+    "name": st.column_config.TextColumn("Name", pinned=True),
+    "method": st.column_config.TextColumn("Method"),
+    "modality": st.column_config.TextColumn("Modality"),
+    "task": st.column_config.TextColumn("Task"),
+    "model": st.column_config.TextColumn("Model"),
+    "count": _NUMBER("Samples", format="localized", help="Image-text pairs of the corpus that show the concept"),
+    "low": _NUMBER("Low", format="%.1f"),
+    "high": _NUMBER("High", format="%.1f"),
+    "text": _NUMBER("Text", format="localized", help="Samples whose caption shows the concept"),
+    "image": _NUMBER("Image", format="localized", help="Samples whose image shows the concept"),
+    "joint": _NUMBER("Joint", format="localized", help="Samples whose caption and image both show the concept"),
+    "first": _NUMBER("Text", format="localized"),
+    "second": _NUMBER("Image", format="localized"),
+    "agreement": _NUMBER(
+        "Agreement", format="%.1f%%", help="Joint hits as a share of the smaller of text and image hits"
+    ),
+    "log_ratio": _NUMBER("log10(text / image)", format="%.2f"),
+    "rank": _NUMBER("Rank", format="localized", help="1 is the most frequent concept of the corpus"),
+    "percentile": _NUMBER("Percentile", format="%.1f%%", help="Share of the concepts that are rarer"),
+    "concepts": _NUMBER("Of concepts", format="localized", help="How many concepts were counted"),
+    "share": _NUMBER("Share", format="%.1f%%"),
+    "limit": _NUMBER("At most", format="localized", help="Samples"),
+    "gini": _NUMBER("Gini", format="%.3f"),
+    "median": _NUMBER("Median", format="localized", help="Samples of the median concept"),
+    "zero_share": _NUMBER("Zero", format="%.1f%%", help="Share of concepts without a sample"),
+    "threshold": _NUMBER("Threshold", format="%.2f"),
+    "value": _NUMBER("Score", format="%.1f"),
+    "expected": _NUMBER("Expected", format="%.1f", help="What the line gives for this frequency"),
+    "residual": _NUMBER("Above the line", format="%+.1f"),
+    "n": _NUMBER("n", format="localized"),
+    "n_zero": _NUMBER("At zero", format="localized", help="Points whose count is zero"),
+    "slope": _NUMBER("Slope", format="%.2f", help="Points per tenfold samples"),
+    "within_task_slope": _NUMBER(
+        "Within tasks", format="%.2f", help="The slope after each task's own mean is taken out"
+    ),
+    "intercept": _NUMBER("Intercept", format="%.2f"),
+    "pearson_r": _NUMBER("Raw r", format="%.3f"),
+    "interval": st.column_config.TextColumn("95% interval", help="Bootstrap over the points, 1000 resamples"),
+    "spearman_r": _NUMBER("Spearman", format="%.3f"),
+    "binned_r": _NUMBER("Binned r", format="%.3f", help="The paper's figure: correlation of the bins' means"),
+    "curvature_p": _NUMBER("Curvature p", format="%.3g", help="Small where a curve fits better than a line"),
+    "paper": _NUMBER("Paper", format="%.2f"),
+    "here": _NUMBER("Here", format="%.2f"),
+    "pairs": _NUMBER("Pairs", format="localized"),
+    "misaligned": _NUMBER(
+        "Misaligned", format="localized", help="Samples with text and image concepts, none in common"
+    ),
+    "degree": _NUMBER("Of all pairs", format="percent"),
+    "degree_extracted": _NUMBER("Of samples with a concept", format="percent"),
+    "mean": _NUMBER("Mean", format="%.1f%%", help="Over all models"),
+    "best": _NUMBER("Best", format="%.1f%%", help="The best model's accuracy"),
+    "best_model": st.column_config.TextColumn("Best model"),
+    "reference": _NUMBER("Compared with", format="%.1f%%"),
+    "tail": _NUMBER("Tail", format="%.1f%%"),
+    "gap": _NUMBER("Gap", format="%.1f", help="Points lost on the tail"),
+    "how": st.column_config.TextColumn("Found", help="exact, by a label's own spelling, fuzzy, or none"),
+    "score": _NUMBER("Match", format="%.0f", help="Similarity of the spellings, 0 to 100"),
+}
+FIGURE_CONFIG = {
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    "toImageButtonOptions": {"format": "svg"},
+}
+
+
+def show_title(question: str, lead: str) -> None:
+    """The page's question and one or two sentences on what is shown and how it was counted."""
+    st.title(question, anchor=False)
+    st.markdown(lead)
+
+
+def show_figure(
+    figure: go.Figure, name: str, alt: str, *, rows: pd.DataFrame | None = None, pick: bool = False
+) -> None:
+    """A figure with its downloads: SVG by the camera in its corner, HTML by a button, and the rows behind it.
+
+    With `pick`, a click on a point opens the page of the concept that its customdata begins with.
+    """
+    config = {**FIGURE_CONFIG, "toImageButtonOptions": {"format": "svg", "filename": f"tailscope-{name}"}}
+    settings = {"key": f"figure-{name}", "config": config, "alt": alt}
+    if pick:
+        event = st.plotly_chart(figure, on_select="rerun", selection_mode="points", **settings)
+        for point in event.selection.points:
+            if point.get("customdata"):
+                open_concept(str(point["customdata"][0]))
+    else:
+        st.plotly_chart(figure, **settings)
+    with st.container(horizontal=True, gap="small"):
+        _offer("Figure (HTML)", lambda: figure.to_html(include_plotlyjs=True).encode(), f"{name}.html", "text/html")
+        if rows is not None:
+            _offer_rows(rows, name)
+
+
+def show_table(table: pd.DataFrame, name: str, *, titles: dict[str, str] | None = None, **settings) -> None:
+    """A table with its downloads as CSV and Parquet; `titles` names columns and corpora for people."""
+    titles = titles or {}
+    shown = table.replace({"corpus": titles}) if "corpus" in table else table
+    config = {column: COLUMNS[column] for column in table if column in COLUMNS}
+    config |= {
+        column: st.column_config.NumberColumn(titles[column], format="localized")
+        for column in table
+        if column in titles
+    }
+    st.dataframe(shown, column_config=config, hide_index=True, key=f"table-{name}", **settings)
+    with st.container(horizontal=True, gap="small"):
+        _offer_rows(table, name)
+
+
+def _offer_rows(table: pd.DataFrame, name: str) -> None:
+    _offer("Data (CSV)", lambda: table.to_csv(index=False).encode(), f"{name}.csv", "text/csv")
+    _offer("Data (Parquet)", lambda: _to_parquet(table), f"{name}.parquet", "application/vnd.apache.parquet")
+
+
+def _offer(label: str, write: Callable[[], bytes], file: str, mime: str) -> None:
+    """A download that is written only when someone asks for it."""
+    st.download_button(
+        label,
+        write,
+        file_name=f"tailscope-{file}",
+        mime=mime,
+        key=f"download-{label}-{file}",
+        on_click="ignore",
+        type="tertiary",
+        icon=":material/download:",
+    )
+
+
+def _to_parquet(table: pd.DataFrame) -> bytes:
+    stream = io.BytesIO()
+    table.to_parquet(stream, index=False)
+    return stream.getvalue()
+
+
+def explain_counting(study: Study, methods: list[str], more: str = "") -> None:
+    """ "How this was counted": words, case rule, threshold, unit and denominator, and the faults known of a method."""
+    notes = study.manifest.get("method_notes", {})
+    with st.expander("How this was counted"):
+        st.markdown(
+            "**Unit:** samples, that is image-text pairs of the corpus; a sample counts at most once for a concept. "
+            "**Concept:** a task's class name in lower case, underscores read as spaces. Where tasks give one concept "
+            "different counts, the largest stands for it unless the text says otherwise."
+        )
+        for name in dict.fromkeys(methods):
+            method = describe_method(name)
+            st.markdown(f"**{method.title}** (`{name}`): {method.sentence}")
+            for part in [part for part in name.split("+") if part in notes]:
+                st.caption(notes[part])
+        if more:
+            st.markdown(more)
+        st.caption(f"Source: {study.manifest['source']}. Built {study.manifest['created'][:10]}.")
+
+
+def format_count(count: float) -> str:
+    """A count for people: 1,234 or 12.3M.
+
+    >>> format_count(950), format_count(3_347_335)
+    ('950', '3.35M')
+    """
+    if pd.isna(count):
+        return "not counted"
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
+        if abs(count) >= size:
+            scale = 1e3 if letter == "k" else size
+            return f"{count / scale:.3g}{letter}"
+    return f"{count:,.0f}"
+
+
+def escape(text: str) -> str:
+    """Text of a user or a corpus, safe to put into Markdown."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:])", r"\\\1", text)

@@ -1,0 +1,100 @@
+"""Controls bound to the address: every choice that changes a result stands in the query parameters."""
+
+import pandas as pd
+import streamlit as st
+
+from backend import frequency, scaling
+from backend.errors import EmptySelection
+from backend.methods import describe_method
+from backend.schema import KINDS
+from backend.study import Study
+from pages.ui.address import answer
+
+
+def corpus_titles(study: Study) -> dict[str, str]:
+    """Every counted corpus and its title, the smallest first; the order gives each its colour."""
+    corpora = answer(frequency.list_corpora, study)
+    return dict(zip(corpora["corpus"], corpora["title"], strict=True))
+
+
+def choose_corpus(study: Study, corpora: list[str], key: str = "corpus", label: str = "Corpus") -> str:
+    """One corpus of those named."""
+    titles = corpus_titles(study)
+    return st.selectbox(
+        label, corpora, format_func=lambda corpus: titles.get(corpus, corpus), key=key, bind="query-params"
+    )
+
+
+def choose_corpora(study: Study, corpora: list[str]) -> list[str]:
+    """Several corpora; all of those named, until the user leaves some out."""
+    titles = corpus_titles(study)
+    return st.multiselect(
+        "Corpora",
+        corpora,
+        default=corpora,
+        format_func=lambda corpus: titles[corpus],
+        key="corpora",
+        bind="query-params",
+    )
+
+
+def choose_method(methods: list[str], key: str = "method", label: str = "Counted in") -> str:
+    """One counting method of those named."""
+    return st.selectbox(
+        label, methods, format_func=lambda method: describe_method(method).title, key=key, bind="query-params"
+    )
+
+
+def choose_view(views: list[str], key: str = "view") -> str:
+    """One of a page's views, as buttons in a row."""
+    return st.segmented_control(
+        "View", views, default=views[0], required=True, key=key, bind="query-params", label_visibility="collapsed"
+    )
+
+
+def choose_own_corpus(titles: dict[str, str], own: str | None) -> str:
+    """The corpus to set a model against: its own, which follows the model, or another one."""
+    options = ["own", *titles] if isinstance(own, str) else list(titles)
+    chosen = st.selectbox(
+        "Corpus",
+        options,
+        format_func=lambda corpus: f"its own: {titles[own]}" if corpus == "own" else titles[corpus],
+        key="corpus",
+        bind="query-params",
+    )
+    return own if chosen == "own" else chosen
+
+
+def choose_tasks(tasks: list[str], key: str = "tasks") -> list[str]:
+    """Some tasks; none chosen means all of those named."""
+    chosen = st.multiselect("Tasks", tasks, placeholder=f"all {len(tasks)}", key=key, bind="query-params")
+    return chosen or tasks
+
+
+def choose_kind(study: Study, kinds: list[str] | None = None) -> tuple[str, str]:
+    """The kind of task (of those named) and the setting: a prompt strategy, a direction and k, or a metric."""
+    settings = answer(scaling.list_settings, study)
+    kinds = sorted(settings["kind"].unique() if kinds is None else kinds, key=KINDS.index)
+    if not kinds:
+        raise EmptySelection("No model has a score on this concept.")
+    kind = st.selectbox("Kind of task", kinds, key="kind", bind="query-params")
+    names = list(settings.loc[settings["kind"] == kind, "setting"])
+    return kind, st.selectbox("Setting", names, key="setting", bind="query-params")
+
+
+def list_models_with_corpus(study: Study, kind: str, setting: str) -> pd.DataFrame:
+    """The models whose own corpus is in the study: those that a fit can be made for."""
+    models = answer(scaling.list_models, study, kind, setting)
+    return models[models["corpus"].notna()]
+
+
+def bounds_of(kind: str) -> tuple[float, float] | None:
+    """The range that a kind's scores cannot leave, where there is one."""
+    return (0, 100) if kind in scaling.PERCENT_KINDS else None
+
+
+def unit_of(kind: str, setting: str) -> str:
+    """What a score of a kind is measured in."""
+    return {"classification": "accuracy (%)", "retrieval": f"recall, {setting} (%)"}.get(
+        kind, setting.replace("_", " ")
+    )

@@ -1,0 +1,94 @@
+"""What tests share: a small release and its study, and the real data where it lies beside the checkout."""
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from backend.errors import TailscopeError
+from backend.schema import MANIFEST, study_faults
+from backend.study import ROOT, STUDIES, Study
+from precompute.published import _is_current, build_published
+from precompute.source import describe_source
+from tests.release_archive import write_archive
+
+SHARED_DATA = ROOT.parent / "shared" / "data"
+ARCHIVE = "frequency_determines_performance-main.tar.gz"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever uses the real data carries the marker `shared`."""
+    for item in items:
+        if {"shared_data", "published_study"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.shared)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the checkout."""
+    if (SHARED_DATA / ARCHIVE).is_file():
+        return SHARED_DATA
+    missing = f"This test needs the real data: {ARCHIVE} in ../shared/data, beside the checkout."
+    if os.environ.get("TAILSCOPE_REQUIRE_SHARED") == "1":
+        pytest.fail(missing, pytrace=False)
+    pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def common_folder(tmp_path_factory) -> Path:
+    """A folder that all workers of this run share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def small_archive(common_folder) -> Path:
+    """The small release, as GitHub would pack it."""
+    path = common_folder / "small-main.tar.gz"
+    return _make_once(path, path.is_file, lambda: write_archive(path))
+
+
+@pytest.fixture(scope="session")
+def small_study(common_folder, small_archive) -> Study:
+    """The study of the small release."""
+    return Study(_build_once(common_folder / "small", small_archive))
+
+
+@pytest.fixture(scope="session")
+def published_study(common_folder, shared_data) -> Study:
+    """The study of the paper's release: the one in `data/` where it is up to date, else one that is built now."""
+    archive = shared_data / ARCHIVE
+    folder = STUDIES / "published"
+    try:
+        current = _is_current(folder, describe_source(archive)) and not study_faults(folder)
+    except TailscopeError:
+        current = False
+    return Study(folder if current else _build_once(common_folder / "published", archive))
+
+
+def _build_once(folder: Path, archive: Path) -> Path:
+    return _make_once(
+        folder, (folder / MANIFEST).is_file, lambda: build_published(archive, folder, lambda stage, done: None)
+    )
+
+
+def _make_once(path: Path, is_made: Callable[[], bool], make: Callable[[], object]) -> Path:
+    """Makes what another worker has not made yet; the others wait for it."""
+    with _locked(path.with_name(f"{path.name}.lock")):
+        if not is_made():
+            make()
+    return path
+
+
+class _locked:
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __enter__(self) -> None:
+        self.stream = self.path.open("w")
+        fcntl.flock(self.stream, fcntl.LOCK_EX)
+
+    def __exit__(self, *error: object) -> None:
+        self.stream.close()

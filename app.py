@@ -2,10 +2,12 @@
 
 import streamlit as st
 
-from backend.errors import TailscopeError
 from pages.ui.address import choose_study
+from pages.ui.blocks import show_guarded
 
-st.set_page_config(page_title="Tailscope", page_icon="pages/ui/tailscope.svg", layout="wide")
+ICON = "pages/ui/tailscope.svg"
+st.set_page_config(page_title="Tailscope", page_icon=ICON, layout="wide")
+st.logo(ICON, size="large")
 
 pages = [
     st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),
@@ -25,7 +27,4 @@ if study is None:
     st.markdown("Tailscope shows studies: folders of tables under `data/`. This one imports the paper's results:")
     st.code("python -m precompute published", language="bash")
     st.stop()
-try:
-    page.run()
-except TailscopeError as error:
-    st.info(str(error), icon=":material/info:")
+show_guarded(page.run)

@@ -7,7 +7,6 @@ yellow, which vanish on a dark or a light page; lines differ in dash and points 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A8A")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
@@ -188,7 +187,12 @@ def draw_scaling(
         hovertemplate="<b>%{customdata[0]}</b> (%{customdata[1]})<br>%{customdata[2]:,} samples<br>%{y:.1f}"
         f" {unit}<extra></extra>",
     )
-    _add_line(figure, fit, COLORS[1], "straight-line fit, with the band of 4 concepts in 5", band=True, bounds=bounds)
+    figure.add_traces(
+        [
+            _band_trace(fit, bounds),
+            _line_trace(fit, COLORS[1], "straight-line fit, with the band of 4 concepts in 5"),
+        ]
+    )
     figure.add_scatter(
         x=bins["edge"],
         y=bins["mean"],
@@ -219,7 +223,7 @@ def draw_lines(lines: list[dict], titles: dict[str, str], *, unit: str) -> go.Fi
     for i, line in enumerate(lines):
         place = sum(other["corpus"] == line["corpus"] for other in lines[:i])
         color = colors[line["corpus"]]["color"]
-        _add_line(figure, line["fit"], color, None, dash=DASHES[place % len(DASHES)])
+        figure.add_trace(_line_trace(line["fit"], color, None, dash=DASHES[place % len(DASHES)]))
         figure.add_scatter(
             x=line["bins"]["edge"],
             y=line["bins"]["mean"],
@@ -238,37 +242,50 @@ def draw_lines(lines: list[dict], titles: dict[str, str], *, unit: str) -> go.Fi
 
 
 def draw_small_multiples(lines: list[dict], *, unit: str, columns: int = 3) -> go.Figure:
-    """One small plot a model on shared axes: bin means and fit, with the slope in the title."""
+    """One small plot a model on shared axes: bin means and fit, with slope and raw r in the title."""
     rows = -(-len(lines) // columns)
-    titles = [
-        f"{line['name']}<br>{line['fit'].slope:+.1f} per tenfold, r {line['fit'].pearson_r:.2f}" for line in lines
-    ]
-    figure = make_subplots(
-        rows,
-        columns,
-        shared_xaxes="all",
-        shared_yaxes="all",
-        subplot_titles=titles,
-        horizontal_spacing=0.03,
-        vertical_spacing=min(0.3 / rows, 0.2),
-    )
+    traces, notes, axes = [], [], {}
     for i, line in enumerate(lines):
-        place = {"row": i // columns + 1, "col": i % columns + 1}
-        _add_line(figure, line["fit"], COLORS[1], None, **place)
-        figure.add_scatter(
-            x=line["bins"]["edge"],
-            y=line["bins"]["mean"],
-            customdata=line["bins"]["n"],
-            mode="markers",
-            showlegend=False,
-            marker={"color": COLORS[0], "size": 6},
-            hovertemplate="mean %{y:.1f} of %{customdata:,} concepts<br>up to %{x:,.0f} samples<extra></extra>",
-            **place,
+        number = str(i + 1) if i else ""
+        place = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+        hover = "mean %{y:.1f} of %{customdata:,} concepts<br>up to %{x:,.0f} samples<extra></extra>"
+        bins = line["bins"]
+        traces += [
+            _line_trace(line["fit"], COLORS[1], None) | place,
+            {
+                "type": "scatter",
+                "x": bins["edge"].to_numpy(),
+                "y": bins["mean"].to_numpy(),
+                "customdata": bins["n"].to_numpy(),
+                "mode": "markers",
+                "marker": {"color": COLORS[0], "size": 6},
+                "hovertemplate": hover,
+            }
+            | place,
+        ]
+        title = f"<b>{line['name']}</b><br>{line['fit'].slope:+.1f} per tenfold, r {line['fit'].pearson_r:.2f}"
+        notes.append(
+            {
+                "text": title,
+                "xref": f"x{number} domain",
+                "yref": f"y{number} domain",
+                "x": 0,
+                "y": 1.02,
+                "yanchor": "bottom",
+                "align": "left",
+                "showarrow": False,
+                "font": {"size": 11},
+            }
         )
-    figure.update_xaxes(type="log", exponentformat="SI", dtick=2)
-    figure.update_annotations(font_size=11)
-    figure.update_yaxes(title=f"mean {unit}", col=1)
-    return _finish(figure, legend=False, height=60 + SMALL_MULTIPLE * rows)
+        axes[f"xaxis{number}"] = {"type": "log", "exponentformat": "SI", "dtick": 2, "matches": "x" if i else None}
+        axes[f"yaxis{number}"] = {
+            "matches": "y" if i else None,
+            "showticklabels": i % columns == 0,
+            "title": f"mean {unit}" if i % columns == 0 else None,
+        }
+    grid = {"rows": rows, "columns": columns, "pattern": "independent", "xgap": 0.06, "ygap": 0.42}
+    figure = go.Figure({"data": traces, "layout": axes | {"grid": grid, "annotations": notes}})
+    return _finish(figure, legend=False, height=80 + SMALL_MULTIPLE * rows)
 
 
 def draw_concept_counts(counts: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
@@ -329,9 +346,7 @@ def draw_concept_scores(scores: pd.DataFrame, *, unit: str) -> go.Figure:
 def draw_degrees(degrees: pd.DataFrame) -> go.Figure:
     """Misalignment degree of each corpus over both denominators."""
     figure = go.Figure()
-    for i, (column, name) in enumerate(
-        (("degree", "of all pairs"), ("degree_extracted", "of samples with a concept found"))
-    ):
+    for i, (column, name) in enumerate((("degree", "of all pairs"), ("degree_extracted", "of samples with a concept found"))):
         figure.add_bar(
             x=100 * degrees[column],
             y=degrees["title"],
@@ -353,13 +368,14 @@ def draw_tail_models(models: pd.DataFrame, lines: pd.DataFrame, *, tail: str, re
     figure.add_scatter(
         x=[0, top], y=[0, top], mode="lines", line={"color": NEUTRAL, "dash": "dot"}, name="equal", hoverinfo="skip"
     )
-    for i, (side, rows) in enumerate(models.groupby("side", sort=True)):
+    for i, side in enumerate(("below", "above")):
+        rows = models[models["side"] == side]
         figure.add_scatter(
             x=rows["reference"],
             y=rows["tail"],
             text=rows["model"],
             mode="markers",
-            name=f"{side} the split",
+            name=f"models {side} the split",
             marker={"color": COLORS[i], "symbol": SYMBOLS[i], "size": 9},
             hovertemplate=f"<b>%{{text}}</b><br>{reference} %{{x:.1f}}%<br>{tail} %{{y:.1f}}%<extra></extra>",
         )
@@ -411,36 +427,39 @@ def _short(number: int) -> str:
     return str(number)
 
 
-def _add_line(
-    figure, fit, color: str, name: str | None, *, band: bool = False, dash: str = "solid", bounds=None, **place
-):
-    span = np.linspace(fit.log_count_min, fit.log_count_max, 50 if band else 2)
+def _line_trace(fit, color: str, name: str | None, *, dash: str = "solid") -> dict:
+    """The fit's line over the counts that it was fitted to."""
+    span = np.array([fit.log_count_min, fit.log_count_max])
+    return {
+        "type": "scatter",
+        "x": 10**span,
+        "y": fit.intercept + fit.slope * span,
+        "mode": "lines",
+        "name": name,
+        "showlegend": name is not None,
+        "line": {"color": color, "width": 2.5, "dash": dash},
+        "hoverinfo": "skip",
+    }
+
+
+def _band_trace(fit, bounds: tuple[float, float] | None) -> dict:
+    """The band in which four concepts in five lie, clipped to the range of the scores."""
+    span = np.linspace(fit.log_count_min, fit.log_count_max, 50)
     middle = fit.intercept + fit.slope * span
-    if band:
-        low, high = middle + fit.residual_low, middle + fit.residual_high
-        if bounds:
-            low, high = low.clip(*bounds), high.clip(*bounds)
-        figure.add_scatter(
-            x=np.concatenate([10**span, 10 ** span[::-1]]),
-            y=np.concatenate([high, low[::-1]]),
-            mode="lines",
-            fill="toself",
-            fillcolor="rgba(213, 94, 0, 0.10)",
-            line={"width": 0},
-            hoverinfo="skip",
-            showlegend=False,
-            **place,
-        )
-    figure.add_scatter(
-        x=10**span,
-        y=middle,
-        mode="lines",
-        name=name,
-        showlegend=name is not None,
-        line={"color": color, "width": 2.5, "dash": dash},
-        hoverinfo="skip",
-        **place,
-    )
+    low, high = middle + fit.residual_low, middle + fit.residual_high
+    if bounds:
+        low, high = low.clip(*bounds), high.clip(*bounds)
+    return {
+        "type": "scatter",
+        "x": np.concatenate([10**span, 10 ** span[::-1]]),
+        "y": np.concatenate([high, low[::-1]]),
+        "mode": "lines",
+        "fill": "toself",
+        "fillcolor": "rgba(213, 94, 0, 0.10)",
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
 
 
 def _finish(figure: go.Figure, *, legend: bool = True, height: int = HEIGHT) -> go.Figure:

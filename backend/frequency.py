@@ -184,21 +184,22 @@ def correlate_corpora(study: Study, method: str, measure: str = "spearman") -> t
 
 
 def list_counts(study: Study, concept: str) -> pd.DataFrame:
-    """Every count of a concept: corpus, modality, method, low, high (over its labels), labels, rank, percentile, concepts.
+    """Every count of a concept: corpus, modality, method, low, high (over its labels), variants, rank, percentile, concepts.
 
     Rank and percentile go by the largest count of each concept in that corpus and method.
     """
     return study.ask(
         "frequency",
         """WITH counts AS (
-               SELECT corpus, modality, method, concept, min(count) AS low, max(count) AS high,
-                      count(DISTINCT count) AS variants FROM frequency GROUP BY ALL
-           ), mine AS (SELECT * FROM counts WHERE concept = $concept)
-           SELECT mine.corpus, mine.modality, mine.method, mine.low, mine.high, mine.variants,
-                  1 + count(*) FILTER (counts.high > mine.high) AS rank,
-                  100.0 * count(*) FILTER (counts.high < mine.high) / count(*) AS percentile,
-                  count(*) AS concepts
-           FROM mine JOIN counts USING (corpus, modality, method)
+               SELECT corpus, method, concept, max(count) AS high FROM frequency GROUP BY ALL
+           ), mine AS (
+               SELECT corpus, modality, method, min(count) AS low, max(count) AS high,
+                      count(DISTINCT count) AS variants
+               FROM frequency WHERE concept = $concept GROUP BY ALL
+           )
+           SELECT mine.*, 1 + count_if(counts.high > mine.high) AS rank,
+                  100.0 * count_if(counts.high < mine.high) / count(*) AS percentile, count(*) AS concepts
+           FROM mine JOIN counts USING (corpus, method)
            GROUP BY ALL ORDER BY mine.corpus, mine.modality, mine.method""",
         f"No corpus of study '{study.name}' counts '{concept}'.",
         concept=concept,

@@ -23,44 +23,46 @@ BAND = (10, 90)  # percentiles of the residuals: four concepts in five score ins
 FEWEST_POINTS = 3
 PERCENT_KINDS = ("classification", "retrieval")
 
-_POINTS = """
-WITH scores AS (
-    SELECT task, label, concept, value, n FROM performance
-    WHERE kind = $kind AND model = $model AND setting = $setting AND list_contains($tasks, task)
-), counts AS (
-    SELECT task, label, concept, count FROM frequency
-    WHERE corpus = $corpus AND method = $method AND list_contains($tasks, task)
-)
-SELECT scores.task, scores.label, scores.concept, counts.count, scores.value, scores.n
-FROM scores JOIN counts USING (task, concept)
-QUALIFY scores.label = counts.label
-     OR NOT bool_or(scores.label = counts.label) OVER (PARTITION BY scores.task, scores.label)
-ORDER BY scores.task, scores.label, counts.count
+# Each label's count in each corpus: the count of the same task and label or, where the task's count file spells the
+# label otherwise, of the same concept; every one of them, where that is ambiguous.
+COUNTED_LABELS = """counted AS (
+    SELECT DISTINCT concepts.task, concepts.label, concepts.concept, frequency.corpus, frequency.count
+    FROM concepts JOIN frequency USING (task, concept)
+    WHERE frequency.method = $method AND ($concept IS NULL OR concepts.concept = $concept)
+      AND ($tasks IS NULL OR list_contains($tasks, concepts.task))
+    QUALIFY concepts.label = frequency.label OR NOT bool_or(concepts.label = frequency.label)
+            OVER (PARTITION BY frequency.corpus, concepts.task, concepts.label)
+)"""
+
+_POINTS = f"""WITH {COUNTED_LABELS}
+SELECT task, label, counted.concept, counted.count, value, n
+FROM performance JOIN counted USING (task, label)
+WHERE kind = $kind AND model = $model AND setting = $setting AND counted.corpus = $corpus
+ORDER BY task, label, counted.count
 """
 
-_OWN_POINTS = """
-SELECT models.corpus, models.model, frequency.count, performance.value, performance.task
+_OWN_POINTS = f"""WITH {COUNTED_LABELS}
+SELECT models.corpus, models.model, hash(performance.task) AS task, counted.count, performance.value
 FROM performance JOIN models USING (model)
-JOIN frequency ON frequency.corpus = models.corpus AND frequency.task = performance.task
-              AND frequency.concept = performance.concept AND frequency.method = $method
-WHERE performance.kind = $kind AND performance.setting = $setting AND list_contains($tasks, performance.task)
+JOIN counted ON counted.corpus = models.corpus AND counted.task = performance.task AND counted.label = performance.label
+WHERE performance.kind = $kind AND performance.setting = $setting
   AND ($models IS NULL OR list_contains($models, models.model))
-QUALIFY performance.label = frequency.label OR NOT bool_or(performance.label = frequency.label)
-        OVER (PARTITION BY models.model, performance.task, performance.label)
 """
 
-_CONCEPT_SCORES = """
-SELECT performance.model, performance.task, performance.label, performance.value, models.corpus AS corpus,
-       frequency.count, scaling.* EXCLUDE (model, corpus)
+_CONCEPT_SCORES = f"""WITH {COUNTED_LABELS}
+SELECT performance.model, performance.task, performance.label, performance.value, models.corpus AS corpus, counted.count,
+       scaling.* EXCLUDE (model, corpus)
 FROM performance JOIN models USING (model)
-LEFT JOIN frequency ON frequency.corpus = models.corpus AND frequency.task = performance.task
-                   AND frequency.concept = performance.concept AND frequency.method = $method
+LEFT JOIN counted ON counted.corpus = models.corpus AND counted.task = performance.task
+                 AND counted.label = performance.label
 LEFT JOIN scaling ON scaling.model = models.model AND scaling.corpus = models.corpus AND scaling.method = $method
                  AND scaling.kind = $kind AND scaling.setting = $setting AND scaling.tasks = 'pooled'
 WHERE performance.concept = $concept AND performance.kind = $kind AND performance.setting = $setting
-QUALIFY frequency.label IS NULL OR performance.label = frequency.label
-     OR NOT bool_or(performance.label = frequency.label) OVER (PARTITION BY models.model, performance.task, performance.label)
-ORDER BY models.corpus IS NULL, models.corpus, performance.model, performance.task, performance.label
+ORDER BY models.corpus IS NULL, models.corpus, performance.model, performance.task, performance.label, counted.count
+"""
+
+_STORED_FITS = """
+SELECT * FROM scaling WHERE kind = $kind AND setting = $setting AND method = $method AND tasks = 'pooled'
 """
 
 
@@ -180,7 +182,14 @@ def join_points(
     """
     study.require("performance", "frequency")
     points = study.query(
-        _POINTS, kind=kind, model=model, setting=setting, corpus=corpus, method=method, tasks=list(tasks)
+        _POINTS,
+        kind=kind,
+        model=model,
+        setting=setting,
+        corpus=corpus,
+        method=method,
+        tasks=list(tasks),
+        concept=None,
     )
     if points.empty:
         raise EmptySelection(
@@ -285,39 +294,40 @@ def bootstrap_pearson(x: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np
 def find_fit(points: pd.DataFrame, study: Study, **selection) -> Fit:
     """The fit through `join_points(study, **selection)`: the stored one where the selection is a model's own corpus and
     a kind's pooled tasks, else fitted now. Both give the same numbers."""
-    if study.has("scaling") and set(selection["tasks"]) == set(pooled_tasks(study, selection["kind"])):
-        stored = study.query(
-            """SELECT * FROM scaling WHERE model = $model AND corpus = $corpus AND method = $method
-               AND setting = $setting AND kind = $kind AND tasks = 'pooled'""",
-            **{name: selection[name] for name in ("model", "corpus", "method", "setting", "kind")},
-        )
-        if len(stored) == 1 and stored["n"].iloc[0] == len(points):
-            return Fit.from_row(stored.iloc[0])
-    return fit_points(points, selection["kind"])
+    kind, setting, method = (selection[name] for name in ("kind", "setting", "method"))
+    stored = _stored_fits(study, kind, setting, method, selection["tasks"])
+    return _pick_fit(stored, points, selection["model"], selection["corpus"], kind)
+
+
+def _stored_fits(study: Study, kind: str, setting: str, method: str, tasks: list[str]) -> dict[tuple, Fit]:
+    """The stored fits of (model, corpus), where the tasks are those that they pool."""
+    if not study.has("scaling") or set(tasks) != set(pooled_tasks(study, kind)):
+        return {}
+    rows = study.query(_STORED_FITS, kind=kind, setting=setting, method=method)
+    return {(row["model"], row["corpus"]): Fit.from_row(row) for row in rows.to_dict("records")}
+
+
+def _pick_fit(stored: dict[tuple, Fit], points: pd.DataFrame, model: str, corpus: str, kind: str) -> Fit:
+    fit = stored.get((model, corpus))
+    return fit if fit and fit.n == len(points) else fit_points(points, kind)
 
 
 def draw_models(
-    study: Study,
-    *,
-    kind: str,
-    setting: str,
-    method: str,
-    models: list[str] | None = None,
-    tasks: list[str] | None = None,
+    study: Study, *, kind: str, setting: str, method: str, models: list[str] | None = None, tasks: list[str] | None = None
 ) -> list[dict]:
     """name, corpus, fit, bins of each model over its own corpus: what the plots of several models draw.
 
     All models whose corpus is counted by the method, or those named; a model with fewer than three points is left out.
     Raises EmptySelection where that leaves none.
     """
-    study.require("models", "performance", "frequency")
+    study.require("models", "performance", "frequency", "concepts")
     tasks = tasks or pooled_tasks(study, kind)
-    points = study.query(_OWN_POINTS, kind=kind, setting=setting, method=method, models=models, tasks=tasks)
+    points = study.query(_OWN_POINTS, kind=kind, setting=setting, method=method, models=models, tasks=tasks, concept=None)
+    stored = _stored_fits(study, kind, setting, method, tasks)
     lines = []
     for (corpus, model), part in points.groupby(["corpus", "model"], sort=True):
         if len(part) >= FEWEST_POINTS:
-            selection = {"model": model, "corpus": corpus, "method": method, "setting": setting, "kind": kind}
-            fit = find_fit(part, study, **selection, tasks=tasks)
+            fit = _pick_fit(stored, part, model, corpus, kind)
             bins = bin_points(part["count"].to_numpy(), part["value"].to_numpy(), kind)
             lines.append({"name": model, "corpus": corpus, "fit": fit, "bins": bins})
     if not lines:
@@ -331,7 +341,7 @@ def score_concept(study: Study, concept: str, *, kind: str, setting: str, method
     model, task, label, corpus, count, value, expected, low, high (of four concepts in five), extrapolates, factor (of
     more samples for 10 more points). Null from `count` on for a model whose corpus or count is not in the study.
     """
-    study.require("performance", "models")
+    study.require("performance", "models", "frequency", "concepts")
     rows = study.ask(
         "scaling",
         _CONCEPT_SCORES,
@@ -340,6 +350,7 @@ def score_concept(study: Study, concept: str, *, kind: str, setting: str, method
         kind=kind,
         setting=setting,
         method=method,
+        tasks=None,
     )
     bounds = (0, 100) if kind in PERCENT_KINDS else None
     predicted = []
@@ -383,19 +394,6 @@ def find_residuals(points: pd.DataFrame, fit: Fit) -> pd.DataFrame:
     expected = fit.intercept + fit.slope * log_count(points["count"].to_numpy())
     table = points.assign(expected=expected, residual=points["value"] - expected)
     return table.sort_values("residual", ascending=False, kind="stable", ignore_index=True)
-
-
-def list_fits(study: Study, *, kind: str, setting: str, method: str | None = None) -> pd.DataFrame:
-    """The stored fits over a kind's pooled tasks under one setting (and one method), the steepest first."""
-    return study.ask(
-        "scaling",
-        """SELECT * FROM scaling WHERE kind = $kind AND setting = $setting AND tasks = 'pooled'
-           AND ($method IS NULL OR method = $method) ORDER BY slope DESC NULLS LAST, model""",
-        f"No stored fit for {kind}, {setting}, {method or 'any method'}.",
-        kind=kind,
-        setting=setting,
-        method=method,
-    )
 
 
 def fit_columns_table(counts: np.ndarray, values: np.ndarray, tasks: np.ndarray, kind: str) -> pd.DataFrame:

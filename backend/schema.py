@@ -68,8 +68,7 @@ TABLES: dict[str, TableSpec] = {
     ),
     "frequency": TableSpec(
         pa.schema(
-            [_field(name) for name in ("corpus", "task", "label", "concept", "modality", "method")]
-            + [_field("count", _I64)]
+            [_field(name) for name in ("corpus", "task", "label", "concept", "modality", "method")] + [_field("count", _I64)]
         ),
         ("corpus", "task", "label", "method"),
         _MODALITY,
@@ -96,9 +95,7 @@ TABLES: dict[str, TableSpec] = {
         _KIND,
     ),
     "overall": TableSpec(
-        pa.schema(
-            [_field(name) for name in ("task", "kind", "model", "setting")] + [_field("value", _F64), _field("source")]
-        ),
+        pa.schema([_field(name) for name in ("task", "kind", "model", "setting")] + [_field("value", _F64), _field("source")]),
         ("task", "model", "setting"),
         _KIND,
     ),

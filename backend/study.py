@@ -98,16 +98,13 @@ def _read_manifest(folder: Path) -> dict:
     path = folder / MANIFEST
     if not path.is_file():
         raise StudyNotFound(
-            f"No complete study in {folder}: it has no {MANIFEST}. "
-            "Build the published one: python -m precompute published"
+            f"No complete study in {folder}: it has no {MANIFEST}. Build the published one: python -m precompute published"
         )
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["schema_version"]
     except (ValueError, KeyError) as error:
-        raise StudyNotFound(
-            f"{path} cannot be read. See what is wrong: python -m precompute check --study {folder}"
-        ) from error
+        raise StudyNotFound(f"{path} cannot be read. See what is wrong: python -m precompute check --study {folder}") from error
     if version != SCHEMA_VERSION:
         raise StudyNotFound(
             f"Study '{folder.name}' has schema version {version}, this program reads {SCHEMA_VERSION}. "

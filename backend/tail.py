@@ -76,6 +76,4 @@ def score_class(study: Study, concept: str) -> pd.DataFrame:
     """model, value (%): every model on one tail class, the best first; empty where the concept is no tail class."""
     if not study.has("tail"):
         return pd.DataFrame({"model": [], "value": []})
-    return study.query(
-        "SELECT model, value FROM tail WHERE concept = $concept ORDER BY value DESC, model", concept=concept
-    )
+    return study.query("SELECT model, value FROM tail WHERE concept = $concept ORDER BY value DESC, model", concept=concept)

@@ -39,9 +39,7 @@ def decode_upload(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise TailscopeError(
-            "The file is not UTF-8 text. Save it as UTF-8 (plain text or CSV) and upload it again."
-        ) from error
+        raise TailscopeError("The file is not UTF-8 text. Save it as UTF-8 (plain text or CSV) and upload it again.") from error
 
 
 def match_names(study: Study, names: list[str]) -> pd.DataFrame:

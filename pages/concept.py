@@ -7,8 +7,8 @@ from backend import charts, concepts, frequency, scaling, tail
 from backend.methods import describe_method
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concept
-from pages.ui.blocks import escape, explain_counting, format_count, show_figure, show_table, show_title
-from pages.ui.controls import choose_corpus, choose_kind, choose_method, corpus_titles, unit_of
+from pages.ui.blocks import escape, explain_counting, format_count, show_figure, show_guarded, show_table, show_title
+from pages.ui.controls import choose_corpus, choose_kind, choose_method, corpus_titles, in_order, unit_of
 
 
 def find(study: Study, query: str) -> str:
@@ -54,20 +54,16 @@ def show_counts(study: Study, concept: str, titles: dict[str, str]) -> None:
     shown = counts[counts["method"].isin(widest)].copy()
     shown["method_title"] = [describe_method(method).title for method in shown["method"]]
     shown = shown.sort_values("corpus", key=lambda corpora: corpora.map(list(titles).index))
-    show_figure(
-        charts.draw_concept_counts(shown, titles), "concept-counts", f"Samples of {concept} by corpus and modality"
-    )
+    show_figure(charts.draw_concept_counts(shown, titles), "concept-counts", f"Samples of {concept} by corpus and modality")
     varied = counts[counts["variants"] > 1]
     if len(varied):
         st.caption(
             "Its tasks carry different counts for it in "
-            + ", ".join(
-                f"{titles[row.corpus]} ({row.method}: {row.low:,} to {row.high:,})" for row in varied.itertuples()
-            )
+            + ", ".join(f"{titles[row.corpus]} ({row.method}: {row.low:,} to {row.high:,})" for row in varied.itertuples())
             + ". The largest gives rank and percentile."
         )
     table = counts.rename(columns={"low": "fewest", "high": "count"}).drop(columns="variants")
-    show_table(table, "counts", titles=titles | {"fewest": "Fewest"}, height=250)
+    show_table(table, "counts", titles=titles | {"fewest": "Fewest"})
 
 
 def show_scores(study: Study, concept: str, labels: pd.DataFrame) -> None:
@@ -81,6 +77,10 @@ def show_scores(study: Study, concept: str, labels: pd.DataFrame) -> None:
     with right:
         method = choose_method(list(answer(frequency.list_methods, study)["method"]))
     scores = answer(scaling.score_concept, study, concept, kind=kind, setting=setting, method=method)
+    tasks = list(scores["task"].unique())
+    if len(tasks) > 1:
+        task = st.segmented_control("Task", tasks, default=tasks[0], required=True, key="task", bind="query-params")
+        scores = scores[scores["task"] == task]
     own = scores[scores["count"].notna() & scores["expected"].notna()]
     unit = unit_of(kind, setting)
     if own.empty:
@@ -91,13 +91,9 @@ def show_scores(study: Study, concept: str, labels: pd.DataFrame) -> None:
             f"{inside} of {len(own)} scores lie in the band that 4 concepts in 5 of the same frequency reach. "
             + data_needed(own)
         )
-        show_figure(
-            charts.draw_concept_scores(own, unit=unit), "concept-scores", f"Scores on {concept} with their bands"
-        )
-    show_table(scores.drop(columns="label"), "scores", titles={"factor": "Data for +10"}, height=250)
-    st.caption(
-        "“Data for +10”: the factor of more samples that the model's slope asks for. Empty: data not in the study."
-    )
+        show_figure(charts.draw_concept_scores(own, unit=unit), "concept-scores", f"Scores on {concept} with their bands")
+    show_table(scores.drop(columns="label"), "scores", titles=corpus_titles(study) | {"factor": "Data for +10"})
+    st.caption("“Data for +10”: the factor of more samples that the model's slope asks for. Empty: data not in the study.")
     explain_counting(study, [method])
 
 
@@ -119,7 +115,7 @@ def show_neighbours(study: Study, concept: str, titles: dict[str, str]) -> None:
     counts = answer(frequency.list_counts, study, concept)
     left, right = st.columns(2)
     with left:
-        corpus = choose_corpus(study, [name for name in titles if name in set(counts["corpus"])], "near")
+        corpus = choose_corpus(study, in_order(titles, counts["corpus"]), "near")
     methods = list(counts.loc[counts["corpus"] == corpus, "method"])
     order = [method for method in answer(frequency.list_methods, study)["method"] if method in methods]
     with right:
@@ -141,8 +137,8 @@ query = st.text_input(
 )
 concept = find(study, query)
 labels = answer(concepts.describe_concept, study, concept)
-show_counts(study, concept, titles)
-show_scores(study, concept, labels)
+show_guarded(show_counts, study, concept, titles)
+show_guarded(show_scores, study, concept, labels)
 tail_scores = answer(tail.score_class, study, concept)
 if len(tail_scores):
     known = tail_scores.iloc[0]
@@ -151,7 +147,7 @@ if len(tail_scores):
         f"{tail_scores['value'].mean():.1f}% on average, the best ({known['model']}) {known['value']:.1f}%."
     )
     st.page_link("pages/let_it_wag.py", label="See all tail classes", icon=":material/pets:")
-show_neighbours(study, concept, titles)
+show_guarded(show_neighbours, study, concept, titles)
 st.subheader("What stands behind it?", anchor=False)
 st.markdown("Text search looks for the words " + ", ".join(f"`{word}`" for word in labels["words"].iloc[0]) + ".")
 show_table(labels, "labels")

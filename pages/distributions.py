@@ -7,7 +7,7 @@ from backend import charts, frequency
 from backend.concepts import find_concept
 from pages.ui.address import answer, current_study
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
-from pages.ui.controls import choose_corpora, choose_corpus, choose_method, choose_view, corpus_titles
+from pages.ui.controls import choose_corpora, choose_corpus, choose_method, choose_view, corpus_titles, in_order
 
 VIEWS = ["Rank curves", "Tail shares", "Inequality", "Text or image", "Threshold", "Between corpora"]
 
@@ -26,7 +26,7 @@ if view in VIEWS[:3]:
         method = choose_method(list(methods["method"]))
     ranked = answer(frequency.count_concepts, study, method)
     with middle:
-        corpora = choose_corpora(study, [corpus for corpus in titles if corpus in set(ranked["corpus"])])
+        corpora = choose_corpora(study, in_order(titles, ranked["corpus"]))
     with right:
         query = st.text_input("Mark a concept", key="concept", bind="query-params", placeholder="rose")
     ranked = ranked[ranked["corpus"].isin(corpora)]
@@ -53,9 +53,7 @@ if view == "Rank curves":
     explain_counting(study, [method])
 elif view == "Tail shares":
     shares = frequency.share_tails(ranked)
-    show_figure(
-        charts.draw_tail_shares(shares, titles), "tail-shares", "Share of concepts with at most so many samples"
-    )
+    show_figure(charts.draw_tail_shares(shares, titles), "tail-shares", "Share of concepts with at most so many samples")
     show_table(shares, "tail-shares", titles=titles)
     explain_counting(study, [method], "**Denominator:** the concepts that were counted in the corpus.")
 elif view == "Inequality":

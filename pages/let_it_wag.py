@@ -47,7 +47,7 @@ else:
     with st.container(horizontal=True, gap="small"):
         for concept in unknown["concept"].head(8):
             link_concept(concept)
-show_table(classes if unknown.empty else unknown, "classes", titles=titles, height=420)
+show_table(classes if unknown.empty else unknown, "classes", titles=titles)
 explain_counting(
     study,
     [method],

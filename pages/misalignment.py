@@ -5,7 +5,7 @@ import streamlit as st
 from backend import alignment, charts
 from pages.ui.address import answer, current_study, link_concept
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
-from pages.ui.controls import choose_corpus, choose_method, corpus_titles
+from pages.ui.controls import choose_corpus, choose_method, corpus_titles, in_order
 
 study = current_study()
 titles = corpus_titles(study)
@@ -30,7 +30,7 @@ if joint.empty:
     st.stop()
 left, middle, right = st.columns(3)
 with left:
-    corpus = choose_corpus(study, [name for name in titles if name in set(joint["corpus"])])
+    corpus = choose_corpus(study, in_order(titles, joint["corpus"]))
 with middle:
     method = choose_method(list(joint.loc[joint["corpus"] == corpus, "method"]))
 with right:
@@ -52,7 +52,7 @@ for place, title, rows, name in (
 ):
     with place:
         st.markdown(f"**{title}**")
-        show_table(rows[["concept", "text", "image", "joint"]].head(200), name, height=300)
+        show_table(rows[["concept", "text", "image", "joint"]].head(200), name)
         with st.container(horizontal=True, gap="small"):
             for concept in rows["concept"].head(4):
                 link_concept(concept)

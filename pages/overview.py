@@ -32,12 +32,14 @@ def show_numbers(headline: overview.Headline) -> None:
 
 
 def show_headline_plot(study: Study, kind: str, setting: str, method: str) -> None:
-    """The mean score of every model against how often its own corpus shows the concept."""
-    lines = answer(scaling.draw_models, study, kind=kind, setting=setting, method=method)
+    """The mean score of each corpus's best model against how often the corpus shows the concept."""
+    models = answer(scaling.list_models, study, kind, setting)
+    best = models.sort_values("score", ascending=False).drop_duplicates("corpus")["model"]
+    lines = answer(scaling.draw_models, study, kind=kind, setting=setting, method=method, models=list(best))
     figure = charts.draw_lines(lines, corpus_titles(study), unit=unit_of(kind, setting))
-    show_figure(figure, "headline", "Mean accuracy of each model against concept frequency in its own corpus")
+    show_figure(figure, "headline", "Mean score of models against concept frequency")
     st.caption(
-        "One colour a corpus. A mark is the mean of the concepts of one bin of frequency, a line the fit through all of a model's concepts. "
+        "The best model of each corpus. A mark is the mean of the concepts of one bin of frequency, a line the fit through all of a model's concepts. "
         "The means follow the lines; single concepts scatter widely around them, which the Scaling page shows."
     )
 

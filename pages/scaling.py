@@ -8,8 +8,8 @@ from backend.study import Study
 from pages.ui.address import answer, current_study, link_concept
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
 from pages.ui.controls import (
-    choose_kind,
     bounds_of,
+    choose_kind,
     choose_method,
     choose_own_corpus,
     choose_tasks,
@@ -86,7 +86,7 @@ def show_residuals(points, fit: scaling.Fit) -> None:
     ):
         with place:
             st.markdown(f"**{title}**")
-            show_table(rows[columns], name, height=250)
+            show_table(rows[columns], name)
             with st.container(horizontal=True, gap="small"):
                 for concept in rows["concept"].drop_duplicates().head(4):
                     link_concept(concept)
@@ -103,17 +103,13 @@ def show_several_models(study: Study, multiples: bool) -> None:
     models = list(list_models_with_corpus(study, kind, setting)["model"])
     with right:
         chosen = st.multiselect("Models", models, key="models", bind="query-params", placeholder=f"all {len(models)}")
-    lines = answer(
-        scaling.draw_models, study, kind=kind, setting=setting, method=method, models=chosen or None, tasks=tasks
-    )
+    lines = answer(scaling.draw_models, study, kind=kind, setting=setting, method=method, models=chosen or None, tasks=tasks)
     unit = unit_of(kind, setting)
     titles = corpus_titles(study)
     figure = charts.draw_small_multiples(lines, unit=unit) if multiples else charts.draw_lines(lines, titles, unit=unit)
     show_figure(figure, "models", f"Mean {unit} of {len(lines)} models against concept frequency")
     show_table(scaling.tabulate_fits(lines), "fits", titles=titles)
-    st.caption(
-        "Each model is set against the counts of its own corpus; models whose data is not in the study are absent."
-    )
+    st.caption("Each model is set against the counts of its own corpus; models whose data is not in the study are absent.")
     explain_counting(study, [method], STATISTICS)
 
 

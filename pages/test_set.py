@@ -7,6 +7,8 @@ from pages.ui.address import answer, current_study
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
 from pages.ui.controls import choose_kind, choose_method, corpus_titles, list_models_with_corpus
 
+MAX_ADDRESS = 6_000  # characters of pasted names, which stand in the address; longer lists come as a file
+
 study = current_study()
 titles = corpus_titles(study)
 show_title(
@@ -59,7 +61,7 @@ marks = ranked[ranked["concept"].isin(set(table["concept"].dropna()))]
 figure = charts.draw_rank_curves(frequency.thin_curves(ranked), marks, titles)
 show_figure(figure, "test-set", "Your classes on the rank-frequency curves")
 order = ["name", "concept", "how", "percentile", "expected", "low", "high", *[c for c in titles if c in table]]
-show_table(table[order], "test-set", titles=titles, height=420)
+show_table(table[order], "test-set", titles=titles)
 explain_counting(
     study,
     [method],

@@ -9,26 +9,13 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from backend.scaling import FEWEST_POINTS, fit_columns_table, pooled_tasks
+from backend.scaling import COUNTED_LABELS, FEWEST_POINTS, fit_columns_table, pooled_tasks
 from backend.study import Study
 
-_COUNTED_SCORES = """
-WITH scores AS (
-    SELECT task, label, concept, model, setting, value
-    FROM performance JOIN models USING (model)
-    WHERE kind = $kind AND models.corpus = $corpus
-), labels AS (
-    SELECT DISTINCT task, label, concept FROM scores
-), counts AS (
-    SELECT task, label, concept, count FROM frequency WHERE corpus = $corpus AND method = $method
-), counted AS (
-    SELECT labels.task, labels.label, counts.count, counts.label AS counted_label
-    FROM labels JOIN counts USING (task, concept)
-    QUALIFY labels.label = counts.label
-         OR NOT bool_or(labels.label = counts.label) OVER (PARTITION BY labels.task, labels.label)
-)
-SELECT task, label, counted_label, count, model, setting, value
-FROM counted JOIN scores USING (task, label)
+_COUNTED_SCORES = f"""WITH {COUNTED_LABELS}
+SELECT task, label, counted.count, model, setting, value
+FROM performance JOIN models USING (model) JOIN counted USING (corpus, task, label)
+WHERE performance.kind = $kind AND models.corpus = $corpus
 """
 
 
@@ -46,7 +33,7 @@ def build_scaling(study: Study, tick: Callable[[float], None] = lambda done: Non
     pooled = {kind: pooled_tasks(study, kind) for kind in combinations["kind"].unique()}
     frames = []
     for done, row in enumerate(combinations.itertuples(index=False), start=1):
-        scores = study.query(_COUNTED_SCORES, kind=row.kind, corpus=row.corpus, method=row.method)
+        scores = study.query(_COUNTED_SCORES, kind=row.kind, corpus=row.corpus, method=row.method, tasks=None, concept=None)
         for tasks, name in [(pooled[row.kind], "pooled"), *(([task], task) for task in apart)]:
             frames += _fit_scores(scores[scores["task"].isin(tasks)], row, name)
         tick(done / len(combinations))
@@ -59,7 +46,7 @@ def _fit_scores(scores: pd.DataFrame, row, tasks: str) -> list[pd.DataFrame]:
     """Fits of all models and settings over the same points; columns that lack some points are fitted by themselves."""
     if scores.empty:
         return []
-    wide = scores.pivot(index=["task", "label", "counted_label", "count"], columns=["model", "setting"], values="value")
+    wide = scores.pivot(index=["task", "label", "count"], columns=["model", "setting"], values="value")
     present = wide.notna().to_numpy()
     frames = []
     for pattern in np.unique(present, axis=1).T:

@@ -163,9 +163,7 @@ def build_tables(release: Release) -> dict[str, pa.Table]:
         "corpora": pd.DataFrame(corpora, columns=["corpus", "title", "pairs", "indexed", "source"]),
         "frequency": counts.merge(named, on=["task", "label"]).sort_values(["corpus", "method", "task", "label"]),
         "models": _build_models(scores, tail, {row[0] for row in corpora}),
-        "performance": scores.merge(named, on=["task", "label"]).sort_values(
-            ["kind", "model", "setting", "task", "label"]
-        ),
+        "performance": scores.merge(named, on=["task", "label"]).sort_values(["kind", "model", "setting", "task", "label"]),
         "overall": _build_overall(release, set(tail["model"])),
         "alignment": _build_alignment(release),
         "tail": tail.merge(named, on=["task", "label"]).sort_values(["model", "setting", "label"]),
@@ -223,9 +221,7 @@ def _build_alignment(release: Release) -> pd.DataFrame:
 
 def _built_with() -> dict:
     try:
-        git = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, timeout=10, check=True
-        )
+        git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, timeout=10, check=True)
         revision = git.stdout.strip()
     except (OSError, subprocess.SubprocessError):
         revision = None  # a copy of the project without its history
@@ -269,8 +265,7 @@ def _is_current(out: Path, described: dict) -> bool:
     held = manifest["arguments"]["published"]["source"]
     if held.get("sha256", held["name"]) != described.get("sha256", described["name"]):
         raise TailscopeError(
-            f"{out} was built from another source ({held['name']}). "
-            "Replace it with --force, or name another folder with --out."
+            f"{out} was built from another source ({held['name']}). Replace it with --force, or name another folder with --out."
         )
     same_code = manifest.get("built_with", {}).get("code") == _code_sha256()
     return same_code and described["form"] != "folder"  # a folder has no checksum: build again

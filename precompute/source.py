@@ -96,17 +96,21 @@ class _Unpacked:
     def read(self, size: int) -> bytes:
         if size > MAX_MEMBER:
             raise tarfile.ReadError("a header above the size limit")
+        return self.take(size)
+
+    def seek(self, offset: int) -> None:
+        if offset < self.position:
+            raise tarfile.ReadError("a member of negative size")
+        while self.position < offset and self.take(min(offset - self.position, _CHUNK)):
+            pass
+
+    def take(self, size: int) -> bytes:
+        """The next bytes, none at the end, where `gzip` compares checksums."""
         content = self.stream.read(size)
         self.position += len(content)
         if self.position > MAX_TOTAL:
             raise _too_large(self.stream.name)
         return content
-
-    def seek(self, offset: int) -> None:
-        if offset < self.position:
-            raise tarfile.ReadError("a member of negative size")
-        while self.position < offset and self.read(min(offset - self.position, _CHUNK)):
-            pass
 
 
 def _read_archive(path: Path) -> Iterator[Member]:
@@ -119,12 +123,11 @@ def _read_archive(path: Path) -> Iterator[Member]:
                         raise SourceError(f"{path} holds more than {MAX_MEMBERS:,} files; {_NO_RELEASE}")
                     if member := _archive_member(archive, info):
                         yield member
-            while unpacked.read(_CHUNK):  # what follows the last member still belongs to the checksum
+            while unpacked.take(_CHUNK):  # what follows the last member still belongs to the checksum
                 pass
     except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError) as error:
         raise SourceError(
-            f"{path} is not a whole .tar.gz archive ({error}). Delete it and fetch it again, "
-            "or name another with --source."
+            f"{path} is not a whole .tar.gz archive ({error}). Delete it and fetch it again, or name another with --source."
         ) from error
 
 
@@ -228,9 +231,7 @@ def _write_body(response: requests.Response, part: Path, done: int, total: int |
                 part.unlink()
                 raise SourceError(f"{url} sends more than the limit of {MAX_DOWNLOAD:,} bytes.")
             if time.monotonic() > deadline:
-                raise SourceError(
-                    f"{url} took longer than {MAX_DURATION // 60} minutes. Run the command again to resume."
-                )
+                raise SourceError(f"{url} took longer than {MAX_DURATION // 60} minutes. Run the command again to resume.")
             stream.write(chunk)
             progress.advance(bar, len(chunk))
     if total is not None and done < total:

@@ -69,9 +69,7 @@ def published_study(common_folder, shared_data) -> Study:
 
 
 def _build_once(folder: Path, archive: Path) -> Path:
-    return _make_once(
-        folder, (folder / MANIFEST).is_file, lambda: build_published(archive, folder, lambda stage, done: None)
-    )
+    return _make_once(folder, (folder / MANIFEST).is_file, lambda: build_published(archive, folder, lambda stage, done: None))
 
 
 def _make_once(path: Path, is_made: Callable[[], bool], make: Callable[[], object]) -> Path:

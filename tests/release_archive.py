@@ -36,9 +36,7 @@ IMAGENET_R = _names(
     jellyfish, wine_bottle"""
 )
 COCO = _names("dog, umbrella, skateboard, giraffe, pizza, laptop, sheep, kite, bench, vase, oven, scissors")
-T2I = _names(
-    "acadian flycatcher, bank swallow, airplane, adult, castle, robot, spoon, violin, cat, forest, clock, bridge"
-)
+T2I = _names("acadian flycatcher, bank swallow, airplane, adult, castle, robot, spoon, violin, cat, forest, clock, bridge")
 TAIL = _names(
     """A300B4, A310, Acadian_Flycatcher, Affenpinscher, African_rock_python, Alder_Flycatcher, An-12, Artic_Tern,
     BAE-125, Bank_Swallow, Bells_Vireo, Brandt_Cormorant"""
@@ -108,9 +106,7 @@ def _zero_shot() -> dict[str, dict]:
         return {
             RN50: {
                 "full": base + 15,
-                "classwise": _pair(
-                    labels, (base + RISES[rung] + shift for rung, shift in zip(rungs, shifts, strict=True))
-                ),
+                "classwise": _pair(labels, (base + RISES[rung] + shift for rung, shift in zip(rungs, shifts, strict=True))),
             },
             VIT: {"full": 60.0, "classwise": dict.fromkeys(labels, 60.0)},
             DATACOMP: {"full": 70.0, "classwise": {label: 70.0 - k for k, label in enumerate(labels)}},
@@ -172,8 +168,7 @@ def _tail() -> dict[str, dict | str]:
     return {
         "let_it_wag_datasets/let_it_wag_class_list.txt": "".join(f'"{label}"\n' for label in TAIL),
         "let_it_wag_datasets/evaluations/let_it_wag_ensemble_results.json": {
-            model: {"full": full, "classwise": _pair(TAIL, [full + 1] * 6 + [full - 1] * 6)}
-            for model, full in fulls.items()
+            model: {"full": full, "classwise": _pair(TAIL, [full + 1] * 6 + [full - 1] * 6)} for model, full in fulls.items()
         },
     }
 

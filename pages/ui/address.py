@@ -29,7 +29,7 @@ def choose_study() -> str | None:
 
 def current_study() -> Study:
     """The chosen study, opened once for all sessions and anew when it is built anew."""
-    if STUDY_KEY not in st.session_state:
+    if PagesManager.uses_pages_directory:
         # Until the process has seen its first st.navigation, Streamlit runs a deep-linked file of pages/ without app.py.
         PagesManager.uses_pages_directory = False
         st.rerun()

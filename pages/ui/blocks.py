@@ -8,10 +8,12 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from backend.errors import TailscopeError
 from backend.methods import describe_method
 from backend.study import Study
 from pages.ui.address import open_concept
 
+MANY, TALL = 9, 340  # rows from which a table scrolls, in a window of so many pixels
 _NUMBER = st.column_config.NumberColumn
 COLUMNS = {
     "corpus": st.column_config.TextColumn("Corpus"),
@@ -29,9 +31,7 @@ COLUMNS = {
     "joint": _NUMBER("Joint", format="localized", help="Samples whose caption and image both show the concept"),
     "first": _NUMBER("Text", format="localized"),
     "second": _NUMBER("Image", format="localized"),
-    "agreement": _NUMBER(
-        "Agreement", format="%.1f%%", help="Joint hits as a share of the smaller of text and image hits"
-    ),
+    "agreement": _NUMBER("Agreement", format="%.1f%%", help="Joint hits as a share of the smaller of text and image hits"),
     "log_ratio": _NUMBER("log10(text / image)", format="%.2f"),
     "rank": _NUMBER("Rank", format="localized", help="1 is the most frequent concept of the corpus"),
     "percentile": _NUMBER("Percentile", format="%.1f%%", help="Share of the concepts that are rarer"),
@@ -48,9 +48,7 @@ COLUMNS = {
     "n": _NUMBER("n", format="localized"),
     "n_zero": _NUMBER("At zero", format="localized", help="Points whose count is zero"),
     "slope": _NUMBER("Slope", format="%.2f", help="Points per tenfold samples"),
-    "within_task_slope": _NUMBER(
-        "Within tasks", format="%.2f", help="The slope after each task's own mean is taken out"
-    ),
+    "within_task_slope": _NUMBER("Within tasks", format="%.2f", help="The slope after each task's own mean is taken out"),
     "intercept": _NUMBER("Intercept", format="%.2f"),
     "pearson_r": _NUMBER("Raw r", format="%.3f"),
     "interval": st.column_config.TextColumn("95% interval", help="Bootstrap over the points, 1000 resamples"),
@@ -60,9 +58,7 @@ COLUMNS = {
     "paper": _NUMBER("Paper", format="%.2f"),
     "here": _NUMBER("Here", format="%.2f"),
     "pairs": _NUMBER("Pairs", format="localized"),
-    "misaligned": _NUMBER(
-        "Misaligned", format="localized", help="Samples with text and image concepts, none in common"
-    ),
+    "misaligned": _NUMBER("Misaligned", format="localized", help="Samples with text and image concepts, none in common"),
     "degree": _NUMBER("Of all pairs", format="percent"),
     "degree_extracted": _NUMBER("Of samples with a concept", format="percent"),
     "mean": _NUMBER("Mean", format="%.1f%%", help="Over all models"),
@@ -81,15 +77,21 @@ FIGURE_CONFIG = {
 }
 
 
+def show_guarded(show: Callable, *args) -> None:
+    """Runs a page or a part of one; what a user can mend ends it with a message instead of a traceback."""
+    try:
+        show(*args)
+    except TailscopeError as error:
+        st.info(str(error), icon=":material/info:")
+
+
 def show_title(question: str, lead: str) -> None:
     """The page's question and one or two sentences on what is shown and how it was counted."""
     st.title(question, anchor=False)
     st.markdown(lead)
 
 
-def show_figure(
-    figure: go.Figure, name: str, alt: str, *, rows: pd.DataFrame | None = None, pick: bool = False
-) -> None:
+def show_figure(figure: go.Figure, name: str, alt: str, *, rows: pd.DataFrame | None = None, pick: bool = False) -> None:
     """A figure with its downloads: SVG by the camera in its corner, HTML by a button, and the rows behind it.
 
     With `pick`, a click on a point opens the page of the concept that its customdata begins with.
@@ -109,17 +111,17 @@ def show_figure(
             _offer_rows(rows, name)
 
 
-def show_table(table: pd.DataFrame, name: str, *, titles: dict[str, str] | None = None, **settings) -> None:
+def show_table(table: pd.DataFrame, name: str, *, titles: dict[str, str] | None = None) -> None:
     """A table with its downloads as CSV and Parquet; `titles` names columns and corpora for people."""
     titles = titles or {}
     shown = table.replace({"corpus": titles}) if "corpus" in table else table
     config = {column: COLUMNS[column] for column in table if column in COLUMNS}
     config |= {
-        column: st.column_config.NumberColumn(titles[column], format="localized")
-        for column in table
-        if column in titles
+        column: st.column_config.NumberColumn(titles[column], format="localized") for column in table if column in titles
     }
-    st.dataframe(shown, column_config=config, hide_index=True, key=f"table-{name}", **settings)
+    st.dataframe(
+        shown, column_config=config, hide_index=True, height=TALL if len(table) > MANY else "auto", key=f"table-{name}"
+    )
     with st.container(horizontal=True, gap="small"):
         _offer_rows(table, name)
 

@@ -17,12 +17,16 @@ def corpus_titles(study: Study) -> dict[str, str]:
     return dict(zip(corpora["corpus"], corpora["title"], strict=True))
 
 
+def in_order(titles: dict[str, str], corpora: pd.Series) -> list[str]:
+    """The corpora that occur in a column, in the order of `titles`."""
+    present = set(corpora.unique())
+    return [corpus for corpus in titles if corpus in present]
+
+
 def choose_corpus(study: Study, corpora: list[str], key: str = "corpus", label: str = "Corpus") -> str:
     """One corpus of those named."""
     titles = corpus_titles(study)
-    return st.selectbox(
-        label, corpora, format_func=lambda corpus: titles.get(corpus, corpus), key=key, bind="query-params"
-    )
+    return st.selectbox(label, corpora, format_func=lambda corpus: titles.get(corpus, corpus), key=key, bind="query-params")
 
 
 def choose_corpora(study: Study, corpora: list[str]) -> list[str]:
@@ -40,9 +44,7 @@ def choose_corpora(study: Study, corpora: list[str]) -> list[str]:
 
 def choose_method(methods: list[str], key: str = "method", label: str = "Counted in") -> str:
     """One counting method of those named."""
-    return st.selectbox(
-        label, methods, format_func=lambda method: describe_method(method).title, key=key, bind="query-params"
-    )
+    return st.selectbox(label, methods, format_func=lambda method: describe_method(method).title, key=key, bind="query-params")
 
 
 def choose_view(views: list[str], key: str = "view") -> str:
@@ -95,6 +97,4 @@ def bounds_of(kind: str) -> tuple[float, float] | None:
 
 def unit_of(kind: str, setting: str) -> str:
     """What a score of a kind is measured in."""
-    return {"classification": "accuracy (%)", "retrieval": f"recall, {setting} (%)"}.get(
-        kind, setting.replace("_", " ")
-    )
+    return {"classification": "accuracy (%)", "retrieval": f"recall, {setting} (%)"}.get(kind, setting.replace("_", " "))

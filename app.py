@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui.address import choose_study
+from pages.ui.address import choose_study, run_page
 from pages.ui.blocks import show_guarded
 
 ICON = "pages/ui/tailscope.svg"
@@ -27,4 +27,4 @@ if study is None:
     st.markdown("Tailscope shows studies: folders of tables under `data/`. This one imports the paper's results:")
     st.code("python -m precompute published", language="bash")
     st.stop()
-show_guarded(page.run)
+show_guarded(run_page, page)

@@ -234,8 +234,8 @@ def flag_disagreements(study: Study, concept: str) -> list[str]:
         for row in _unusual_ratios(study, concept, first, second).itertuples(index=False):
             usual = row.low if row.log_ratio < row.low else row.high
             sentences.append(
-                f"{row.title} counts {row.first_count:,.0f} by {describe_method(first).title} and "
-                f"{row.second_count:,.0f} by {describe_method(second).title}: a factor of "
+                f"{row.title} counts {row.first_count:,.0f} by {describe_method(first).modality} ({first}) and "
+                f"{row.second_count:,.0f} by {describe_method(second).modality} ({second}): a factor of "
                 f"{10 ** abs(row.log_ratio):,.0f}, where 95% of its concepts stay within {10 ** abs(usual):,.0f}."
             )
     return sentences

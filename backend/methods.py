@@ -20,31 +20,33 @@ _TAGGERS = {
     "rampp": "RAM++, an open-vocabulary image tagger",
     "openclip": "an OpenCLIP model used as a tagger",
 }
-_SHORT = {"lemmatized": "text, lemmatised", "lowercased": "text, lower-cased", "phrase": "text, phrase"}
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method's modality (text, image or joint), a short title, and how it counts, in a sentence."""
+    """A method's modality (text, image or joint), and how it counts, in a sentence."""
 
     name: str
     modality: str
-    title: str
     sentence: str
+
+    @property
+    def title(self) -> str:
+        """Modality and name: "image: rampp@0.7"."""
+        return f"{self.modality}: {self.name}"
 
 
 def describe_method(name: str) -> Method:
     """How a method counts. A name that is not known is described by its parts, never guessed at.
 
     >>> describe_method("rampp@0.7").title
-    'image, rampp ≥ 0.7'
+    'image: rampp@0.7'
     """
     if "+" in name:
         parts = [describe_method(part) for part in name.split("+", 1)]
         return Method(
             name,
             "joint",
-            "joint, " + " and ".join(part.title.split(", ", 1)[-1] for part in parts),
             "A sample counts when its caption and its image both show the concept. "
             + " ".join(part.sentence for part in parts),
         )
@@ -53,9 +55,8 @@ def describe_method(name: str) -> Method:
         return Method(
             name,
             "image",
-            f"image, {tagger} ≥ {threshold}",
             f"An image counts when {_TAGGERS.get(tagger, tagger)} gives the concept a score of at least {threshold}.",
         )
     if name in _TEXT:
-        return Method(name, "text", _SHORT[name], _TEXT[name])
-    return Method(name, "text", f"text, {name}", f"Counted by the study's own method “{name}”.")
+        return Method(name, "text", _TEXT[name])
+    return Method(name, "text", f"Counted by the study's own method “{name}”.")

@@ -21,8 +21,8 @@ LIMIT_MS = 150
 # page, query parameters, widget type, key of the widget that is changed
 PAGES = [
     ("distributions", {}, "selectbox", "method"),
-    ("distributions", {"view": "Text or image"}, "selectbox", "corpus"),
-    ("distributions", {"view": "Between corpora"}, "selectbox", "method"),
+    ("distributions", {"curve": "Text or image"}, "selectbox", "corpus"),
+    ("distributions", {"curve": "Between corpora"}, "selectbox", "method"),
     ("scaling", {}, "selectbox", "model"),
     ("scaling", {}, "selectbox", "method"),
     ("scaling", {"view": "Several models"}, "selectbox", "setting"),
@@ -87,7 +87,9 @@ def main() -> None:
         app, first = open_page(page, parameters)
         times = sorted(change_widget(app, kind, key, list_values(study, key)))
         figures = (first, statistics.median(times), times[int(0.95 * (len(times) - 1))], times[-1])
-        table.add_row(page, parameters.get("view", ""), key, *(f"{figure:.0f}" for figure in figures))
+        table.add_row(
+            page, parameters.get("view") or parameters.get("curve", ""), key, *(f"{figure:.0f}" for figure in figures)
+        )
     Console(width=110).print(table)
 
 

@@ -84,7 +84,7 @@ def show_scores(study: Study, concept: str, labels: pd.DataFrame) -> None:
     own = scores[scores["count"].notna() & scores["expected"].notna()]
     unit = unit_of(kind, setting)
     if own.empty:
-        st.info(f"No model has its own corpus counted by {describe_method(method).title} for this concept.")
+        st.info(f"No model has its own corpus counted in {describe_method(method).title} for this concept.")
     else:
         inside = ((own["value"] >= own["low"]) & (own["value"] <= own["high"])).sum()
         st.markdown(

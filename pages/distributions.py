@@ -18,7 +18,7 @@ show_title(
     "How long is the tail?",
     "Every concept's frequency in every corpus: a few concepts have millions of samples, most have few, and some none.",
 )
-view = choose_view(VIEWS)
+view = choose_view(VIEWS, "curve")
 
 if view in VIEWS[:3]:
     left, middle, right = st.columns([2, 3, 2])

@@ -34,7 +34,7 @@ with left:
 with middle:
     method = choose_method(list(joint.loc[joint["corpus"] == corpus, "method"]))
 with right:
-    against = st.selectbox("Set against", ["text", "image"], key="against", bind="query-params")
+    against = st.selectbox("Set against", ["text", "image"], key="beside", bind="query-params")
 compared = answer(alignment.compare_modalities, study, corpus, method)
 figure = charts.draw_counts_against(compared, against, "joint", f"samples by {against}", "samples by text and image")
 show_figure(figure, "joint", f"Joint counts against {against} counts in {titles[corpus]}", rows=compared, pick=True)

@@ -39,7 +39,9 @@ def show_headline_plot(study: Study, kind: str, setting: str, method: str) -> No
     figure = charts.draw_lines(lines, corpus_titles(study), unit=unit_of(kind, setting))
     show_figure(figure, "headline", "Mean score of models against concept frequency")
     st.caption(
-        "The best model of each corpus. A mark is the mean of the concepts of one bin of frequency, a line the fit through all of a model's concepts. "
+        "The best model of each corpus. A mark is the mean of the concepts of one bin of frequency, a line the fit "
+        "through all of a model's concepts. "
+        "through all of a model's concepts. "
         "The means follow the lines; single concepts scatter widely around them, which the Scaling page shows."
     )
 
@@ -50,7 +52,7 @@ headline = answer(overview.summarise, study, kind, setting)
 show_title(
     "Which concepts does the data hardly show, and what does that cost?",
     f"**{study.title}.** A model's score on a concept rises by a constant amount each time its pretraining data shows "
-    f"the concept ten times as often. Counted in: {describe_method(headline.method).title}; scores: {kind}, {setting}.",
+    f"the concept ten times as often. Counts: {describe_method(headline.method).title}; scores: {kind}, {setting}.",
 )
 query = st.text_input(
     "Find a concept",

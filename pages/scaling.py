@@ -141,7 +141,7 @@ show_title(
     "Does frequency determine performance?",
     "A model's score on each concept against how many samples of a corpus show that concept.",
 )
-view = choose_view(VIEWS)
+view = choose_view(VIEWS, "view")
 if view == "One model":
     show_one_model(study)
 elif view == "Controls":

@@ -5,12 +5,15 @@ from pathlib import Path
 from types import FunctionType
 
 import streamlit as st
+from streamlit.navigation.page import Page
 from streamlit.runtime.pages_manager import PagesManager
 
 from backend.schema import MANIFEST
 from backend.study import STUDIES, Study, list_studies
 
 STUDY_KEY = "study"
+MEMORY_KEY = "choices-of-pages"
+NOT_A_CHOICE = {STUDY_KEY, "find", "names_file"}
 
 
 def choose_study() -> str | None:
@@ -50,6 +53,30 @@ def _open_study(folder: Path, built: int) -> Study:
 def answer(function: Callable, *args, **kwargs):
     """`function(*args, **kwargs)` of the backend, remembered: the answer to the same question about the same study."""
     return function(*args, **kwargs)
+
+
+def run_page(page: Page) -> None:
+    """Runs a page with the choices that it was left with, but for those that the address makes anew.
+
+    Streamlit forgets a page's widgets when another page is shown, and its links put an entry of their own into the
+    browser's history, so that one step back leads to the page without its query parameters.
+    """
+    memory = st.session_state.setdefault(MEMORY_KEY, {"page": None})
+    if memory["page"] != page.url_path:
+        memory["page"] = page.url_path
+        left = {key: value for key, value in memory.get(page.url_path, {}).items() if key not in st.query_params}
+        if left:
+            st.session_state.update(left)
+            st.rerun()  # in the run that a step back causes, Streamlit holds every control to the address
+    try:
+        page.run()
+    finally:
+        memory[page.url_path] = {key: st.session_state[key] for key in st.session_state if _is_choice(key)}
+
+
+def _is_choice(key: object) -> bool:
+    """Whether a key of the session names a control: figures, tables and downloads have a hyphen in theirs."""
+    return isinstance(key, str) and key.isidentifier() and key not in NOT_A_CHOICE
 
 
 def with_study(**parameters) -> dict[str, str]:

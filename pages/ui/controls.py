@@ -47,7 +47,7 @@ def choose_method(methods: list[str], key: str = "method", label: str = "Counted
     return st.selectbox(label, methods, format_func=lambda method: describe_method(method).title, key=key, bind="query-params")
 
 
-def choose_view(views: list[str], key: str = "view") -> str:
+def choose_view(views: list[str], key: str) -> str:
     """One of a page's views, as buttons in a row."""
     return st.segmented_control(
         "View", views, default=views[0], required=True, key=key, bind="query-params", label_visibility="collapsed"
@@ -61,7 +61,7 @@ def choose_own_corpus(titles: dict[str, str], own: str | None) -> str:
         "Corpus",
         options,
         format_func=lambda corpus: f"its own: {titles[own]}" if corpus == "own" else titles[corpus],
-        key="corpus",
+        key="against",
         bind="query-params",
     )
     return own if chosen == "own" else chosen

@@ -1,6 +1,7 @@
 """Fits: against answers worked out by hand, and against scipy, statsmodels and a plain loop."""
 
 import math
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -163,7 +164,7 @@ def test_slope_within_tasks_takes_out_what_tasks_differ_in():
     # Within each task a tenfold adds 5; the frequent task is the harder one, so the pooled line falls.
     line = fit([1, 10, 1000, 10_000], [60, 65, 10, 15], ["a", "a", "b", "b"])
     assert line.within_task_slope == pytest.approx(5)
-    assert line.slope == pytest.approx(-14)  # Sxy = - 1.5*… worked out: x - 2 = -2, -1, 1, 2; y sums to -140 over 10
+    assert line.slope == pytest.approx((-2 * 60 - 65 + 10 + 2 * 15) / 10)  # x less its mean: -2, -1, 1, 2
 
 
 def test_one_label_a_task_determines_no_slope_within_tasks():
@@ -351,6 +352,9 @@ def spelled_study(tmp_path) -> Study:
         names | {"kind": "classification", "model": model, "setting": "s", "label": label, "value": 50.0, "n": None}
         for model, label in scores
     ]
+    labels = [label for label, _ in counts] + ["Ice cream"]
+    concepts = [names | {"kind": "classification", "label": label, "words": ["ice", "cream"]} for label in labels]
+    write_table(tmp_path, "concepts", pa.Table.from_pylist(concepts))
     write_table(tmp_path, "frequency", pa.Table.from_pylist(frequency))
     write_table(tmp_path, "performance", pa.Table.from_pylist(performance))
     write_manifest(tmp_path, {"schema_version": 1, "title": "Spellings", "tables": {}, "created": ""})
@@ -364,23 +368,11 @@ def test_score_meets_its_own_spelling_else_every_spelling(spelled_study, model, 
     assert points["count"].tolist() == counts
 
 
-def test_join_needs_both_tables(tmp_path):
-    write_manifest(tmp_path, {"schema_version": 1, "title": "Empty", "tables": {}})
-    with pytest.raises(MissingTable, match="no table 'performance'"):
-        scaling.join_points(Study(tmp_path), **IMAGENET)
-
-
-def test_stored_fits_come_steepest_first(small_study):
-    fits = scaling.list_fits(small_study, kind="retrieval", setting="i2t@1")
-    assert list(zip(fits["model"], fits["method"], fits["slope"].round(6), strict=True)) == [
-        ("RN50/cc3m", "lemmatized", 12.5),
-        ("RN50/cc3m", "rampp@0.7", 12.5),
-    ]
-
-
-def test_no_stored_fit_is_said(small_study):
-    with pytest.raises(EmptySelection, match="No stored fit for retrieval, i2t@1, phrase"):
-        scaling.list_fits(small_study, kind="retrieval", setting="i2t@1", method="phrase")
+@pytest.mark.parametrize("table", ["concepts", "frequency", "performance"])
+def test_join_names_the_table_that_is_missing(spelled_study, table):
+    (spelled_study.folder / f"{table}.parquet").unlink()
+    with pytest.raises(MissingTable, match=f"no table '{table}'"):
+        scaling.join_points(Study(spelled_study.folder), **IMAGENET)
 
 
 def test_default_setting_of_a_kind_comes_first(small_study):
@@ -399,6 +391,13 @@ def test_models_with_a_corpus_come_first_with_their_mean_score(small_study):
     assert models["model"].tolist() == ["RN50/cc3m", "ViT-B-32/laion400m", "ViT-B-32/datacomp"]
     assert models["corpus"].fillna("").tolist() == ["cc3m", "laion400m", ""]
     assert models["score"].tolist() == [19, 60, 70]
+
+
+def test_models_of_a_study_without_overall_scores_have_none(small_study, tmp_path):
+    folder = shutil.copytree(small_study.folder, tmp_path / "study")
+    (folder / "overall.parquet").unlink()
+    models = scaling.list_models(Study(folder), "classification", "class")
+    assert (len(models), models["score"].isna().all()) == (3, True)
 
 
 def test_concepts_score_stands_beside_what_its_frequency_predicts(small_study):

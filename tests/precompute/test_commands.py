@@ -1,0 +1,139 @@
+"""`python -m precompute STEP`: help with an example, one message for an error, one line for a fault, honest exit codes."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from backend.study import ROOT
+from precompute import __main__ as commands
+from precompute import published
+from tests.release_archive import HOSTILE, write_archive
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a command in this process: its exit code, and what it printed on stdout and stderr."""
+
+    def run_command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["precompute", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            commands.main()
+        printed = capsys.readouterr()
+        return end.value.code or 0, printed.out, printed.err
+
+    return run_command
+
+
+@pytest.fixture
+def study(small_study, tmp_path):
+    """A copy of the small study, to break."""
+    return shutil.copytree(small_study.folder, tmp_path / "study")
+
+
+def test_program_lists_its_commands():
+    done = subprocess.run([sys.executable, "-m", "precompute", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {"published", "check"} <= set(re.findall(r"\w+", done.stdout))
+
+
+@pytest.mark.parametrize("command", [command.callback.__name__ for command in commands.app.registered_commands])
+def test_help_of_each_command_has_an_example(run, command):
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert f"Example: python -m precompute {command}" in " ".join(out.split())
+
+
+def test_unknown_command_and_option_are_refused(run):
+    assert run("publish")[0] == 2
+    assert run("published", "--sauce", "x")[0] == 2
+
+
+def test_import_ends_with_its_books(run, tmp_path, small_archive):
+    code, out, err = run("published", "--source", small_archive, "--out", tmp_path / "study")
+    lines = out.splitlines()
+    assert (code, lines[0]) == (0, "  concepts           102 rows")
+    assert "  absent: misalignment of cc12m: no file" in lines
+    assert "  fault:  search_counts/coco_cc3m_rampp0.7_search_counts.json: empty label (× 1)" in lines
+    assert lines[-3:-1] == [
+        "files: read 28 = written 28 + dropped 0",
+        "values: read 520 = written 518 + dropped 2 (empty label: 2)",
+    ]
+    assert re.fullmatch(rf"{tmp_path}/study is complete after \d+\.\d s\.", lines[-1])
+    assert f"Release: {small_archive}" in err
+
+
+def test_second_import_says_that_there_is_nothing_to_do(run, tmp_path, small_archive):
+    run("published", "--source", small_archive, "--out", tmp_path / "study")
+    code, out, _ = run("published", "--source", small_archive, "--out", tmp_path / "study")
+    assert code == 0
+    assert out == (f"{tmp_path}/study is already built from small-main.tar.gz; nothing to do (--force builds it again).\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("absent.tar.gz", "No release at {source}. Name a folder, a .tar.gz file or a URL, or leave --source out."),
+        ("[/bold] [red]", "No release at {source}. Name a folder, a .tar.gz file or a URL, or leave --source out."),
+    ],
+)
+def test_error_is_one_line_without_traceback(run, tmp_path, source, message):
+    source = tmp_path / source
+    code, out, err = run("published", "--source", source, "--out", tmp_path / "study")
+    assert (code, out, err) == (1, "", f"Error: {message.format(source=source)}\n")
+
+
+def test_damaged_archive_is_one_error(run, tmp_path, small_archive):
+    cut = tmp_path / "cut.tar.gz"
+    cut.write_bytes(small_archive.read_bytes()[:500])
+    code, _, err = run("published", "--source", cut, "--out", tmp_path / "study")
+    assert code == 1
+    assert err.splitlines()[-1].startswith(f"Error: {cut} is not a whole .tar.gz archive")
+    assert "Traceback" not in err
+    assert not (tmp_path / "study").exists()
+
+
+def test_full_disk_is_one_error(run, tmp_path, small_archive, monkeypatch):
+    def full(folder, name, table):
+        raise OSError(28, "No space left on device", str(folder))
+
+    monkeypatch.setattr(published, "write_table", full)
+    code, _, err = run("published", "--source", small_archive, "--out", tmp_path / "study")
+    assert code == 1
+    assert err.splitlines()[-1].startswith("Error: [Errno 28] No space left on device: ")
+
+
+def test_hostile_entries_are_printed_and_the_import_succeeds(run, tmp_path):
+    archive = write_archive(tmp_path / "main.tar.gz", [HOSTILE["parent path"], HOSTILE["negative count"]])
+    code, out, _ = run("published", "--source", archive, "--out", tmp_path / "study")
+    assert code == 0
+    assert "  fault:  ../escape.json: path outside the release\n" in out
+    assert "files: read 30 = written 29 + dropped 1 (path outside the release: 1)\n" in out
+    assert run("check", "--study", tmp_path / "study")[0] == 0
+
+
+def test_check_of_a_sound_study_says_so(run, small_study):
+    assert run("check", "--study", small_study.folder)[:2] == (0, f"{small_study.folder}: no faults\n")
+
+
+def test_check_prints_one_line_per_fault(run, study):
+    (study / "tail.parquet").unlink()
+    (study / "alignment.parquet").write_bytes(b"")
+    code, out, _ = run("check", "--study", study)
+    assert code == 1
+    assert out.splitlines() == [
+        "alignment: alignment.parquet is not the file that the manifest describes (sha256 differs)",
+        "tail: listed in the manifest, but tail.parquet is missing",
+        f"{study}: 2 faults",
+    ]
+
+
+def test_check_of_no_study_says_what_is_missing(run, tmp_path):
+    code, out, _ = run("check", "--study", tmp_path)
+    assert code == 1
+    assert out.splitlines() == [
+        f"manifest.json: missing in {tmp_path}, so no step has finished here",
+        f"{tmp_path}: 1 fault",
+    ]

@@ -1,0 +1,105 @@
+"""Studies of a few rows, for answers that can be worked out by hand."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+
+from backend.methods import describe_method
+from backend.schema import TABLES, write_manifest, write_table
+from backend.study import Study
+from backend.words import canonical
+
+MANIFEST = {
+    "schema_version": 1,
+    "study": "tiny",
+    "title": "A tiny study",
+    "description": "Made by hand.",
+    "source": "a test",
+    "created": "2026-01-02T03:04:05+00:00",
+    "counts": {},
+}
+
+ANIMALS = {"small": {"ant": 0, "bee": 1, "cat": 10, "dog": 100, "elk": 100}, "large": {"ant": 5, "bee": 0, "dog": 300}}
+"""Two corpora by `lemmatized`: a zero and a tie in the first; the second does not count two of the five concepts."""
+
+
+def count_rows(corpus: str, method: str, counts: dict[str, int], task: str = "animals") -> list[dict]:
+    """Rows of `frequency`: one a label, its concept the label's canonical form."""
+    modality = describe_method(method).modality
+    return [
+        {
+            "corpus": corpus,
+            "task": task,
+            "label": label,
+            "concept": canonical(label),
+            "modality": modality,
+            "method": method,
+            "count": count,
+        }
+        for label, count in counts.items()
+    ]
+
+
+def score_rows(model: str, values: dict[str, float], task: str = "animals", setting: str = "plain") -> list[dict]:
+    """Rows of `performance` for a classification task."""
+    return [
+        {
+            "task": task,
+            "kind": "classification",
+            "model": model,
+            "setting": setting,
+            "label": label,
+            "concept": canonical(label),
+            "value": float(value),
+            "n": None,
+        }
+        for label, value in values.items()
+    ]
+
+
+def overall_row(model: str, task: str, value: float, setting: str = "plain") -> dict:
+    """A row of `overall` for a classification task."""
+    row = {"task": task, "kind": "classification", "model": model, "setting": setting, "value": float(value)}
+    return row | {"source": "a test"}
+
+
+def model_row(model: str, corpus: str | None) -> dict:
+    """A row of `models`."""
+    return {"model": model, "architecture": model, "pretraining": corpus, "corpus": corpus, "checkpoint": None}
+
+
+def animal_rows() -> list[dict]:
+    """The rows of `frequency` for `ANIMALS`."""
+    return [row for corpus, counts in ANIMALS.items() for row in count_rows(corpus, "lemmatized", counts)]
+
+
+def write_study(
+    folder: Path, frequency: Iterable[dict] = (), *, pairs: dict[str, int] | None = None, manifest: dict | None = None, **tables
+) -> Study:
+    """A study of these rows, a table a keyword; `concepts` and `corpora` follow from the counts unless they are given.
+
+    A corpus is titled by its name in capitals and ordered by `pairs`, where it has some.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    frequency = list(frequency)
+    corpora = list(dict.fromkeys(row["corpus"] for row in frequency))
+    pairs = pairs or {corpus: 1000 * (i + 1) for i, corpus in enumerate(corpora)}
+    labels = {(row["task"], row["label"]): row["concept"] for row in [*frequency, *tables.get("performance", [])]}
+    rows = {
+        "concepts": [
+            {"task": task, "kind": "classification", "label": label, "concept": concept, "words": concept.split()}
+            for (task, label), concept in labels.items()
+        ],
+        "corpora": [
+            {"corpus": corpus, "title": corpus.upper(), "pairs": pairs.get(corpus), "indexed": None, "source": "a test"}
+            for corpus in corpora
+        ],
+        "frequency": frequency,
+    } | tables
+    entries = {
+        name: write_table(folder, name, pa.Table.from_pylist(list(table), schema=TABLES[name].schema))
+        for name, table in rows.items()
+    }
+    write_manifest(folder, MANIFEST | (manifest or {}) | {"tables": entries})
+    return Study(folder)

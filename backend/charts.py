@@ -20,15 +20,27 @@ LEGEND_ROW = 20  # pixels; a figure grows by half a row an entry, so that a narr
 
 
 def style_of(names) -> dict[str, dict]:
-    """Colour, dash and symbol of each name, by its place: a corpus keeps its own when another is left out."""
+    """Colour, dash and symbol of each name, by its place: a corpus keeps its own when another is left out.
+
+    Names beyond the last colour have the colours again, with other dashes and symbols.
+    """
     return {
         name: {
             "color": COLORS[i % len(COLORS)],
-            "dash": DASHES[i % len(DASHES)],
-            "symbol": SYMBOLS[i % len(SYMBOLS)],
+            "dash": DASHES[(i + i // len(COLORS)) % len(DASHES)],
+            "symbol": SYMBOLS[(i + i // len(COLORS)) % len(SYMBOLS)],
         }
         for i, name in enumerate(names)
     }
+
+
+def name_model(model: str, corpus: str | None, titles: dict[str, str]) -> str:
+    """A model's short name for a figure: architecture and corpus title, where its name ends in its corpus.
+
+    >>> name_model("ViT-B-16/cc12m", "cc12m", {"cc12m": "CC-12M"})
+    'ViT-B-16, CC-12M'
+    """
+    return model.replace(f"/{corpus}", f", {titles[corpus]}") if corpus in titles else model
 
 
 def draw_rank_curves(curves: pd.DataFrame, marks: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
@@ -134,15 +146,19 @@ def draw_thresholds(swept: pd.DataFrame, y: str, y_title: str, titles: dict[str,
     for corpus, rows in _each_corpus(swept, titles):
         figure.add_scatter(
             x=rows["threshold"],
-            y=rows[y],
+            y=_with_zero(rows[y]) if y == "median" else rows[y],
+            customdata=rows[y],
             name=titles[corpus],
             mode="lines+markers",
             line={"color": styles[corpus]["color"], "dash": styles[corpus]["dash"]},
             marker={"symbol": styles[corpus]["symbol"], "size": 9},
-            hovertemplate="threshold %{x}<br>%{y:,.4~g}<extra>" + titles[corpus] + "</extra>",
+            hovertemplate="threshold %{x}<br>%{customdata:,.4~g}<extra>" + titles[corpus] + "</extra>",
         )
     figure.update_xaxes(title="threshold of the tagger's score")
-    figure.update_yaxes(title=y_title, type="log" if y == "median" else "linear")
+    axis = {"type": "log", "dtick": 1, "exponentformat": "SI"} if y == "median" else {}
+    if y == "median" and (swept[y] == 0).any():
+        axis = _zero_axis(swept[y].max())
+    figure.update_yaxes(title=y_title, **axis)
     return _finish(figure, height=340)
 
 
@@ -214,7 +230,7 @@ def draw_scaling(
 
 
 def draw_lines(lines: list[dict], titles: dict[str, str], *, unit: str) -> go.Figure:
-    """Several models in one plot: each line's bin means and fit, one colour a corpus, one symbol a model of it.
+    """Several models in one plot: each line's bin means and fit; colour and symbol tell the corpus, dash its models.
 
     A line: name, corpus, fit, bins.
     """
@@ -222,26 +238,26 @@ def draw_lines(lines: list[dict], titles: dict[str, str], *, unit: str) -> go.Fi
     colors = style_of(titles)
     for i, line in enumerate(lines):
         place = sum(other["corpus"] == line["corpus"] for other in lines[:i])
-        color = colors[line["corpus"]]["color"]
+        color, symbol = colors[line["corpus"]]["color"], colors[line["corpus"]]["symbol"]
         figure.add_trace(_line_trace(line["fit"], color, None, dash=DASHES[place % len(DASHES)]))
         figure.add_scatter(
             x=line["bins"]["edge"],
             y=line["bins"]["mean"],
             customdata=line["bins"]["n"],
             mode="markers",
-            name=line["name"],
-            marker={"color": color, "symbol": SYMBOLS[place % len(SYMBOLS)], "size": 9},
+            name=name_model(line["name"], line["corpus"], titles),
+            marker={"color": color, "symbol": f"{symbol}-open" if place % 2 else symbol, "size": 9},
             hovertemplate="mean %{y:.1f} of %{customdata:,} concepts<br>up to %{x:,.0f} samples<extra>"
             + line["name"]
             + "</extra>",
         )
     top = max((line["bins"]["edge"].max() for line in lines), default=10)
-    figure.update_xaxes(title="samples of the model's own corpus that show the concept", **_zero_axis(top, zero=False))
+    figure.update_xaxes(title="samples in the model's own corpus", **_zero_axis(top, zero=False))
     figure.update_yaxes(title=f"mean {unit}")
     return _finish(figure, height=460)
 
 
-def draw_small_multiples(lines: list[dict], *, unit: str, columns: int = 3) -> go.Figure:
+def draw_small_multiples(lines: list[dict], titles: dict[str, str], *, unit: str, columns: int = 3) -> go.Figure:
     """One small plot a model on shared axes: bin means and fit, with slope and raw r in the title."""
     rows = -(-len(lines) // columns)
     traces, notes, axes = [], [], {}
@@ -263,7 +279,8 @@ def draw_small_multiples(lines: list[dict], *, unit: str, columns: int = 3) -> g
             }
             | place,
         ]
-        title = f"<b>{line['name']}</b><br>{line['fit'].slope:+.1f} per tenfold, r {line['fit'].pearson_r:.2f}"
+        name = name_model(line["name"], line["corpus"], titles).replace(", ", "<br>", 1)
+        title = f"<b>{name}</b><br>{line['fit'].slope:+.1f}, r {line['fit'].pearson_r:.2f}"
         notes.append(
             {
                 "text": title,
@@ -274,25 +291,25 @@ def draw_small_multiples(lines: list[dict], *, unit: str, columns: int = 3) -> g
                 "yanchor": "bottom",
                 "align": "left",
                 "showarrow": False,
-                "font": {"size": 11},
+                "font": {"size": 10},
             }
         )
-        axes[f"xaxis{number}"] = {"type": "log", "exponentformat": "SI", "dtick": 2, "matches": "x" if i else None}
+        axes[f"xaxis{number}"] = {"type": "log", "exponentformat": "SI", "dtick": 3, "matches": "x" if i else None}
         axes[f"yaxis{number}"] = {
             "matches": "y" if i else None,
             "showticklabels": i % columns == 0,
             "title": f"mean {unit}" if i % columns == 0 else None,
         }
-    grid = {"rows": rows, "columns": columns, "pattern": "independent", "xgap": 0.06, "ygap": 0.42}
+    grid = {"rows": rows, "columns": columns, "pattern": "independent", "xgap": 0.08, "ygap": 0.45}
     figure = go.Figure({"data": traces, "layout": axes | {"grid": grid, "annotations": notes}})
-    return _finish(figure, legend=False, height=80 + SMALL_MULTIPLE * rows)
+    return _finish(figure, legend=False, height=100 + SMALL_MULTIPLE * rows, top=60)
 
 
 def draw_concept_counts(counts: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
     """A concept's counts: one row a corpus, one mark a modality; a line where its labels carry different counts."""
     styles = style_of(("text", "image", "joint"))
     figure = go.Figure()
-    for modality, style in styles.items():
+    for (modality, style), size in zip(styles.items(), (17, 12, 8), strict=True):  # equal counts stay visible
         rows = counts[counts["modality"] == modality]
         figure.add_scatter(
             x=_with_zero(rows["high"]),
@@ -300,7 +317,7 @@ def draw_concept_counts(counts: pd.DataFrame, titles: dict[str, str]) -> go.Figu
             customdata=np.stack([rows["low"], rows["high"], rows["method_title"]], axis=1),
             mode="markers",
             name=modality,
-            marker={"color": style["color"], "symbol": style["symbol"], "size": 12},
+            marker={"color": style["color"], "symbol": style["symbol"], "size": size},
             error_x={
                 "type": "data",
                 "symmetric": False,
@@ -314,10 +331,10 @@ def draw_concept_counts(counts: pd.DataFrame, titles: dict[str, str]) -> go.Figu
     return _finish(figure, height=130 + 42 * counts["corpus"].nunique())
 
 
-def draw_concept_scores(scores: pd.DataFrame, *, unit: str) -> go.Figure:
-    """Measured scores beside the band that the frequency predicts, one row a model and task."""
+def draw_concept_scores(scores: pd.DataFrame, titles: dict[str, str], *, unit: str) -> go.Figure:
+    """Measured scores beside the band that the frequency predicts, one row a model."""
     rows = scores.iloc[::-1]
-    names = [f"{model} · {task}" for model, task in zip(rows["model"], rows["task"], strict=True)]
+    names = [name_model(model, corpus, titles) for model, corpus in zip(rows["model"], rows["corpus"], strict=True)]
     figure = go.Figure()
     figure.add_bar(
         base=rows["low"],
@@ -409,14 +426,15 @@ def _with_zero(counts: pd.Series) -> np.ndarray:
 
 def _zero_axis(highest: float, *, zero: bool = True) -> dict:
     """A logarithmic axis with a tick at each (or each second) power of ten, and one for zero left of them."""
-    powers = int(np.ceil(np.log10(max(highest, 10))))
+    highest = highest if highest > 10 else 10  # also without any count, where the highest is nan
+    powers = int(np.ceil(np.log10(highest)))
     ticks = [10**power for power in range(0, powers + 1, 2 if powers > 5 else 1)]
     values = [ZERO_AT, *ticks] if zero else ticks
     return {
         "type": "log",
         "tickvals": values,
         "ticktext": (["0"] if zero else []) + [_short(tick) for tick in ticks],
-        "range": [np.log10(ZERO_AT / 1.8 if zero else 0.8), np.log10(max(highest, 10) * 1.6)],
+        "range": [np.log10(ZERO_AT / 1.8 if zero else 0.8), np.log10(highest * 1.6)],
     }
 
 
@@ -462,11 +480,11 @@ def _band_trace(fit, bounds: tuple[float, float] | None) -> dict:
     }
 
 
-def _finish(figure: go.Figure, *, legend: bool = True, height: int = HEIGHT) -> go.Figure:
+def _finish(figure: go.Figure, *, legend: bool = True, height: int = HEIGHT, top: int = 30) -> go.Figure:
     listed = sum(trace.showlegend is not False and bool(trace.name) for trace in figure.data) if legend else 0
     figure.update_layout(
         height=height + LEGEND_ROW * listed // 2,
-        margin={"l": 10, "r": 10, "t": 30, "b": 10},
+        margin={"l": 10, "r": 10, "t": top, "b": 10},
         showlegend=legend,
         legend={"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0, "title": None},
         hovermode="closest",

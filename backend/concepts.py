@@ -1,7 +1,7 @@
 """Finds concepts: by exact name, a label's own spelling, a prefix, or a near spelling; and what a concept stands for."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import pandas as pd
 from rapidfuzz import fuzz, process
@@ -26,14 +26,22 @@ class Match:
     others: tuple[str, ...]
 
 
-@lru_cache(maxsize=4)
-def _names(study: Study) -> tuple[tuple[str, ...], dict[str, str]]:
-    """All concepts in order, and the concept of every label whose own canonical form is no concept."""
+_NAMES: WeakKeyDictionary[Study, tuple] = WeakKeyDictionary()
+
+
+def _names(study: Study) -> tuple[tuple[str, ...], frozenset[str], dict[str, str]]:
+    """All concepts in order, the same as a set, and the concept of every label whose own canonical form is no concept."""
+    if study not in _NAMES:
+        _NAMES[study] = _read_names(study)
+    return _NAMES[study]
+
+
+def _read_names(study: Study) -> tuple[tuple[str, ...], frozenset[str], dict[str, str]]:
     rows = study.query("SELECT DISTINCT concept, label FROM concepts ORDER BY concept, label")
     concepts = tuple(dict.fromkeys(rows["concept"]))
-    known = set(concepts)
+    known = frozenset(concepts)
     labels = {canonical(label): concept for concept, label in zip(rows["concept"], rows["label"], strict=True)}
-    return concepts, {label: concept for label, concept in labels.items() if label not in known}
+    return concepts, known, {label: concept for label, concept in labels.items() if label not in known}
 
 
 def list_concepts(study: Study) -> tuple[str, ...]:
@@ -48,25 +56,20 @@ def find_concept(study: Study, query: str, *, limit: int = 12) -> Match:
     A query is compared after `canonical`, so that `Acadian_Flycatcher` and ` acadian  flycatcher` are the same.
     """
     study.require("concepts")
-    concepts, labels = _names(study)
+    concepts, known, labels = _names(study)
     key = canonical(query)
     if not key:
         return Match(query, None, "none", 0.0, ())
     near = process.extract(key, concepts, scorer=fuzz.ratio, score_cutoff=POSSIBLE_RATIO, limit=limit)
     prefixed = [name for name in concepts if name.startswith(key) or f" {key}" in name]
     others = tuple(dict.fromkeys([*prefixed, *(name for name, _, _ in near)]))
-    for how, found in (("exact", key if key in _known(study) else None), ("label", labels.get(key))):
+    for how, found in (("exact", key if key in known else None), ("label", labels.get(key))):
         if found:
             return Match(query, found, how, 100.0, tuple(name for name in others if name != found)[:limit])
     best = near[0] if near else None
     if best and best[1] >= SURE_RATIO:
         return Match(query, best[0], "fuzzy", best[1], tuple(name for name in others if name != best[0])[:limit])
     return Match(query, None, "none", 0.0, others[:limit])
-
-
-@lru_cache(maxsize=4)
-def _known(study: Study) -> frozenset[str]:
-    return frozenset(_names(study)[0])
 
 
 def describe_concept(study: Study, concept: str) -> pd.DataFrame:

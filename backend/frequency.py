@@ -34,7 +34,7 @@ def list_methods(study: Study) -> pd.DataFrame:
 
 
 def list_corpora(study: Study) -> pd.DataFrame:
-    """The corpora table in its own order, with `concepts`: how many (task, label) pairs are counted in each."""
+    """The counted corpora, the smallest first, with `concepts`: how many are counted in each."""
     study.require("corpora", "frequency")
     return study.query(
         """SELECT corpora.*, counted.concepts FROM corpora
@@ -151,7 +151,7 @@ def sweep_thresholds(study: Study, tagger: str) -> pd.DataFrame:
         "frequency",
         """WITH counted AS (
                SELECT corpus, concept, method, CAST(split_part(method, '@', 2) AS DOUBLE) AS threshold, max(count) AS count
-               FROM frequency WHERE method LIKE $tagger || '@%' AND modality = 'image' GROUP BY ALL
+               FROM frequency WHERE starts_with(method, $tagger || '@') AND modality = 'image' GROUP BY ALL
            ), swept AS (
                SELECT *, count(*) OVER (PARTITION BY corpus, concept) AS held FROM counted
            ), whole AS (SELECT corpus, count(DISTINCT method) AS methods FROM counted GROUP BY corpus)

@@ -335,6 +335,20 @@ def draw_models(
     return lines
 
 
+def sweep_fits(study: Study, tagger: str, kind: str, setting: str) -> pd.DataFrame:
+    """model, corpus, threshold, slope, pearson_r, binned_r: the stored fits of a tagger at each of its thresholds."""
+    return study.ask(
+        "scaling",
+        """SELECT model, corpus, CAST(split_part(method, '@', 2) AS DOUBLE) AS threshold, slope, pearson_r, binned_r
+           FROM scaling WHERE method LIKE $tagger || '@%' AND modality = 'image' AND kind = $kind AND setting = $setting
+           AND tasks = 'pooled' ORDER BY model, threshold""",
+        f"No stored fit over counts by '{tagger}' ({kind}, {setting}).",
+        tagger=tagger,
+        kind=kind,
+        setting=setting,
+    )
+
+
 def score_concept(study: Study, concept: str, *, kind: str, setting: str, method: str) -> pd.DataFrame:
     """Every model's score on a concept beside what the concept's frequency in the model's own corpus predicts.
 

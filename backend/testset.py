@@ -1,7 +1,6 @@
 """Is a list of class names in the tail? Names in; the concept found, its frequencies and an expected score out."""
 
 import csv
-import io
 
 import numpy as np
 import pandas as pd
@@ -14,22 +13,31 @@ from backend.study import Study
 
 MAX_NAMES = 5_000
 MAX_BYTES = 1 << 20
+HEADINGS = {"name", "names", "class", "classes", "label", "labels", "concept", "classname"}
 
 
 def read_names(text: str) -> list[str]:
-    """The class names of a text: one a line, or the first column of a CSV whose rows have commas.
+    """The class names of a text: one a line, or the first column of lines with tabs or commas, quoted where need be.
 
     A heading row ("name", "class", "label", ...) and empty lines are left out. Repeated names stay, each with its own row.
     Raises TailscopeError above 5,000 names.
     """
-    rows = [row for row in csv.reader(io.StringIO(text.replace("\0", "")), skipinitialspace=True) if row]
-    names = [row[0].strip() for row in rows]
-    if names and names[0].lower() in {"name", "names", "class", "classes", "label", "labels", "concept", "classname"}:
+    lines = text.replace("\0", "").removeprefix("\ufeff").splitlines()
+    names = [name for name in (_first_column(line.strip()) for line in lines) if name]
+    if names and names[0].lower() in HEADINGS:
         names = names[1:]
-    names = [name for name in names if name]
     if len(names) > MAX_NAMES:
         raise TailscopeError(f"The list has {len(names):,} names; this page takes up to {MAX_NAMES:,}.")
     return names
+
+
+def _first_column(line: str) -> str:
+    """Each line is read by itself, so that a quote which is never closed costs no other line."""
+    try:
+        row = next(csv.reader([line], delimiter="\t" if "\t" in line else ",", skipinitialspace=True), [])
+    except csv.Error as error:
+        raise TailscopeError(f"The line that begins with “{line[:40]}” cannot be read: {error}.") from error
+    return row[0].strip() if row else ""
 
 
 def decode_upload(content: bytes) -> str:

@@ -39,7 +39,7 @@ def offer(title: str, names: tuple[str, ...]) -> None:
     """Links to other concepts in a row."""
     if names:
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            st.caption(title)
+            st.caption(title, width="content")
             for name in names:
                 link_concept(name)
 
@@ -91,7 +91,11 @@ def show_scores(study: Study, concept: str, labels: pd.DataFrame) -> None:
             f"{inside} of {len(own)} scores lie in the band that 4 concepts in 5 of the same frequency reach. "
             + data_needed(own)
         )
-        show_figure(charts.draw_concept_scores(own, unit=unit), "concept-scores", f"Scores on {concept} with their bands")
+        show_figure(
+            charts.draw_concept_scores(own, corpus_titles(study), unit=unit),
+            "concept-scores",
+            f"Scores on {concept} with their bands",
+        )
     show_table(scores.drop(columns="label"), "scores", titles=corpus_titles(study) | {"factor": "Data for +10"})
     st.caption("“Data for +10”: the factor of more samples that the model's slope asks for. Empty: data not in the study.")
     explain_counting(study, [method])

@@ -3,13 +3,21 @@
 import pandas as pd
 import streamlit as st
 
-from backend import charts, frequency
+from backend import charts, frequency, scaling
 from backend.concepts import find_concept
+from backend.study import Study
 from pages.ui.address import answer, current_study
-from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
+from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
 from pages.ui.controls import choose_corpora, choose_corpus, choose_method, choose_view, corpus_titles, in_order
 
 VIEWS = ["Rank curves", "Tail shares", "Inequality", "Text or image", "Threshold", "Between corpora"]
+
+
+def show_threshold_fits(study: Study, tagger: str, kind: str, setting: str, titles: dict[str, str]) -> None:
+    """The slope and correlations of every model's fit at each threshold."""
+    show_table(answer(scaling.sweep_fits, study, tagger, kind, setting), "threshold-fits", titles=titles)
+    st.caption(f"Fits of {kind} scores ({setting}) over each model's own corpus.")
+
 
 study = current_study()
 titles = corpus_titles(study)
@@ -93,6 +101,9 @@ elif view == "Threshold":
         st.markdown("**Concepts with no sample (%)**")
         show_figure(charts.draw_thresholds(swept, "zero_share", "%", titles), "threshold-zero", "Share of zero counts")
     show_table(swept, "thresholds", titles=titles)
+    st.markdown("**Does the threshold change the scaling?**")
+    kind, setting = answer(scaling.list_settings, study).iloc[0]
+    show_guarded(show_threshold_fits, study, tagger, kind, setting, titles)
     explain_counting(study, [m for m in methods["method"] if m.startswith(f"{tagger}@")])
 else:
     left, right = st.columns(2)

@@ -26,7 +26,7 @@ def show_numbers(headline: overview.Headline) -> None:
         low, high = headline.degree
         tiles.append((f"{100 * low:.0f}% to {100 * high:.0f}%", "of a corpus's pairs are misaligned"))
     for column, (number, meaning) in zip(st.columns(len(tiles)), tiles, strict=True):
-        with column.container(border=True):
+        with column.container(border=True, height="stretch"):
             st.markdown(f"### {number}")
             st.caption(meaning)
 
@@ -40,7 +40,6 @@ def show_headline_plot(study: Study, kind: str, setting: str, method: str) -> No
     show_figure(figure, "headline", "Mean score of models against concept frequency")
     st.caption(
         "The best model of each corpus. A mark is the mean of the concepts of one bin of frequency, a line the fit "
-        "through all of a model's concepts. "
         "through all of a model's concepts. "
         "The means follow the lines; single concepts scatter widely around them, which the Scaling page shows."
     )

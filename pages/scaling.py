@@ -68,10 +68,10 @@ def show_statistics(fit: scaling.Fit) -> None:
     """The fit in words and numbers."""
     st.markdown(
         f"Each tenfold of samples goes with **{fit.slope:+.1f} points** ({fit.within_task_slope:+.1f} within tasks). "
-        f"The *mean* follows the line with binned r **{fit.binned_r:.2f}**; a *single concept's* frequency explains "
-        f"{100 * fit.pearson_r**2:.0f}% of its score's variance: raw r **{fit.pearson_r:.2f}** "
-        f"(95% interval {fit.pearson_low:.2f} to {fit.pearson_high:.2f}), Spearman {fit.spearman_r:.2f}. "
-        f"{fit.n:,} points, {fit.n_zero:,} of them at a count of zero; curvature p {fit.curvature_p:.2g}."
+        f"Do the *means* follow a line? Binned r **{fit.binned_r:.2f}**. And a *single concept*? Raw r "
+        f"**{fit.pearson_r:.2f}** (95% interval {fit.pearson_low:.2f} to {fit.pearson_high:.2f}): its frequency explains "
+        f"{100 * fit.pearson_r**2:.0f}% of the variance. Spearman {fit.spearman_r:.2f}; curvature p {fit.curvature_p:.2g}; "
+        f"{fit.n:,} points, {fit.n_zero:,} of them at a count of zero."
     )
 
 
@@ -106,8 +106,11 @@ def show_several_models(study: Study, multiples: bool) -> None:
     lines = answer(scaling.draw_models, study, kind=kind, setting=setting, method=method, models=chosen or None, tasks=tasks)
     unit = unit_of(kind, setting)
     titles = corpus_titles(study)
-    figure = charts.draw_small_multiples(lines, unit=unit) if multiples else charts.draw_lines(lines, titles, unit=unit)
+    draw = charts.draw_small_multiples if multiples else charts.draw_lines
+    figure = draw(lines, titles, unit=unit)
     show_figure(figure, "models", f"Mean {unit} of {len(lines)} models against concept frequency")
+    if multiples:
+        st.caption("Beside each name: points per tenfold samples, and raw r.")
     show_table(scaling.tabulate_fits(lines), "fits", titles=titles)
     st.caption("Each model is set against the counts of its own corpus; models whose data is not in the study are absent.")
     explain_counting(study, [method], STATISTICS)

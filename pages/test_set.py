@@ -21,7 +21,7 @@ with left:
         "Class names", key="names", bind="query-params", height=160, placeholder="rose\nflamingo\npickup truck"
     )
 with right:
-    upload = st.file_uploader("or a file (.txt, .csv, up to 1 MB)", type=["txt", "csv", "tsv"], key="names_file")
+    upload = st.file_uploader("or a file", type=["txt", "csv", "tsv"], max_upload_size=1, key="names_file")
 text = testset.decode_upload(upload.getvalue()) if upload else pasted
 names = testset.read_names(text)
 if not names:

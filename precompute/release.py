@@ -28,7 +28,7 @@ CORPORA = [
     ("laion400m", "LAION-400M", 414_080_000, _SIZES),
     (
         "laion200m_train_test_sim_normalized",
-        "LAION-400M, test-similar pairs pruned",
+        "LAION-400M pruned",
         None,
         f"{_SIZES} (section 4.1)",
     ),
@@ -84,7 +84,7 @@ REPORTED = {
     ],
     "correlations_note": (
         "The paper's lists were not aligned by concept before they were correlated (the release's notebook "
-        "correlations_between_pretraining_frequencies cuts lists of different order to equal length), which lowers "
+        "correlations_between_pretraining_frequencies cuts lists of different concepts to equal length), which lowers "
         "most of its figures; here counts are joined by task and concept."
     ),
 }

@@ -17,13 +17,14 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from backend.errors import SourceError
 from backend.schema import file_sha256
 
-MAX_MEMBER = 64 << 20  # bytes of one file; the release's largest has 3 MB
+MAX_MEMBER = 64 << 20  # bytes of one file; the release's largest has 1 MB
 MAX_TOTAL = 2 << 30  # bytes read out of one source: a bomb stops here
 MAX_MEMBERS = 100_000
 MAX_DOWNLOAD = 1 << 30
 TIMEOUT = (10, 30)  # seconds to connect, seconds without a byte
 MAX_DURATION = 1800  # seconds for a whole download
 _CHUNK = 1 << 18
+_NO_RELEASE = "that is no release of the paper."
 
 
 @dataclass(frozen=True)
@@ -150,9 +151,6 @@ def _archive_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Member |
 def _printable(name: str) -> str:
     """A path that any text file can hold: bytes that are no UTF-8 show as escapes."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-_NO_RELEASE = "that is no release of the paper."
 
 
 def _too_large(source: Path | str) -> SourceError:

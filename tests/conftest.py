@@ -2,7 +2,8 @@
 
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def small_archive(common_folder) -> Path:
 @pytest.fixture(scope="session")
 def small_study(common_folder, small_archive) -> Study:
     """The study of the small release."""
-    return Study(_build_once(common_folder / "small", small_archive))
+    return Study(_build_once(common_folder / "small_studies" / "small", small_archive))
 
 
 @pytest.fixture(scope="session")
@@ -65,10 +66,11 @@ def published_study(common_folder, shared_data) -> Study:
         current = _is_current(folder, describe_source(archive)) and not study_faults(folder)
     except TailscopeError:
         current = False
-    return Study(folder if current else _build_once(common_folder / "published", archive))
+    return Study(folder if current else _build_once(common_folder / "studies" / "published", archive))
 
 
 def _build_once(folder: Path, archive: Path) -> Path:
+    folder.parent.mkdir(exist_ok=True)
     return _make_once(folder, (folder / MANIFEST).is_file, lambda: build_published(archive, folder, lambda stage, done: None))
 
 
@@ -80,13 +82,8 @@ def _make_once(path: Path, is_made: Callable[[], bool], make: Callable[[], objec
     return path
 
 
-class _locked:
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __enter__(self) -> None:
-        self.stream = self.path.open("w")
-        fcntl.flock(self.stream, fcntl.LOCK_EX)
-
-    def __exit__(self, *error: object) -> None:
-        self.stream.close()
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

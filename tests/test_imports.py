@@ -1,6 +1,8 @@
-"""The rooms of the house: who may import whom, what an import may load, and what no file may say."""
+"""The rooms of the house: who may import whom, what an import may load, what no file may say; docstrings' examples."""
 
 import ast
+import doctest
+import importlib
 import os
 import subprocess
 import sys
@@ -36,6 +38,13 @@ def modules(room: str) -> list[Path]:
     return [ROOT / room] if room.endswith(".py") else sorted((ROOT / room).rglob("*.py"))
 
 
+def module_names(room: str) -> list[str]:
+    """The modules of a room that can be imported without loading a model or running a command."""
+    paths = [path.relative_to(ROOT) for path in modules(room)]
+    light = [path for path in paths if str(path) not in WITH_MODELS and path.stem != "__main__"]
+    return [".".join(path.with_suffix("").parts) for path in light]
+
+
 def imported(path: Path) -> set[str]:
     """The top-level packages that a file imports anywhere, inside functions too."""
     names = set()
@@ -63,12 +72,18 @@ def test_only_clip_loads_models(room):
 
 @pytest.mark.parametrize("room", ["backend", "precompute"])
 def test_importing_a_room_loads_no_model_library(room):
-    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in modules(room)]
-    names = [name for name in names if not name.endswith("__main__") and f"{name.replace('.', '/')}.py" not in WITH_MODELS]
+    names = module_names(room)
     code = f"import importlib, sys\nfor name in {names}: importlib.import_module(name)\n"
     code += f"print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
+
+
+@pytest.mark.parametrize("room", ["backend", "precompute"])
+def test_examples_of_docstrings_are_true(room):
+    results = {name: doctest.testmod(importlib.import_module(name)) for name in module_names(room)}
+    assert {name: result.failed for name, result in results.items() if result.failed} == {}
+    assert sum(result.attempted for result in results.values()) > 0
 
 
 def test_relative_imports_are_not_used():

@@ -44,6 +44,7 @@ COLUMNS = {
     "threshold": _NUMBER("Threshold", format="%.2f"),
     "value": _NUMBER("Score", format="%.1f"),
     "expected": _NUMBER("Expected", format="%.1f", help="What the line gives for this frequency"),
+    "extrapolates": st.column_config.CheckboxColumn("Extrapolates", help="The count lies outside those of the fit"),
     "residual": _NUMBER("Above the line", format="%+.1f"),
     "n": _NUMBER("n", format="localized"),
     "n_zero": _NUMBER("At zero", format="localized", help="Points whose count is zero"),

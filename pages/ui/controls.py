@@ -79,7 +79,7 @@ def choose_kind(study: Study, kinds: list[str] | None = None) -> tuple[str, str]
     kinds = sorted(settings["kind"].unique() if kinds is None else kinds, key=KINDS.index)
     if not kinds:
         raise EmptySelection("No model has a score on this concept.")
-    kind = st.selectbox("Kind of task", kinds, key="kind", bind="query-params")
+    kind = st.selectbox("Kind of task", kinds, key="kind", bind="query-params") if len(kinds) > 1 else kinds[0]
     names = list(settings.loc[settings["kind"] == kind, "setting"])
     return kind, st.selectbox("Setting", names, key="setting", bind="query-params")
 

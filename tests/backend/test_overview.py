@@ -1,0 +1,134 @@
+"""The headline of a study, and how much it holds."""
+
+import math
+
+import pytest
+
+from backend import overview
+from backend.errors import MissingTable
+from backend.study import Study
+from tests.tiny_study import animal_rows, count_rows, score_rows, write_study
+
+FIT = {
+    "modality": "text",
+    "method": "lemmatized",
+    "setting": "plain",
+    "kind": "classification",
+    "tasks": "pooled",
+    "n": 5,
+    "n_zero": 1,
+}
+
+
+def fit_row(model: str, slope: float | None, **changes) -> dict:
+    return FIT | {"model": model, "corpus": "small", "slope": slope} | changes
+
+
+def degree_row(corpus: str, degree: float) -> dict:
+    return {"corpus": corpus, "method": "m", "misaligned": 1, "degree": degree, "degree_extracted": degree}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Study:
+    fits = [fit_row("a", 2.0), fit_row("b", 7.5), fit_row("c", None), fit_row("d", 99.0, tasks="other")]
+    fits += [fit_row("e", 99.0, setting="other"), fit_row("f", 99.0, method="phrase"), fit_row("g", 99.0, kind="retrieval")]
+    return write_study(
+        tmp_path_factory.mktemp("headline"),
+        animal_rows(),
+        scaling=fits,
+        alignment=[degree_row("small", 0.05), degree_row("large", 0.5)],
+        performance=score_rows("a", {"ant": 1, "bee": 2}),
+    )
+
+
+def test_headline_of_the_largest_corpus(study):
+    headline = overview.summarise(study, "classification", "plain")
+    assert (headline.corpus_title, headline.pairs, headline.method) == ("LARGE", 2_000, "lemmatized")
+    assert headline.median_count == 5  # of 0, 5 and 300
+    assert headline.zero_share == pytest.approx(100 / 3)
+
+
+def test_headline_slopes_are_those_of_the_pooled_fits_that_are_determined(study):
+    headline = overview.summarise(study, "classification", "plain")
+    assert (headline.slope, headline.fits) == ((2.0, 7.5), 2)
+    assert headline.degree == (0.05, 0.5)
+
+
+def test_headline_without_fits_under_a_setting_has_no_slope(study):
+    headline = overview.summarise(study, "classification", "unheard of")
+    assert (headline.slope, headline.fits) == (None, 0)
+
+
+def test_headline_without_fits_and_degrees_keeps_the_median(tmp_path):
+    headline = overview.summarise(write_study(tmp_path, animal_rows()), "classification", "plain")
+    assert (headline.slope, headline.fits, headline.degree) == (None, 0, None)
+    assert headline.median_count == 5
+
+
+def test_corpus_of_unknown_size_is_never_the_largest(tmp_path):
+    study = write_study(tmp_path, animal_rows(), pairs={"small": 1})
+    headline = overview.summarise(study, "classification", "plain")
+    assert (headline.corpus_title, headline.pairs, headline.median_count) == ("SMALL", 1, 10)
+
+
+def test_study_of_unknown_sizes_has_a_headline_without_a_size(tmp_path):
+    study = write_study(tmp_path, count_rows("c", "phrase", {"ant": 0, "bee": 0}), pairs={"other": 1})
+    headline = overview.summarise(study, "classification", "plain")
+    assert (headline.corpus_title, headline.pairs) == ("C", None)
+    assert (headline.median_count, headline.zero_share) == (0, 100)
+
+
+def test_order_of_rows_does_not_change_the_headline(tmp_path, study):
+    turned = write_study(
+        tmp_path,
+        reversed(animal_rows()),
+        pairs={"small": 1_000, "large": 2_000},
+        scaling=[fit_row("b", 7.5), fit_row("a", 2.0)],
+        alignment=[degree_row("large", 0.5), degree_row("small", 0.05)],
+    )
+    assert overview.summarise(turned, "classification", "plain") == overview.summarise(study, "classification", "plain")
+
+
+def test_missing_counts_are_named_with_the_command(tmp_path):
+    study = write_study(tmp_path)
+    (tmp_path / "frequency.parquet").unlink()
+    with pytest.raises(MissingTable, match="no table 'frequency'. Build it: python -m precompute"):
+        overview.summarise(study, "classification", "plain")
+
+
+def test_contents_are_counted(study):
+    assert overview.count_contents(study) == {
+        "concepts": 5,
+        "labels": 5,
+        "tasks": 1,
+        "corpora": 2,
+        "models": 0,
+        "counts": 8,
+        "scores": 2,
+    }
+
+
+def test_empty_study_holds_nothing(tmp_path):
+    contents = overview.count_contents(write_study(tmp_path))
+    assert set(contents.values()) == {0}
+
+
+def test_contents_of_the_small_release(small_study):
+    contents = overview.count_contents(small_study)
+    assert contents == {"concepts": 86, "labels": 102, "tasks": 8, "corpora": 3, "models": 7, "counts": 171, "scores": 270}
+
+
+def test_headline_of_the_paper(published_study):
+    headline = overview.summarise(published_study, "classification", "ensemble")
+    assert (headline.corpus_title, headline.pairs, headline.method) == ("LAION-400M", 414_080_000, "rampp@0.7")
+    assert headline.median_count == 24_083.5
+    assert headline.zero_share == pytest.approx(100 * 377 / 3_738)
+    assert headline.fits == 12
+    assert [round(slope, 2) for slope in headline.slope] == [2.80, 8.28]
+    assert [round(100 * degree, 2) for degree in headline.degree] == [5.31, 36.49]
+    assert not math.isnan(headline.median_count)
+
+
+def test_contents_of_the_paper(published_study):
+    contents = overview.count_contents(published_study)
+    assert (contents["tasks"], contents["corpora"], contents["concepts"], contents["labels"]) == (26, 7, 3_955, 6_844)

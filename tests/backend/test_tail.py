@@ -1,0 +1,175 @@
+"""A tail benchmark against a well-known task: gaps, the line on each side of the split, and the classes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from backend import tail
+from backend.errors import EmptySelection, MissingTable
+from backend.study import Study
+from tests.tiny_study import count_rows, model_row, overall_row, score_rows, write_study
+
+FACTS = {"title": "The tail", "task": "rare", "compared_with": "common", "setting": "plain", "split": 50}
+# model: score on the common task, score on the rare one. Below 50 the line is 2 + 0.5 x, above it -45 + x.
+SCORES = {"a": (10, 7), "b": (20, 12), "c": (40, 22), "d": (50, 5), "e": (60, 15), "f": (90, 45)}
+CLASSES = {"a": {"auk": 1, "boa": 3, "Coypu": 9}, "b": {"auk": 2, "boa": 1, "Coypu": 30}}
+
+
+def tail_rows() -> list[dict]:
+    rows = [row for model, values in CLASSES.items() for row in score_rows(model, values, task="rare")]
+    return [{name: value for name, value in row.items() if name != "kind"} for row in rows]
+
+
+def build(folder, scores=SCORES, manifest=None, **tables) -> Study:
+    overall = [
+        overall_row(model, task, value) for model, pair in scores.items() for task, value in zip(("common", "rare"), pair, strict=True)
+    ]
+    counts = count_rows("x", "phrase", {"auk": 4, "coypu": 0}) + count_rows("x", "phrase", {"auk": 6}, task="zoo")
+    counts += count_rows("y", "phrase", {"auk": 9, "dodo": 1}) + count_rows("x", "rampp@0.7", {"boa": 5})
+    tables = {"overall": overall, "tail": tail_rows(), "models": [model_row(name, None) for name in SCORES]} | tables
+    return write_study(folder, counts, manifest={"tail": FACTS} if manifest is None else manifest, **tables)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Study:
+    return build(tmp_path_factory.mktemp("tail"))
+
+
+def test_manifest_says_what_the_tail_is_compared_with(study):
+    assert tail.describe_tail(study) == FACTS
+
+
+def test_study_without_a_tail_says_what_to_run(tmp_path):
+    study = build(tmp_path)
+    (tmp_path / "tail.parquet").unlink()
+    for ask in (tail.describe_tail, tail.compare_models, lambda study: tail.list_classes(study, "phrase")):
+        with pytest.raises(MissingTable, match=r"no table 'tail'. Build it: python -m precompute published"):
+            ask(study)
+    assert tail.score_class(study, "auk").empty
+
+
+def test_manifest_without_a_tail_says_what_to_run(tmp_path):
+    with pytest.raises(MissingTable, match=r"does not say what its tail is compared with. Build it again: python -m precompute"):
+        tail.describe_tail(build(tmp_path, manifest={}))
+
+
+def test_models_come_best_first_with_gap_and_side(study):
+    models = tail.compare_models(study)
+    assert models[["model", "reference", "tail", "gap", "side"]].values.tolist() == [
+        ["f", 90, 45, 45, "above"],
+        ["e", 60, 15, 45, "above"],
+        ["d", 50, 5, 45, "above"],  # at the split is above it
+        ["c", 40, 22, 18, "below"],
+        ["b", 20, 12, 8, "below"],
+        ["a", 10, 7, 3, "below"],
+    ]
+
+
+def test_model_without_one_of_the_scores_is_left_out(tmp_path):
+    overall = [overall_row("a", "common", 10), overall_row("b", "rare", 5), overall_row("c", "common", 9, setting="other")]
+    overall += [overall_row("c", "rare", 4), overall_row("d", "common", 30), overall_row("d", "rare", 20)]
+    assert list(tail.compare_models(build(tmp_path, overall=overall))["model"]) == ["d"]
+
+
+def test_no_model_with_both_scores_is_said(tmp_path):
+    with pytest.raises(EmptySelection, match=r"^No model has both a tail score and a score on the task"):
+        tail.compare_models(build(tmp_path, overall=[overall_row("a", "common", 10)]))
+
+
+def test_missing_scores_are_named_with_the_command(tmp_path):
+    study = build(tmp_path)
+    (tmp_path / "overall.parquet").unlink()
+    with pytest.raises(MissingTable, match="no table 'overall'. Build it"):
+        tail.compare_models(study)
+
+
+def test_each_side_of_the_split_has_its_line(study):
+    lines = tail.regress_sides(tail.compare_models(study)).set_index("side")
+    assert lines.loc["below", ["models", "slope", "intercept", "r", "low", "high"]].tolist() == pytest.approx([3, 0.5, 2, 1, 10, 40])
+    assert lines.loc["above", ["models", "slope", "intercept", "r", "low", "high"]].tolist() == pytest.approx([3, 1, -45, 1, 50, 90])
+
+
+def test_lines_are_the_same_in_any_order_of_models(study):
+    models = tail.compare_models(study)
+    turned = tail.regress_sides(models.iloc[::-1])
+    pd.testing.assert_frame_equal(turned, tail.regress_sides(models))
+
+
+def test_doubling_the_tail_scores_doubles_the_slopes(study):
+    models = tail.compare_models(study)
+    once, twice = tail.regress_sides(models), tail.regress_sides(models.assign(tail=2 * models["tail"]))
+    assert twice["slope"].tolist() == pytest.approx((2 * once["slope"]).tolist())
+    assert twice["r"].tolist() == pytest.approx(once["r"].tolist())
+
+
+def test_two_models_make_no_line(tmp_path):
+    scores = {name: SCORES[name] for name in ("a", "b", "d", "e", "f")}
+    lines = tail.regress_sides(tail.compare_models(build(tmp_path, scores)))
+    assert list(lines["side"]) == ["above"]
+
+
+def test_no_models_make_no_line(study):
+    lines = tail.regress_sides(tail.compare_models(study).head(0))
+    assert lines.empty
+    assert "slope" in lines
+
+
+def test_classes_come_hardest_first_with_their_counts(study):
+    classes = tail.list_classes(study, "phrase")
+    assert classes[["concept", "mean", "best", "best_model", "models"]].values.tolist() == [
+        ["auk", 1.5, 2, "b", 2],
+        ["boa", 2, 3, "a", 2],
+        ["coypu", 19.5, 30, "b", 2],
+    ]
+    # the larger count of `auk`; a zero is not the same as no count
+    assert classes[["x", "y"]].astype("float").fillna(-1).values.tolist() == [[6, 9], [-1, -1], [0, -1]]
+
+
+def test_classes_that_no_corpus_counts_have_no_count_columns(study):
+    classes = tail.list_classes(study, "unheard of")
+    assert len(classes) == 3
+    assert list(classes.columns) == ["concept", "mean", "best", "best_model", "models"]
+
+
+def test_scores_of_one_class_come_best_first(study):
+    assert tail.score_class(study, "coypu").values.tolist() == [["b", 30], ["a", 9]]
+
+
+@pytest.mark.parametrize("concept", ["dodo", "", "auk' OR '1'='1"])
+def test_concept_outside_the_tail_has_no_scores(study, concept):
+    assert tail.score_class(study, concept).empty
+
+
+def test_mean_of_a_class_is_the_mean_of_its_scores(small_study):
+    classes = tail.list_classes(small_study, "lemmatized").set_index("concept")
+    assert len(classes) == 12
+    # full + 1 for the first six classes, full - 1 for the others; full: 4, 40, 30, 66
+    assert classes.loc["acadian flycatcher", ["mean", "best", "best_model"]].tolist() == [36, 67, "ViT-H-14/dfn"]
+    assert classes.loc["bank swallow", ["mean", "best"]].tolist() == [34, 65]
+    for concept in classes.index:
+        assert tail.score_class(small_study, concept)["value"].mean() == pytest.approx(classes.loc[concept, "mean"])
+
+
+def test_bank_swallow_of_the_small_release_has_the_count_of_another_task(small_study):
+    classes = tail.list_classes(small_study, "lemmatized").set_index("concept")
+    assert classes.loc["bank swallow", ["cc3m", "laion_aesthetics"]].tolist() == [1_000, 20]  # under cub and t2i
+
+
+def test_paper_has_forty_models_and_its_two_slopes(published_study):
+    models = tail.compare_models(published_study)
+    assert len(models) == 40
+    assert (models["gap"] > 0).all()
+    lines = tail.regress_sides(models).set_index("side")
+    assert lines["models"].to_dict() == {"above": 31, "below": 9}
+    assert np.round(lines.loc[["below", "above"], "slope"], 3).tolist() == [0.603, 1.578]
+
+
+def test_paper_has_290_tail_classes(published_study):
+    classes = tail.list_classes(published_study, "lemmatized")
+    assert len(classes) == 290
+    assert set(classes["models"]) == {40}
+    assert (classes["mean"] <= classes["best"]).all()
+    assert classes["mean"].is_monotonic_increasing
+    scores = tail.score_class(published_study, "acadian flycatcher")
+    assert len(scores) == 40
+    assert scores["value"].mean() == pytest.approx(classes.set_index("concept").loc["acadian flycatcher", "mean"])

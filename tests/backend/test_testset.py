@@ -1,0 +1,229 @@
+"""A list of class names is read as people write it, matched, counted and scored; nothing in it is lost or doubled."""
+
+import csv
+import io
+import math
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from backend import testset
+from backend.errors import EmptySelection, TailscopeError
+from backend.scaling import Fit
+from backend.study import Study
+from tests.tiny_study import ANIMALS, animal_rows, write_study
+
+NOTHING = {"": "", "blank lines": "\n\n \n\t\n", "commas": ",,\n,\n", "NULs": "\0\0", "quotes": '""\n" "', "BOM": "\ufeff"}
+WRITTEN = {
+    "lines": "rose\nflamingo\npickup truck",
+    "last line closed": "rose\nflamingo\npickup truck\n",
+    "CRLF": "rose\r\nflamingo\r\npickup truck\r\n",
+    "CR": "rose\rflamingo\rpickup truck",
+    "blank lines": "\n\nrose\n\n  \nflamingo\n,\npickup truck\n\n",
+    "spaces": "  rose\nflamingo  \n\tpickup truck\t",
+    "BOM": "\ufeffrose\nflamingo\npickup truck",
+    "heading": "name\nrose\nflamingo\npickup truck",
+    "heading after a blank line": "\n \nLabel\nrose\nflamingo\npickup truck",
+    "CSV": "rose,3\nflamingo,1\npickup truck,0",
+    "CSV with heading": "class,count\nrose,3\nflamingo,1\npickup truck,0",
+    "CSV with BOM and CRLF": "\ufeffconcept,count\r\nrose,3\r\nflamingo,1\r\npickup truck,0\r\n",
+    "CSV in quotes": '"rose","a, b"\n"flamingo",""\n"pickup truck",2',
+    "CSV with spaces": "rose , 3\nflamingo , 1\n pickup truck, 0",
+    "TSV": "rose\t3\nflamingo\t1\npickup truck\t0",
+    "TSV with heading": "name\tcount\nrose\t3\nflamingo\t1\npickup truck\t0",
+    "NULs": "ro\0se\nflamingo\0\npickup truck",
+}
+
+
+@pytest.mark.parametrize("text", WRITTEN.values(), ids=WRITTEN)
+def test_names_are_read_however_they_are_written(text):
+    assert testset.read_names(text) == ["rose", "flamingo", "pickup truck"]
+
+
+@pytest.mark.parametrize("text", NOTHING.values(), ids=NOTHING)
+def test_nothing_holds_no_names(text):
+    assert testset.read_names(text) == []
+
+
+@pytest.mark.parametrize("heading", ["name", "Names", "CLASS", "classes", "label", "labels", "concept", "classname"])
+def test_heading_alone_holds_no_names(heading):
+    assert testset.read_names(heading) == []
+    assert testset.read_names(f"{heading}\n{heading}") == [heading]  # a class may be called so
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ('"crane, sandhill",12', "crane, sandhill"),
+        ('"the ""king"" crane",12', 'the "king" crane'),
+        ("colt's foot", "colt's foot"),
+        ('5" pipe', '5" pipe'),
+        ("crane, sandhill\t12", "crane, sandhill"),
+        ("Acadian_Flycatcher", "Acadian_Flycatcher"),
+        ("a;b", "a;b"),
+        ("花", "花"),
+    ],
+)
+def test_quotes_and_marks_in_a_name(line, name):
+    assert testset.read_names(line) == [name]
+
+
+def test_quote_that_is_never_closed_costs_no_other_line():
+    assert testset.read_names('"rose\nflamingo\n"dog",1') == ["rose", "flamingo", "dog"]
+
+
+def test_repeated_names_stay():
+    assert testset.read_names("rose\nrose\nRose\nrose") == ["rose", "rose", "Rose", "rose"]
+
+
+def test_what_a_csv_writer_writes_is_read_back():
+    names = ["rose", 'the "king" crane', "a, b", "colt's foot", "tab\tin name", "花"]
+    stream = io.StringIO()
+    csv.writer(stream).writerows([[name, 1] for name in names if "\t" not in name])
+    assert testset.read_names(stream.getvalue()) == [name for name in names if "\t" not in name]
+    tabbed = io.StringIO()
+    csv.writer(tabbed, delimiter="\t").writerows([[name, 1] for name in names])
+    assert testset.read_names(tabbed.getvalue()) == names
+
+
+def test_5000_names_are_read_and_5001_are_refused():
+    assert len(testset.read_names("a\n" * 5_000)) == 5_000
+    assert len(testset.read_names("name\n" + "a\n" * 5_000)) == 5_000
+    with pytest.raises(TailscopeError) as error:
+        testset.read_names("a\n" * 5_001)
+    assert str(error.value) == "The list has 5,001 names; this page takes up to 5,000."
+
+
+def test_line_that_is_far_too_long_is_refused_in_a_sentence():
+    with pytest.raises(TailscopeError, match=r"^The line that begins with “a{40}” cannot be read"):
+        testset.read_names("rose\n" + "a" * 200_000)
+
+
+def test_name_of_10000_letters_is_a_name():
+    assert testset.read_names("a" * 10_000 + "\nrose") == ["a" * 10_000, "rose"]
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [(b"", ""), (b"rose\r\n", "rose\r\n"), ("花".encode(), "花"), (b"\xef\xbb\xbfrose", "rose"), (b"a" * (1 << 20), "a" * (1 << 20))],
+    ids=["empty", "CRLF", "letters beyond ASCII", "BOM", "1 MB exactly"],
+)
+def test_upload_is_decoded(content, text):
+    assert testset.decode_upload(content) == text
+
+
+@pytest.mark.parametrize(
+    "content", ["Blüte".encode("latin-1"), "rose".encode("utf-16"), b"PK\x03\x04\xff\xfe", b"\xed\xa0\xbd"]
+)
+def test_upload_that_is_not_utf8_is_refused_with_what_to_do(content):
+    with pytest.raises(TailscopeError, match=r"^The file is not UTF-8 text. Save it as UTF-8 .* and upload it again\.$"):
+        testset.decode_upload(content)
+
+
+def test_upload_over_a_megabyte_is_refused():
+    with pytest.raises(TailscopeError) as error:
+        testset.decode_upload(b"a" * ((1 << 20) + 1))
+    assert str(error.value) == "The file has 1,048,577 bytes; this page takes up to 1,048,576."
+
+
+@pytest.fixture(scope="module")
+def animals(tmp_path_factory) -> Study:
+    """Five concepts in `small` (0, 1, 10, 100, 100), three of them in `large` (5, 0, 300)."""
+    return write_study(tmp_path_factory.mktemp("animals"), animal_rows())
+
+
+@pytest.fixture
+def line() -> Fit:
+    """y = 20 + 10 x from 1 to 1,000 samples, residuals from -5 to +30."""
+    nan = math.nan
+    return Fit(9, 1, 10.0, 20.0, *[nan] * 9, residual_low=-5.0, residual_high=30.0, log_count_min=0.0, log_count_max=3.0)
+
+
+def test_every_name_has_its_row_in_order(animals):
+    names = ["DOG", "unheard of", "dog", "Dog_", "unheard of"]
+    matched = testset.match_names(animals, names)
+    assert list(matched["name"]) == names
+    assert matched["how"].tolist() == ["exact", "none", "exact", "exact", "none"]
+    assert matched["concept"].fillna("").tolist() == ["dog", "", "dog", "dog", ""]
+
+
+def test_no_names_match_nothing(animals):
+    for table in (testset.match_names(animals, []), testset.look_up_names(animals, [], "lemmatized")):
+        assert table.empty
+        assert list(table.columns[:4]) == ["name", "concept", "how", "score"]
+
+
+def test_order_of_names_does_not_change_what_each_is(animals):
+    names = [*ANIMALS["small"], "elks", "xyz"]
+    there = testset.look_up_names(animals, names, "lemmatized").set_index("name")
+    back = testset.look_up_names(animals, names[::-1], "lemmatized").set_index("name")
+    pd.testing.assert_frame_equal(back.loc[names], there)
+
+
+def test_counts_and_mean_percentile_of_each_name(animals):
+    table = testset.look_up_names(animals, ["dog", "cat", "ant", "nix"], "lemmatized")
+    counts = table[["small", "large"]].astype("float").fillna(-1).values.tolist()
+    assert counts == [[100, 300], [10, -1], [0, 5], [-1, -1]]
+    # dog: 3 of 5 and 2 of 3 are rarer; cat: 2 of 5, and not counted in `large`; ant: 0 of 5 and 1 of 3
+    assert table["percentile"].iloc[:3].tolist() == pytest.approx([(60 + 200 / 3) / 2, 40, (100 / 3) / 2])
+    assert math.isnan(table["percentile"].iloc[3])
+
+
+def test_method_without_counts_is_said(animals):
+    with pytest.raises(EmptySelection, match="No counts by method 'phrase'"):
+        testset.look_up_names(animals, ["dog"], "phrase")
+
+
+def test_expected_score_is_the_lines_with_its_band(animals, line):
+    table = testset.look_up_names(animals, ["dog", "bee", "ant", "nix"], "lemmatized")
+    scored = testset.expect_scores(table, "small", line)
+    assert scored[["expected", "low", "high"]].iloc[:3].values.tolist() == [[40, 35, 70], [20, 15, 50], [20, 15, 50]]
+    assert scored["expected"].isna().tolist() == [False, False, False, True]
+    assert scored["extrapolates"].iloc[:3].tolist() == [False, False, False]
+    assert len(scored) == len(table)
+
+
+def test_score_beyond_the_lines_counts_says_so_and_stays_in_percent(line):
+    table = pd.DataFrame({"name": ["a", "b"], "c": pd.array([10_000, 10**9], dtype="Int64")})
+    scored = testset.expect_scores(table, "c", line)
+    assert scored["extrapolates"].tolist() == [True, True]
+    assert scored[["expected", "low", "high"]].values.tolist() == [[60, 55, 90], [100, 100, 100]]
+
+
+def test_no_rows_have_no_scores(line):
+    table = pd.DataFrame({"name": pd.Series(dtype=object), "c": pd.Series(dtype="Int64")})
+    scored = testset.expect_scores(table, "c", line)
+    assert scored.empty
+    assert {"expected", "low", "high", "extrapolates"} <= set(scored)
+
+
+def test_hostile_names_are_rows_like_any_other(animals):
+    names = ["'; DROP TABLE concepts; --", "🐕" * 500, "<b>dog</b>", "dog", "%", "a" * 10_000]
+    table = testset.look_up_names(animals, names, "lemmatized")
+    assert list(table["name"]) == names
+    assert table.loc[table["how"] == "none", "concept"].isna().all()
+    assert table.loc[3, "concept"] == "dog"
+
+
+def test_all_names_of_a_study_find_themselves(small_study):
+    names = list(small_study.query("SELECT DISTINCT concept FROM concepts ORDER BY concept")["concept"])
+    table = testset.look_up_names(small_study, names, "lemmatized")
+    assert table["concept"].tolist() == names
+    counted = table.dropna(subset="percentile")["percentile"]
+    assert counted.between(0, 100).all()
+    assert np.isfinite(counted).all()
+
+
+def test_paper_counts_rose_as_the_release_does(published_study):
+    table = testset.look_up_names(published_study, ["rose", "Acadian_Flycatcher", "flamigo"], "lowercased")
+    assert table["concept"].tolist() == ["rose", "acadian flycatcher", "flamingo"]
+    assert table.loc[0, "laion400m"] == 257_038
+
+
+def test_five_hundred_unknown_names_take_seconds_and_not_minutes(published_study):
+    start = time.perf_counter()
+    table = testset.match_names(published_study, [f"unknown class {i}" for i in range(500)])
+    assert (table["how"] == "none").all()
+    assert time.perf_counter() - start < 20

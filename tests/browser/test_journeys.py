@@ -1,0 +1,137 @@
+"""The main journeys of a person through the app, in a real browser."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+PAGES = {
+    "Overview": "Which concepts does the data hardly show",
+    "Distributions": "How long is the tail?",
+    "Scaling": "Does frequency determine performance?",
+    "Concept": "Which concept?",
+    "Misalignment": "Do captions say what images show?",
+    "Let it Wag!": "What do models know of the rarest concepts?",
+    "Test set": "Is my test set in the tail?",
+}
+
+
+def test_person_opens_searches_rose_and_reads_why_its_counts_disagree(small_server, visit):
+    visitor = visit(small_server)
+    assert visitor.title.startswith(PAGES["Overview"])
+    visitor.page.get_by_label("Find a concept").fill("rose")
+    visitor.page.keyboard.press("Enter")
+    visitor.page.wait_for_url("**/concept?concept=rose")
+    visitor.wait()
+    assert visitor.title == "How well is “rose” covered?"
+
+
+def test_changed_corpus_stands_in_the_address_and_opens_again_in_a_new_window(small_server, visit):
+    visitor = visit(f"{small_server}/distributions?curve=Text+or+image")
+    boxes = visitor.page.get_by_role("combobox", name="Corpus", exact=True)
+    before = boxes.first.input_value()
+    boxes.first.scroll_into_view_if_needed()
+    visitor.page.wait_for_timeout(800)
+    boxes.first.click()
+    names = [option.inner_text() for option in visitor.page.get_by_role("option").all()]
+    other = next(name for name in names if name != before)
+    visitor.page.get_by_role("option", name=other, exact=True).click()
+    visitor.wait()
+    assert "corpus=" in visitor.page.url
+    again = visit(visitor.page.url)
+    assert again.page.get_by_role("combobox", name="Corpus", exact=True).first.input_value() == other
+
+
+def test_link_to_a_concept_and_back_keeps_the_choices(small_server, visit):
+    visitor = visit(f"{small_server}/scaling")
+    visitor.choose("Setting", "simple")
+    link = visitor.page.get_by_test_id("stPageLink").first
+    name = link.inner_text()
+    link.locator("a").click()
+    visitor.page.wait_for_url("**/concept?**")
+    assert visitor.wait().title == f"How well is “{name}” covered?"
+    visitor.page.go_back()
+    visitor.page.wait_for_url("**/scaling**setting=simple**")
+    visitor.wait()
+    assert visitor.title == PAGES["Scaling"]
+    assert visitor.page.get_by_role("combobox", name="Setting", exact=True).first.input_value() == "simple"
+
+
+def test_rows_and_figures_can_be_downloaded(small_server, visit, tmp_path):
+    visitor = visit(f"{small_server}/scaling")
+    files = {}
+    for button in ("Data (CSV)", "Data (Parquet)", "Figure (HTML)"):
+        with visitor.page.expect_download() as download:
+            visitor.page.get_by_role("button", name=button).first.click()
+        files[button] = Path(tmp_path / download.value.suggested_filename)
+        download.value.save_as(files[button])
+    rows = pd.read_csv(files["Data (CSV)"])
+    assert list(rows.columns) == ["task", "label", "concept", "count", "value", "n"]
+    assert len(pd.read_parquet(files["Data (Parquet)"])) == len(rows) > 10
+    assert "plotly" in files["Figure (HTML)"].read_text(encoding="utf-8")
+
+
+def test_deep_link_is_the_first_thing_a_new_server_sees(small_study, visit, tmp_path):
+    from tests.browser.conftest import serve
+
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "published").symlink_to(small_study.folder)
+    server = serve(tmp_path / "studies", tmp_path / "server.log")
+    visitor = visit(f"{next(server)}/concept?concept=Rose")
+    assert visitor.title == "How well is “rose” covered?"
+    server.close()
+
+
+def test_pasted_names_are_answered(small_server, visit):
+    visitor = visit(f"{small_server}/test_set")
+    area = visitor.page.get_by_label("Class names")
+    area.fill("rose\nno such thing")
+    area.press("Control+Enter")
+    visitor.page.get_by_text("names not found").wait_for()
+    visitor.wait()
+    assert "1 of 2" in visitor.page.get_by_test_id("stMetric").nth(1).inner_text()
+    assert "names=rose" in visitor.page.url
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_every_page_of_the_published_study_opens_and_fits(published_server, visit, width, dark):
+    visitor = visit(published_server, width=width, dark=dark)
+    for page, question in PAGES.items():
+        if width < 1000 and page != "Overview":
+            visitor.page.get_by_test_id("stExpandSidebarButton").click()
+        visitor.go_to(page) if page != "Overview" else None
+        assert visitor.title.startswith(question)
+        assert visitor.fits()
+
+
+def test_every_view_of_the_published_study_draws_its_figure(published_server, visit):
+    visitor = visit(f"{published_server}/distributions")
+    for page, views in (
+        ("distributions", ("Tail shares", "Inequality", "Text or image", "Threshold", "Between corpora", "Rank curves")),
+        ("scaling", ("Several models", "Every model", "Controls", "One model")),
+    ):
+        visitor.open(f"{published_server}/{page}")
+        for view in views:
+            visitor.page.get_by_role("radio", name=view).click()
+            visitor.wait()
+            visitor.page.locator(".js-plotly-plot .main-svg").first.wait_for()
+
+
+def test_click_on_a_point_opens_its_concept(published_server, visit):
+    visitor = visit(f"{published_server}/scaling")
+    plot = visitor.page.locator(".js-plotly-plot .nsewdrag").first
+    plot.scroll_into_view_if_needed()
+    visitor.page.wait_for_timeout(1000)
+    box = plot.bounding_box()
+    for step in range(400):  # the points are many: sweep the plot until one is under the mouse
+        x = box["x"] + box["width"] * (0.4 + 0.4 * (step % 20) / 20)
+        y = box["y"] + box["height"] * (0.5 + 0.45 * (step // 20) / 20)
+        visitor.page.mouse.move(x, y)
+        visitor.page.wait_for_timeout(40)
+        hovered = visitor.page.locator(".hoverlayer").first.text_content()
+        if "samples" in hovered and "mean" not in hovered:
+            break
+    concept = hovered.split(" (")[0]
+    visitor.page.mouse.click(x, y)
+    visitor.page.wait_for_url("**/concept?**")
+    assert visitor.wait().title == f"How well is “{concept}” covered?"

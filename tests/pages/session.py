@@ -1,0 +1,79 @@
+"""A visitor of the app: opens a page at an address, reads what it says, changes a widget, takes a download."""
+
+import json
+import re
+
+import pandas as pd
+from streamlit.testing.v1 import AppTest
+
+from backend.study import ROOT
+
+PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem != "__init__")
+
+
+def open_page(page: str = "", **address: str | list[str]) -> AppTest:
+    """A fresh session on a page (the first one, without a name), run once at an address."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for name, value in address.items():
+        app.query_params[name] = value
+    if page:
+        app.switch_page(f"pages/{page}.py")
+    return app.run()
+
+
+def find(app: AppTest, kind: str, key: str):
+    """The widget of a kind with this key."""
+    (found,) = [widget for widget in app.get(kind) if widget.key == key]
+    return found
+
+
+def choose(app: AppTest, kind: str, key: str, value) -> AppTest:
+    """Sets a widget to a value (an option's own value, not its title) and runs the page."""
+    find(app, kind, key).set_value(value)
+    return app.run()
+
+
+def written(app: AppTest) -> list[str]:
+    """The Markdown of everything that a page says in words, as it was written."""
+    kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "error", "page_link")
+    return [element.value for kind in kinds for element in app.get(kind)]
+
+
+def said(app: AppTest) -> str:
+    """What a reader reads of it, a line an element."""
+    return "\n".join(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text) for text in written(app))
+
+
+def told(app: AppTest) -> list[str]:
+    """The messages of the page's information boxes, as a reader reads them."""
+    return [re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", box.value) for box in app.info]
+
+
+def table(app: AppTest, name: str) -> pd.DataFrame:
+    """The rows of the page's table of this name."""
+    return find(app, "arrow_data_frame", f"table-{name}").value
+
+
+def figure(app: AppTest, name: str) -> dict:
+    """The page's figure of this name, as the browser gets it."""
+    (found,) = [chart for chart in app.get("plotly_chart") if chart.key == f"figure-{name}"]
+    return json.loads(found.proto.spec)
+
+
+def downloads(app: AppTest) -> set[str]:
+    """The files that the page offers."""
+    return {button.key.split("-", 2)[-1] for button in app.get("download_button")}
+
+
+def links(app: AppTest) -> list[str]:
+    """The titles of the page's links to other pages, as a reader reads them."""
+    return [re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", link.value) for link in app.get("page_link")]
+
+
+def assert_whole(app: AppTest) -> AppTest:
+    """No exception, no error box and no number that is none is on the page, and something is."""
+    assert not app.exception, [error.value for error in app.exception]
+    assert not app.error, [error.value for error in app.error]
+    assert said(app).strip()
+    assert not re.search(r"\b(nan|NaN|None|inf|NaT)\b|<NA>", said(app)), said(app)
+    return app

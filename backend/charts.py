@@ -280,7 +280,8 @@ def draw_small_multiples(lines: list[dict], titles: dict[str, str], *, unit: str
             | place,
         ]
         name = name_model(line["name"], line["corpus"], titles).replace(", ", "<br>", 1)
-        title = f"<b>{name}</b><br>{line['fit'].slope:+.1f}, r {line['fit'].pearson_r:.2f}"
+        r = line["fit"].pearson_r
+        title = f"<b>{name}</b><br>{line['fit'].slope:+.1f}, r {r:.2f}" if np.isfinite(r) else f"<b>{name}</b>"
         notes.append(
             {
                 "text": title,

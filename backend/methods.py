@@ -17,7 +17,7 @@ _TEXT = {
     "phrase": "A caption counts when it contains the concept's lemmas next to each other and in order.",
 }
 _TAGGERS = {
-    "rampp": "RAM++, an open-vocabulary image tagger",
+    "rampp": "RAM++, an open-vocabulary image tagger,",
     "openclip": "an OpenCLIP model used as a tagger",
 }
 

@@ -21,6 +21,7 @@ RESAMPLES = 1000
 SEED = 0
 BAND = (10, 90)  # percentiles of the residuals: four concepts in five score inside the band
 FEWEST_POINTS = 3
+ROUNDING = 1e-24  # of a sum of squares: what float64 leaves of a perfect fit
 PERCENT_KINDS = ("classification", "retrieval")
 
 # Each label's count in each corpus: the count of the same task and label or, where the task's count file spells the
@@ -56,7 +57,8 @@ FROM performance JOIN models USING (model)
 LEFT JOIN counted ON counted.corpus = models.corpus AND counted.task = performance.task
                  AND counted.label = performance.label
 LEFT JOIN scaling ON scaling.model = models.model AND scaling.corpus = models.corpus AND scaling.method = $method
-                 AND scaling.kind = $kind AND scaling.setting = $setting AND scaling.tasks = 'pooled'
+                 AND scaling.kind = $kind AND scaling.setting = $setting AND scaling.tasks =
+                     CASE WHEN list_contains($apart, performance.task) THEN performance.task ELSE 'pooled' END
 WHERE performance.concept = $concept AND performance.kind = $kind AND performance.setting = $setting
 ORDER BY models.corpus IS NULL, models.corpus, performance.model, performance.task, performance.label, counted.count
 """
@@ -161,9 +163,10 @@ def list_models(study: Study, kind: str, setting: str) -> pd.DataFrame:
     score is the mean over the tasks of their overall value, null where the study has none.
     """
     study.require("models", "performance")
+    scores = "overall" if study.has("overall") else "(SELECT model, kind, setting, value FROM performance LIMIT 0)"
     return study.query(
-        """WITH scored AS (SELECT DISTINCT model FROM performance WHERE kind = $kind AND setting = $setting),
-                means AS (SELECT model, avg(value) AS score FROM overall WHERE kind = $kind AND setting = $setting
+        f"""WITH scored AS (SELECT DISTINCT model FROM performance WHERE kind = $kind AND setting = $setting),
+                means AS (SELECT model, avg(value) AS score FROM {scores} WHERE kind = $kind AND setting = $setting
                           GROUP BY model)
            SELECT model, corpus, score FROM models JOIN scored USING (model) LEFT JOIN means USING (model)
            ORDER BY corpus IS NULL, corpus, model""",
@@ -180,7 +183,7 @@ def join_points(
     A score meets the count of the same task and the same label; where the task spells the label otherwise, of the same
     concept. Raises EmptySelection where no score has a count.
     """
-    study.require("performance", "frequency")
+    study.require("performance", "frequency", "concepts")
     points = study.query(
         _POINTS,
         kind=kind,
@@ -288,6 +291,8 @@ def bootstrap_pearson(x: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np
     with np.errstate(divide="ignore", invalid="ignore"):
         r = covariance / np.sqrt(np.maximum(variance_x[:, None] * variance_y, 0))
     r[~np.isfinite(r)] = np.nan
+    r[:, np.ptp(values, axis=0) == 0] = np.nan
+    r = r.clip(-1, 1)
     return _percentiles_without_nan(r, (2.5, 97.5))
 
 
@@ -297,6 +302,16 @@ def find_fit(points: pd.DataFrame, study: Study, **selection) -> Fit:
     kind, setting, method = (selection[name] for name in ("kind", "setting", "method"))
     stored = _stored_fits(study, kind, setting, method, selection["tasks"])
     return _pick_fit(stored, points, selection["model"], selection["corpus"], kind)
+
+
+def find_own_fit(study: Study, *, model: str, corpus: str, method: str, setting: str, kind: str) -> Fit:
+    """The fit of a model over its own corpus and a kind's pooled tasks: stored, or else fitted now."""
+    tasks = pooled_tasks(study, kind)
+    stored = _stored_fits(study, kind, setting, method, tasks).get((model, corpus))
+    if stored:
+        return stored
+    points = join_points(study, model=model, corpus=corpus, method=method, setting=setting, kind=kind, tasks=tasks)
+    return fit_points(points, kind)
 
 
 def _stored_fits(study: Study, kind: str, setting: str, method: str, tasks: list[str]) -> dict[tuple, Fit]:
@@ -340,7 +355,7 @@ def sweep_fits(study: Study, tagger: str, kind: str, setting: str) -> pd.DataFra
     return study.ask(
         "scaling",
         """SELECT model, corpus, CAST(split_part(method, '@', 2) AS DOUBLE) AS threshold, slope, pearson_r, binned_r
-           FROM scaling WHERE method LIKE $tagger || '@%' AND modality = 'image' AND kind = $kind AND setting = $setting
+           FROM scaling WHERE starts_with(method, $tagger || '@') AND modality = 'image' AND kind = $kind AND setting = $setting
            AND tasks = 'pooled' ORDER BY model, threshold""",
         f"No stored fit over counts by '{tagger}' ({kind}, {setting}).",
         tagger=tagger,
@@ -365,6 +380,7 @@ def score_concept(study: Study, concept: str, *, kind: str, setting: str, method
         setting=setting,
         method=method,
         tasks=None,
+        apart=study.manifest.get("unpooled_tasks", []),
     )
     bounds = (0, 100) if kind in PERCENT_KINDS else None
     predicted = []
@@ -394,7 +410,7 @@ def tabulate_fits(lines: list[dict]) -> pd.DataFrame:
                 "slope": fit.slope,
                 "within_task_slope": fit.within_task_slope,
                 "pearson_r": fit.pearson_r,
-                "interval": f"{fit.pearson_low:.3f} to {fit.pearson_high:.3f}",
+                "interval": f"{fit.pearson_low:.3f} to {fit.pearson_high:.3f}" if np.isfinite(fit.pearson_low) else "",
                 "spearman_r": fit.spearman_r,
                 "binned_r": fit.binned_r,
                 "curvature_p": fit.curvature_p,
@@ -416,17 +432,14 @@ def fit_columns_table(counts: np.ndarray, values: np.ndarray, tasks: np.ndarray,
 
 
 def _line(x: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Least-squares slope and intercept, and Pearson's r, of each column of `values` on x."""
+    """Least-squares slope and intercept, and Pearson's r, of each column of `values` on x; nan without spread."""
     centred = x - x.mean()
     deviations = values - values.mean(axis=0)
-    sxx = (centred**2).sum()
-    syy = (deviations**2).sum(axis=0)
+    sxx = (centred**2).sum() if np.ptp(x) else np.nan
+    syy = np.where(np.ptp(values, axis=0) > 0, (deviations**2).sum(axis=0), np.nan)
     sxy = centred @ deviations
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = sxy / sxx
-        r = sxy / np.sqrt(sxx * syy)
-    r = np.where(np.isclose(syy, 0) | np.isclose(sxx, 0), np.nan, np.clip(r, -1, 1))
-    return slope, values.mean(axis=0) - slope * x.mean(), r
+    slope = sxy / sxx
+    return slope, values.mean(axis=0) - slope * x.mean(), np.clip(sxy / np.sqrt(sxx * syy), -1, 1)
 
 
 def _pearson_p(r: float, n: int) -> float:
@@ -450,18 +463,21 @@ def _within_task_slope(x: np.ndarray, values: np.ndarray, tasks: np.ndarray) -> 
 
 
 def _curvature_p(x: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The p of the quadratic term in y = a + b x + c x²: small where a curve beats the line."""
+    """The p of the quadratic term in y = a + b x + c x²: small where a curve beats the line.
+
+    nan where x has fewer than three values, and where nothing but rounding is left to explain.
+    """
     freedom = len(x) - 3
     centred = x - x.mean()
     design = np.column_stack([np.ones_like(centred), centred, centred**2])
     if freedom < 1 or np.linalg.matrix_rank(design) < 3:
         return np.full(values.shape[1], np.nan)
+    deviations = values - values.mean(axis=0)
     q, triangle = np.linalg.qr(design)
-    coefficients = np.linalg.solve(triangle, q.T @ values)
-    rss = ((values - design @ coefficients) ** 2).sum(axis=0)
-    variance = np.linalg.inv(triangle)[2, 2] ** 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = coefficients[2] / np.sqrt(rss / freedom * variance)
+    coefficients = np.linalg.solve(triangle, q.T @ deviations)
+    rss = ((deviations - design @ coefficients) ** 2).sum(axis=0)
+    rss[rss <= ROUNDING * (deviations**2).sum(axis=0)] = np.nan
+    t = coefficients[2] / np.sqrt(rss / freedom) / np.abs(np.linalg.inv(triangle)[2, 2])
     return 2 * stats.t.sf(np.abs(t), freedom)
 
 

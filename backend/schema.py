@@ -159,7 +159,7 @@ def write_table(folder: Path, name: str, table: pa.Table) -> dict:
     spec = TABLES[name]
     try:
         table = table.select(spec.schema.names).cast(spec.schema)
-    except (KeyError, pa.ArrowInvalid) as error:
+    except (KeyError, ValueError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise InvalidTable(f"{name}: the columns do not fit the schema: {error}") from error
     faults = content_faults(name, table)
     if faults:
@@ -217,8 +217,11 @@ def study_faults(folder: Path) -> list[str]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         listed = manifest["tables"]
         version = manifest["schema_version"]
+        entries_are_whole = all({"rows", "sha256"} <= set(entry) for entry in dict(listed).values())
     except (ValueError, KeyError, TypeError) as error:
         return [f"{MANIFEST}: cannot be read ({error!r})"]
+    if not isinstance(listed, dict) or not entries_are_whole:
+        return [f"{MANIFEST}: cannot be read (its tables lack rows or sha256)"]
     faults = []
     if version != SCHEMA_VERSION:
         faults.append(f"{MANIFEST}: schema version {version}, this program reads {SCHEMA_VERSION}")

@@ -103,7 +103,7 @@ def _read_manifest(folder: Path) -> dict:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["schema_version"]
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise StudyNotFound(f"{path} cannot be read. See what is wrong: python -m precompute check --study {folder}") from error
     if version != SCHEMA_VERSION:
         raise StudyNotFound(
@@ -115,4 +115,5 @@ def _read_manifest(folder: Path) -> dict:
 
 def list_studies(root: Path = STUDIES) -> list[str]:
     """The names of the complete studies under a folder, sorted; empty where there is none."""
-    return sorted(path.parent.name for path in Path(root).glob(f"*/{MANIFEST}"))
+    folders = (path.parent.name for path in Path(root).glob(f"*/{MANIFEST}"))
+    return sorted(name for name in folders if not name.startswith("."))  # a step's unfinished folder has a dot

@@ -7,8 +7,9 @@ from backend import charts, concepts, frequency, scaling, tail
 from backend.methods import describe_method
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concept
-from pages.ui.blocks import escape, explain_counting, format_count, show_figure, show_guarded, show_table, show_title
+from pages.ui.blocks import explain_counting, format_count, show_figure, show_guarded, show_table, show_title
 from pages.ui.controls import choose_corpus, choose_kind, choose_method, corpus_titles, in_order, unit_of
+from pages.ui.text import escape
 
 
 def find(study: Study, query: str) -> str:
@@ -50,7 +51,8 @@ def show_counts(study: Study, concept: str, titles: dict[str, str]) -> None:
     counts = answer(frequency.list_counts, study, concept)
     for sentence in answer(frequency.flag_disagreements, study, concept):
         st.warning(escape(sentence), icon=":material/flag:")
-    widest = answer(frequency.list_methods, study).drop_duplicates("modality")["method"]
+    methods = answer(frequency.list_methods, study)
+    widest = methods[methods["method"].isin(counts["method"])].drop_duplicates("modality")["method"]
     shown = counts[counts["method"].isin(widest)].copy()
     shown["method_title"] = [describe_method(method).title for method in shown["method"]]
     shown = shown.sort_values("corpus", key=lambda corpora: corpora.map(list(titles).index))
@@ -59,7 +61,9 @@ def show_counts(study: Study, concept: str, titles: dict[str, str]) -> None:
     if len(varied):
         st.caption(
             "Its tasks carry different counts for it in "
-            + ", ".join(f"{titles[row.corpus]} ({row.method}: {row.low:,} to {row.high:,})" for row in varied.itertuples())
+            + ", ".join(
+                f"{escape(titles[row.corpus])} ({row.method}: {row.low:,} to {row.high:,})" for row in varied.itertuples()
+            )
             + ". The largest gives rank and percentile."
         )
     table = counts.rename(columns={"low": "fewest", "high": "count"}).drop(columns="variants")
@@ -108,7 +112,7 @@ def data_needed(own: pd.DataFrame) -> str:
         return "No model's line rises with frequency, so more data would not help by this measure."
     needed = max(best["count"], 1) * best["factor"]
     return (
-        f"**Data needed for +10 points:** at least {best['factor']:,.1f} times as many samples ({best['model']}: from "
+        f"**Data needed for +10 points:** at least {best['factor']:,.1f} times as many samples ({escape(best['model'])}: from "
         f"{format_count(best['count'])} to {format_count(needed)}), if its line holds that far."
     )
 
@@ -148,7 +152,7 @@ if len(tail_scores):
     known = tail_scores.iloc[0]
     st.markdown(
         f"It is one of the {study.manifest['tail']['title']} classes: {len(tail_scores)} models score "
-        f"{tail_scores['value'].mean():.1f}% on average, the best ({known['model']}) {known['value']:.1f}%."
+        f"{tail_scores['value'].mean():.1f}% on average, the best ({escape(known['model'])}) {known['value']:.1f}%."
     )
     st.page_link("pages/let_it_wag.py", label="See all tail classes", icon=":material/pets:")
 show_guarded(show_neighbours, study, concept, titles)

@@ -5,16 +5,19 @@ import streamlit as st
 
 from backend import charts, frequency, scaling
 from backend.concepts import find_concept
+from backend.errors import EmptySelection
 from backend.study import Study
 from pages.ui.address import answer, current_study
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
 from pages.ui.controls import choose_corpora, choose_corpus, choose_method, choose_view, corpus_titles, in_order
+from pages.ui.text import escape, format_figure
 
 VIEWS = ["Rank curves", "Tail shares", "Inequality", "Text or image", "Threshold", "Between corpora"]
 
 
-def show_threshold_fits(study: Study, tagger: str, kind: str, setting: str, titles: dict[str, str]) -> None:
+def show_threshold_fits(study: Study, tagger: str, titles: dict[str, str]) -> None:
     """The slope and correlations of every model's fit at each threshold."""
+    kind, setting = answer(scaling.list_settings, study).iloc[0]
     show_table(answer(scaling.sweep_fits, study, tagger, kind, setting), "threshold-fits", titles=titles)
     st.caption(f"Fits of {kind} scores ({setting}) over each model's own corpus.")
 
@@ -45,7 +48,8 @@ if view in VIEWS[:3]:
 if view == "Rank curves":
     match = find_concept(study, query)
     if query and not match.concept:
-        st.info(f"No concept is spelled like “{query}”. Try: {', '.join(match.others[:5]) or 'another word'}.")
+        near = escape(", ".join(match.others[:5])) or "another word"
+        st.info(f"No concept is spelled like “{escape(query)}”. Try: {near}.")
     marked = ranked[ranked["concept"] == match.concept]
     curves = frequency.thin_curves(ranked)
     figure = charts.draw_rank_curves(curves, marked, titles)
@@ -53,7 +57,7 @@ if view == "Rank curves":
     zeros = ranked[ranked["count"] == 0].groupby("corpus").size()
     st.caption(
         "Concepts with no sample at all have no place on a logarithmic axis: "
-        + "; ".join(f"{titles[corpus]} {zeros.get(corpus, 0):,}" for corpus in corpora)
+        + "; ".join(f"{escape(titles[corpus])} {zeros.get(corpus, 0):,}" for corpus in corpora)
         + "."
     )
     if match.concept:
@@ -76,6 +80,8 @@ elif view == "Inequality":
 elif view == "Text or image":
     texts = list(methods.loc[methods["modality"] == "text", "method"])
     images = list(methods.loc[methods["modality"] == "image", "method"])
+    if not (texts and images):
+        raise EmptySelection(f"Study '{study.name}' has no counts of both text and images.")
     left, middle, right = st.columns(3)
     with left:
         corpus = choose_corpus(study, list(titles))
@@ -86,11 +92,13 @@ elif view == "Text or image":
     compared = answer(frequency.compare_methods, study, corpus, text, image)
     figure = charts.draw_counts_against(compared, "second", "first", "samples by image", "samples by text")
     show_figure(figure, "text-image", "Text counts against image counts, a point a concept", rows=compared, pick=True)
-    r = compared[["first", "second"]].corr(method="spearman").iloc[0, 1]
-    st.caption(f"{len(compared):,} concepts; rank correlation (Spearman) {r:.2f}. Click a point to open its concept.")
+    r = format_figure(compared[["first", "second"]].corr(method="spearman").iloc[0, 1], ".2f")
+    st.caption(f"{len(compared):,} concepts; rank correlation (Spearman) {r}. Click a point to open its concept.")
     explain_counting(study, [text, image])
 elif view == "Threshold":
     taggers = dict.fromkeys(m.split("@")[0] for m in methods.loc[methods["modality"] == "image", "method"] if "@" in m)
+    if not taggers:
+        raise EmptySelection(f"Study '{study.name}' has no counts by an image tagger's threshold.")
     tagger = st.selectbox("Tagger", list(taggers), key="tagger", bind="query-params")
     swept = answer(frequency.sweep_thresholds, study, tagger)
     left, right = st.columns(2)
@@ -102,13 +110,15 @@ elif view == "Threshold":
         show_figure(charts.draw_thresholds(swept, "zero_share", "%", titles), "threshold-zero", "Share of zero counts")
     show_table(swept, "thresholds", titles=titles)
     st.markdown("**Does the threshold change the scaling?**")
-    kind, setting = answer(scaling.list_settings, study).iloc[0]
-    show_guarded(show_threshold_fits, study, tagger, kind, setting, titles)
+    show_guarded(show_threshold_fits, study, tagger, titles)
     explain_counting(study, [m for m in methods["method"] if m.startswith(f"{tagger}@")])
 else:
+    shared = list(methods.loc[methods["corpora"] > 1, "method"])
+    if not shared:
+        raise EmptySelection(f"Study '{study.name}' has no two corpora that are counted by the same method.")
     left, right = st.columns(2)
     with left:
-        method = choose_method(list(methods.loc[methods["corpora"] > 1, "method"]))
+        method = choose_method(shared)
     with right:
         measure = st.selectbox("Correlation", ["spearman", "pearson"], key="measure", bind="query-params")
     r, n = answer(frequency.correlate_corpora, study, method, measure)

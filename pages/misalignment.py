@@ -6,6 +6,7 @@ from backend import alignment, charts
 from pages.ui.address import answer, current_study, link_concept
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
 from pages.ui.controls import choose_corpus, choose_method, corpus_titles, in_order
+from pages.ui.text import escape, format_figure
 
 study = current_study()
 titles = corpus_titles(study)
@@ -16,8 +17,8 @@ show_title(
 degrees = answer(alignment.list_degrees, study)
 worst, least = degrees.iloc[0], degrees.iloc[-1]
 st.markdown(
-    f"Of all pairs, **{100 * least['degree']:.1f}%** ({least['title']}) to **{100 * worst['degree']:.1f}%** "
-    f"({worst['title']}) are misaligned."
+    f"Of all pairs, **{100 * least['degree']:.1f}%** ({escape(least['title'])}) to **{100 * worst['degree']:.1f}%** "
+    f"({escape(worst['title'])}) are misaligned."
 )
 show_figure(charts.draw_degrees(degrees), "misalignment", "Misalignment degree of each corpus", rows=degrees)
 show_table(degrees.drop(columns="corpus"), "degrees", titles={"pairs": "Pairs"})
@@ -38,10 +39,11 @@ with right:
 compared = answer(alignment.compare_modalities, study, corpus, method)
 figure = charts.draw_counts_against(compared, against, "joint", f"samples by {against}", "samples by text and image")
 show_figure(figure, "joint", f"Joint counts against {against} counts in {titles[corpus]}", rows=compared, pick=True)
-median = compared["agreement"].median()
+median = format_figure(compared["agreement"].median(), ".0f")
 st.caption(
     f"{len(compared):,} concepts. On the dotted line every sample that shows a concept in its {against} shows it in both. "
-    f"For the median concept, {median:.0f}% of the samples that could agree do. Click a point to open its concept."
+    f"For the median concept, {median}% of the samples that could agree do. "
+    "Click a point to open its concept."
 )
 ranked = alignment.rank_disagreements(compared)
 text_heavy, image_heavy = ranked[ranked["log_ratio"] > 0], ranked[ranked["log_ratio"] < 0]

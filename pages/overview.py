@@ -8,6 +8,7 @@ from backend.study import Study
 from pages.ui.address import answer, current_study, open_concept
 from pages.ui.blocks import explain_counting, format_count, show_figure, show_title
 from pages.ui.controls import corpus_titles, unit_of
+from pages.ui.text import escape
 
 
 def show_numbers(headline: overview.Headline) -> None:
@@ -15,7 +16,7 @@ def show_numbers(headline: overview.Headline) -> None:
     tiles = [
         (
             f"{headline.median_count:,.0f} samples",
-            f"show the median concept in {headline.corpus_title}"
+            f"show the median concept in {escape(headline.corpus_title)}"
             + (f", of {format_count(headline.pairs)} pairs" if headline.pairs else ""),
         )
     ]
@@ -50,7 +51,7 @@ kind, setting = answer(scaling.list_settings, study).iloc[0]
 headline = answer(overview.summarise, study, kind, setting)
 show_title(
     "Which concepts does the data hardly show, and what does that cost?",
-    f"**{study.title}.** A model's score on a concept rises by a constant amount each time its pretraining data shows "
+    f"**{escape(study.title)}.** A model's score on a concept rises by a constant amount each time its pretraining data shows "
     f"the concept ten times as often. Counts: {describe_method(headline.method).title}; scores: {kind}, {setting}.",
 )
 query = st.text_input(

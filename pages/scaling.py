@@ -1,5 +1,7 @@
 """How much of a model's score does concept frequency explain? Points, lines, small multiples and two controls."""
 
+import math
+
 import streamlit as st
 
 from backend import charts, scaling
@@ -18,6 +20,7 @@ from pages.ui.controls import (
     list_models_with_corpus,
     unit_of,
 )
+from pages.ui.text import escape, format_figure
 
 VIEWS = ["One model", "Several models", "Every model", "Controls"]
 STATISTICS = (
@@ -45,7 +48,9 @@ def show_one_model(study: Study) -> None:
         method = choose_method(list(answer(list_methods, study)["method"]))
         tasks = choose_tasks(answer(scaling.pooled_tasks, study, kind))
     if corpus != own:
-        st.caption(f"{model} was not trained on {titles[corpus]}: its counts stand in for data that this study lacks.")
+        st.caption(
+            f"{escape(model)} was not trained on {escape(titles[corpus])}: its counts stand in for data that this study lacks."
+        )
     selection = {"model": model, "corpus": corpus, "method": method, "setting": setting, "kind": kind, "tasks": tasks}
     points = answer(scaling.join_points, study, **selection)
     fit = answer(scaling.find_fit, points, study, **selection)
@@ -66,12 +71,19 @@ def show_one_model(study: Study) -> None:
 
 def show_statistics(fit: scaling.Fit) -> None:
     """The fit in words and numbers."""
+    if math.isnan(fit.pearson_r):
+        st.markdown(
+            f"{fit.n:,} points, {fit.n_zero:,} of them at a count of zero. Their counts or their scores are all the same, "
+            "so that there is nothing to correlate."
+        )
+        return
+    within, binned = format_figure(fit.within_task_slope, "+.1f"), format_figure(fit.binned_r, ".2f")
     st.markdown(
-        f"Each tenfold of samples goes with **{fit.slope:+.1f} points** ({fit.within_task_slope:+.1f} within tasks). "
-        f"Do the *means* follow a line? Binned r **{fit.binned_r:.2f}**. And a *single concept*? Raw r "
+        f"Each tenfold of samples goes with **{fit.slope:+.1f} points** ({within} within tasks). "
+        f"Do the *means* follow a line? Binned r **{binned}**. And a *single concept*? Raw r "
         f"**{fit.pearson_r:.2f}** (95% interval {fit.pearson_low:.2f} to {fit.pearson_high:.2f}): its frequency explains "
-        f"{100 * fit.pearson_r**2:.0f}% of the variance. Spearman {fit.spearman_r:.2f}; curvature p {fit.curvature_p:.2g}; "
-        f"{fit.n:,} points, {fit.n_zero:,} of them at a count of zero."
+        f"{100 * fit.pearson_r**2:.0f}% of the variance. Spearman {fit.spearman_r:.2f}; "
+        f"curvature p {format_figure(fit.curvature_p, '.2g')}; {fit.n:,} points, {fit.n_zero:,} of them at a count of zero."
     )
 
 
@@ -120,7 +132,7 @@ def show_controls(study: Study) -> None:
     """Ready-made comparisons that the study brings along."""
     comparisons = study.manifest.get("comparisons", [])
     if not comparisons:
-        st.info(f"Study '{study.name}' brings no ready-made comparison. “Several models” compares any of its models.")
+        st.info(f"Study '{escape(study.name)}' brings no ready-made comparison. “Several models” compares any of its models.")
         st.stop()
     title = st.selectbox("Comparison", [entry["title"] for entry in comparisons], key="control", bind="query-params")
     control = next(entry for entry in comparisons if entry["title"] == title)

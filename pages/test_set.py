@@ -3,9 +3,11 @@
 import streamlit as st
 
 from backend import charts, frequency, scaling, testset
+from backend.errors import EmptySelection
 from pages.ui.address import answer, current_study
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
 from pages.ui.controls import choose_kind, choose_method, corpus_titles, list_models_with_corpus
+from pages.ui.text import escape
 
 MAX_ADDRESS = 6_000  # characters of pasted names, which stand in the address; longer lists come as a file
 
@@ -36,11 +38,15 @@ with middle:
     kind, setting = choose_kind(study, ["classification"])
 with right:
     models = list_models_with_corpus(study, kind, setting)
+    if models.empty:
+        raise EmptySelection(
+            f"Study '{study.name}' has no model with {kind} scores and counts of its own corpus to expect from."
+        )
     model = st.selectbox("Expected score for", list(models["model"]), key="model", bind="query-params")
 corpus = models.loc[models["model"] == model, "corpus"].iloc[0]
 table = answer(testset.look_up_names, study, names, method)
-line = answer(scaling.draw_models, study, kind=kind, setting=setting, method=method, models=[model])[0]
-table = testset.expect_scores(table, corpus, line["fit"])
+fit = answer(scaling.find_own_fit, study, model=model, corpus=corpus, method=method, setting=setting, kind=kind)
+table = testset.expect_scores(table, corpus, fit)
 
 found = table["concept"].notna()
 rare = table["percentile"] <= share
@@ -54,7 +60,8 @@ right.metric(
 )
 st.caption(
     f"A name is in the tail when at most {share}% of the study's concepts are rarer, on average over the corpora. The "
-    f"expected score of {model} comes from its line over {titles[corpus]}; 4 concepts in 5 score between low and high."
+    f"expected score of {escape(model)} comes from its line over {escape(titles[corpus])}; 4 concepts in 5 score between "
+    "low and high."
 )
 ranked = answer(frequency.count_concepts, study, method)
 marks = ranked[ranked["concept"].isin(set(table["concept"].dropna()))]

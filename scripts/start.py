@@ -219,21 +219,22 @@ def check_port(port: int) -> None:
 
 
 def build_published_study(stages: Stages) -> None:
-    """Builds the study of the paper's results once; without it the app still has the study it comes with."""
-    missing = not PUBLISHED_MANIFEST.exists()
-    with stages.stage("published study", shows_output=missing):
-        if missing and run_module("precompute", "published"):
+    """Builds the study of the paper's results, or finds it up to date; without it the app still starts."""
+    command = f"{shown([PYTHON])} -m precompute published"
+    with stages.stage("published study", shows_output=True):
+        if run_module("precompute", "published"):
+            there = PUBLISHED_MANIFEST.exists()
             print(
-                "The published study could not be built; the app goes on without it. "
-                f"Build it later with: {shown([PYTHON])} -m precompute published"
+                f"The app goes on with the published study as it is. Bring it up to date later with: {command}"
+                if there
+                else f"The published study could not be built; the app goes on without it. Build it later with: {command}"
             )
 
 
 @contextlib.contextmanager
 def running_server(port: int) -> Iterator[subprocess.Popen]:
     """A Streamlit server for the length of the block; Ctrl+C at the terminal reaches only us, who stop it."""
-    command = [str(PYTHON), "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    command += ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
+    command = [str(PYTHON), "scripts/serve.py", "--server.port", str(port), "--server.headless", "true"]
     with APP_LOG.open("w", encoding="utf-8") as log:
         server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
     try:

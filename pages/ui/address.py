@@ -10,6 +10,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from backend.schema import MANIFEST
 from backend.study import STUDIES, Study, list_studies
+from pages.ui.text import escape
 
 STUDY_KEY = "study"
 MEMORY_KEY = "choices-of-pages"
@@ -89,7 +90,7 @@ def with_study(**parameters) -> dict[str, str]:
 
 def link_concept(concept: str, label: str | None = None) -> None:
     """A link to the page of a concept."""
-    st.page_link("pages/concept.py", label=label or concept, query_params=with_study(concept=concept))
+    st.page_link("pages/concept.py", label=escape(label or concept), query_params=with_study(concept=concept))
 
 
 def open_concept(concept: str) -> None:

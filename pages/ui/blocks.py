@@ -1,7 +1,6 @@
 """The blocks that a page is made of: title, figure and table with their downloads, and "how this was counted"."""
 
 import io
-import re
 from collections.abc import Callable
 
 import pandas as pd
@@ -12,6 +11,7 @@ from backend.errors import TailscopeError
 from backend.methods import describe_method
 from backend.study import Study
 from pages.ui.address import open_concept
+from pages.ui.text import escape
 
 MANY, TALL = 9, 340  # rows from which a table scrolls, in a window of so many pixels
 _NUMBER = st.column_config.NumberColumn
@@ -83,7 +83,7 @@ def show_guarded(show: Callable, *args) -> None:
     try:
         show(*args)
     except TailscopeError as error:
-        st.info(str(error), icon=":material/info:")
+        st.info(escape(str(error)), icon=":material/info:")
 
 
 def show_title(question: str, lead: str) -> None:
@@ -179,13 +179,7 @@ def format_count(count: float) -> str:
     """
     if pd.isna(count):
         return "not counted"
-    for size, letter in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
-        if abs(count) >= size:
-            scale = 1e3 if letter == "k" else size
-            return f"{count / scale:.3g}{letter}"
+    for least, size, letter in ((999.5e6, 1e9, "B"), (999.5e3, 1e6, "M"), (1e4, 1e3, "k")):  # 999,999 is 1M, not 1e+03k
+        if abs(count) >= least:
+            return f"{count / size:.3g}{letter}"
     return f"{count:,.0f}"
-
-
-def escape(text: str) -> str:
-    """Text of a user or a corpus, safe to put into Markdown."""
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:])", r"\\\1", text)

@@ -84,7 +84,9 @@ def test_agreement_is_the_joint_share_of_the_smaller_count(study):
     assert list(compared["concept"]) == ["ant", "bee", "cat", "dog", "elk"]  # `fox` has no joint count
     assert compared["agreement"].iloc[[0, 1, 3]].tolist() == pytest.approx([50, 100, 100 / 3])
     assert compared["agreement"].iloc[[2, 4]].isna().all()  # nothing that could agree
-    assert compared["log_ratio"].tolist() == pytest.approx([math.log10(1001 / 101), math.log10(11 / 1001), -math.log10(51), 0, 0])
+    assert compared["log_ratio"].tolist() == pytest.approx(
+        [math.log10(1001 / 101), math.log10(11 / 1001), -math.log10(51), 0, 0]
+    )
 
 
 def test_agreement_lies_between_nothing_and_all(small_study, published_study):

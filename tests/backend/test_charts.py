@@ -99,7 +99,9 @@ def heatmap(r: list[list[float]], names: list[str]) -> go.Figure:
 
 def thresholds(medians: list[float], corpora=("small",), y: str = "median") -> go.Figure:
     rows = [(corpus, 0.5 + i / 10, median, 10.0) for corpus in corpora for i, median in enumerate(medians)]
-    return charts.draw_thresholds(pd.DataFrame(rows, columns=["corpus", "threshold", "median", "zero_share"]), y, "samples", TITLES)
+    return charts.draw_thresholds(
+        pd.DataFrame(rows, columns=["corpus", "threshold", "median", "zero_share"]), y, "samples", TITLES
+    )
 
 
 # Each figure with several rows, with one, and with the least that a page can pass.
@@ -257,7 +259,13 @@ def test_zero_column_lies_left_of_one_and_ones_beside_it():
 
 def test_paper_points_are_all_drawn(published_study):
     tasks = scaling.pooled_tasks(published_study, "classification")
-    selection = {"model": "RN50/cc3m", "corpus": "cc3m", "method": "lemmatized", "setting": "ensemble", "kind": "classification"}
+    selection = {
+        "model": "RN50/cc3m",
+        "corpus": "cc3m",
+        "method": "lemmatized",
+        "setting": "ensemble",
+        "kind": "classification",
+    }
     points = scaling.join_points(published_study, **selection, tasks=tasks)
     figure = draw_scaling(points["count"].tolist(), points["value"].tolist())
     assert len(figure.data[0].x) == len(points)

@@ -345,7 +345,9 @@ def test_method_compared_with_itself_is_the_same(tagged):
 def test_largest_count_stands_for_a_concept_when_methods_are_compared(tmp_path):
     rows = count_rows("c", "phrase", {"cat": 4}) + count_rows("c", "phrase", {"cat": 9}, task="pets")
     study = write_study(tmp_path, rows + count_rows("c", "rampp@0.7", {"cat": 0}))
-    assert columns(frequency.compare_methods(study, "c", "phrase", "rampp@0.7"), "first", "second", "log_ratio") == [(9, 0, 1.0)]
+    assert columns(frequency.compare_methods(study, "c", "phrase", "rampp@0.7"), "first", "second", "log_ratio") == [
+        (9, 0, 1.0)
+    ]
 
 
 @pytest.mark.parametrize(("corpus", "second"), [("one", "rampp@0.7"), ("c", "openclip@0.25"), ("nowhere", "rampp@0.7")])
@@ -410,7 +412,9 @@ def test_spearman_is_not_pearson_where_the_line_bends(tmp_path):
 
 
 def test_zero_counts_as_one_on_the_logarithmic_scale(tmp_path):
-    rows = count_rows("a", "phrase", {"ant": 0, "bee": 1, "cat": 10}) + count_rows("b", "phrase", {"ant": 1, "bee": 0, "cat": 10})
+    rows = count_rows("a", "phrase", {"ant": 0, "bee": 1, "cat": 10}) + count_rows(
+        "b", "phrase", {"ant": 1, "bee": 0, "cat": 10}
+    )
     r = frequency.correlate_corpora(write_study(tmp_path, rows), "phrase", "pearson")[0]
     assert r.loc["a", "b"] == pytest.approx(1)
 
@@ -527,7 +531,9 @@ def test_ratio_of_exactly_ten_is_flagged(tmp_path):
 
 def test_wide_ratio_is_not_flagged_where_the_corpus_makes_it_ordinary(tmp_path):
     text = {f"c{i}": 10 ** (i % 5) - 1 for i in range(40)}
-    rows = count_rows("c", "lemmatized", text | {"rose": 9_999}) + count_rows("c", "lowercased", dict.fromkeys([*text, "rose"], 0))
+    rows = count_rows("c", "lemmatized", text | {"rose": 9_999}) + count_rows(
+        "c", "lowercased", dict.fromkeys([*text, "rose"], 0)
+    )
     assert frequency.flag_disagreements(write_study(tmp_path, rows), "rose") == []
 
 

@@ -22,7 +22,9 @@ def tail_rows() -> list[dict]:
 
 def build(folder, scores=SCORES, manifest=None, **tables) -> Study:
     overall = [
-        overall_row(model, task, value) for model, pair in scores.items() for task, value in zip(("common", "rare"), pair, strict=True)
+        overall_row(model, task, value)
+        for model, pair in scores.items()
+        for task, value in zip(("common", "rare"), pair, strict=True)
     ]
     counts = count_rows("x", "phrase", {"auk": 4, "coypu": 0}) + count_rows("x", "phrase", {"auk": 6}, task="zoo")
     counts += count_rows("y", "phrase", {"auk": 9, "dodo": 1}) + count_rows("x", "rampp@0.7", {"boa": 5})
@@ -49,7 +51,9 @@ def test_study_without_a_tail_says_what_to_run(tmp_path):
 
 
 def test_manifest_without_a_tail_says_what_to_run(tmp_path):
-    with pytest.raises(MissingTable, match=r"does not say what its tail is compared with. Build it again: python -m precompute"):
+    with pytest.raises(
+        MissingTable, match=r"does not say what its tail is compared with. Build it again: python -m precompute"
+    ):
         tail.describe_tail(build(tmp_path, manifest={}))
 
 
@@ -85,8 +89,12 @@ def test_missing_scores_are_named_with_the_command(tmp_path):
 
 def test_each_side_of_the_split_has_its_line(study):
     lines = tail.regress_sides(tail.compare_models(study)).set_index("side")
-    assert lines.loc["below", ["models", "slope", "intercept", "r", "low", "high"]].tolist() == pytest.approx([3, 0.5, 2, 1, 10, 40])
-    assert lines.loc["above", ["models", "slope", "intercept", "r", "low", "high"]].tolist() == pytest.approx([3, 1, -45, 1, 50, 90])
+    assert lines.loc["below", ["models", "slope", "intercept", "r", "low", "high"]].tolist() == pytest.approx(
+        [3, 0.5, 2, 1, 10, 40]
+    )
+    assert lines.loc["above", ["models", "slope", "intercept", "r", "low", "high"]].tolist() == pytest.approx(
+        [3, 1, -45, 1, 50, 90]
+    )
 
 
 def test_lines_are_the_same_in_any_order_of_models(study):

@@ -107,7 +107,13 @@ def test_name_of_10000_letters_is_a_name():
 
 @pytest.mark.parametrize(
     ("content", "text"),
-    [(b"", ""), (b"rose\r\n", "rose\r\n"), ("花".encode(), "花"), (b"\xef\xbb\xbfrose", "rose"), (b"a" * (1 << 20), "a" * (1 << 20))],
+    [
+        (b"", ""),
+        (b"rose\r\n", "rose\r\n"),
+        ("花".encode(), "花"),
+        (b"\xef\xbb\xbfrose", "rose"),
+        (b"a" * (1 << 20), "a" * (1 << 20)),
+    ],
     ids=["empty", "CRLF", "letters beyond ASCII", "BOM", "1 MB exactly"],
 )
 def test_upload_is_decoded(content, text):

@@ -131,18 +131,30 @@ class Visitor:
         """The question that the page answers."""
         return self.page.locator("h1").first.inner_text()
 
-    def choose(self, label: str, option: str) -> "Visitor":
-        """Picks an option of a select box."""
+    def choose_another(self, label: str) -> str:
+        """Picks an option of a select box that is not the one chosen, and returns it."""
         box = self.page.get_by_role("combobox", name=label, exact=True).first
+        chosen = box.input_value()
         box.scroll_into_view_if_needed()
         self.page.wait_for_timeout(800)  # a list that is open closes when the page moves under it
         box.click()
-        self.page.get_by_role("option", name=option, exact=True).click()
-        return self.wait()
+        self.page.get_by_role("option").first.wait_for()
+        names = [option.inner_text() for option in self.page.get_by_role("option").all()]
+        other = next(name for name in names if name != chosen)
+        self.page.get_by_role("option", name=other, exact=True).click()
+        self.wait()
+        return other
+
+    def chosen(self, label: str) -> str:
+        """The chosen option of a select box."""
+        return self.page.get_by_role("combobox", name=label, exact=True).first.input_value()
 
     def go_to(self, page: str) -> "Visitor":
         """Follows a link of the navigation."""
-        self.page.get_by_test_id("stSidebarNav").get_by_role("link", name=page).click()
+        link = self.page.get_by_test_id("stSidebarNav").get_by_role("link", name=page)
+        if not link.is_visible():  # a narrow window hides the navigation
+            self.page.get_by_test_id("stExpandSidebarButton").click()
+        link.click()
         self.page.wait_for_timeout(300)
         return self.wait()
 

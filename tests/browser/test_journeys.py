@@ -28,33 +28,24 @@ def test_person_opens_searches_rose_and_reads_why_its_counts_disagree(small_serv
 
 def test_changed_corpus_stands_in_the_address_and_opens_again_in_a_new_window(small_server, visit):
     visitor = visit(f"{small_server}/distributions?curve=Text+or+image")
-    boxes = visitor.page.get_by_role("combobox", name="Corpus", exact=True)
-    before = boxes.first.input_value()
-    boxes.first.scroll_into_view_if_needed()
-    visitor.page.wait_for_timeout(800)
-    boxes.first.click()
-    names = [option.inner_text() for option in visitor.page.get_by_role("option").all()]
-    other = next(name for name in names if name != before)
-    visitor.page.get_by_role("option", name=other, exact=True).click()
-    visitor.wait()
+    other = visitor.choose_another("Corpus")
     assert "corpus=" in visitor.page.url
-    again = visit(visitor.page.url)
-    assert again.page.get_by_role("combobox", name="Corpus", exact=True).first.input_value() == other
+    assert visit(visitor.page.url).chosen("Corpus") == other
 
 
 def test_link_to_a_concept_and_back_keeps_the_choices(small_server, visit):
     visitor = visit(f"{small_server}/scaling")
-    visitor.choose("Setting", "simple")
+    model = visitor.choose_another("Model")
     link = visitor.page.get_by_test_id("stPageLink").first
     name = link.inner_text()
     link.locator("a").click()
     visitor.page.wait_for_url("**/concept?**")
     assert visitor.wait().title == f"How well is “{name}” covered?"
     visitor.page.go_back()
-    visitor.page.wait_for_url("**/scaling**setting=simple**")
+    visitor.page.wait_for_url("**/scaling**model=**")
     visitor.wait()
     assert visitor.title == PAGES["Scaling"]
-    assert visitor.page.get_by_role("combobox", name="Setting", exact=True).first.input_value() == "simple"
+    assert visitor.chosen("Model") == model
 
 
 def test_rows_and_figures_can_be_downloaded(small_server, visit, tmp_path):
@@ -97,9 +88,7 @@ def test_pasted_names_are_answered(small_server, visit):
 def test_every_page_of_the_published_study_opens_and_fits(published_server, visit, width, dark):
     visitor = visit(published_server, width=width, dark=dark)
     for page, question in PAGES.items():
-        if width < 1000 and page != "Overview":
-            visitor.page.get_by_test_id("stExpandSidebarButton").click()
-        visitor.go_to(page) if page != "Overview" else None
+        visitor.go_to(page)
         assert visitor.title.startswith(question)
         assert visitor.fits()
 

@@ -49,9 +49,16 @@ def told(app: AppTest) -> list[str]:
     return [re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", box.value) for box in app.info]
 
 
-def table(app: AppTest, name: str) -> pd.DataFrame:
-    """The rows of the page's table of this name."""
-    return find(app, "arrow_data_frame", f"table-{name}").value
+def table(app: AppTest, *columns: str) -> pd.DataFrame:
+    """The rows of the page's table that has these columns."""
+    (found,) = [frame.value for frame in app.dataframe if set(columns) <= set(frame.value.columns)]
+    return found
+
+
+def explained(app: AppTest) -> str:
+    """What stands under "How this was counted"."""
+    (found,) = [box for box in app.expander if box.label == "How this was counted"]
+    return "\n".join(element.value for element in [*found.markdown, *found.caption])
 
 
 def figure(app: AppTest, name: str) -> dict:

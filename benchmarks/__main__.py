@@ -1,0 +1,13 @@
+"""Runs every benchmark: `make bench`, or python -m benchmarks."""
+
+from benchmarks import pages, startup
+
+
+def main() -> None:
+    """Prints all tables."""
+    startup.main()
+    pages.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""One concept's page: found by any spelling, counted everywhere, flagged where countings disagree."""
+
+import pytest
+
+from tests.pages.session import assert_whole, choose, downloads, explained, figure, find, links, open_page, said, table, told
+from tests.tiny_study import animal_rows, count_rows, model_row, score_rows, write_study
+
+
+def open_concept(name: str, **address):
+    return assert_whole(open_page("concept", concept=name, **address))
+
+
+@pytest.mark.parametrize(
+    ("query", "concept"),
+    [
+        ("Acadian_Flycatcher", "acadian flycatcher"),
+        ("  acadian   flycatcher", "acadian flycatcher"),
+        ("colt's foot", "colt's foot"),
+        ("plane", "airplane"),
+        ("CRANE", "crane"),
+    ],
+)
+def test_link_with_any_spelling_opens_the_concept(published, query, concept):
+    assert said(open_concept(query)).startswith(f"How well is “{concept}” covered?")
+
+
+def test_near_spelling_is_opened_and_said(published):
+    text = said(open_concept("flamigo"))
+    assert text.startswith("How well is “flamingo” covered?")
+    assert "Nothing is named “flamigo”; this is the nearest spelling (93 of 100)." in text
+
+
+def test_unknown_name_is_a_sentence_with_names_to_begin_with(published):
+    app = open_concept("zzzz")
+    assert said(app).startswith("Which concept?")
+    assert "No concept of this study is named “zzzz”." in said(app)
+    assert len(links(app)) == 8
+    assert not app.dataframe
+
+
+def test_no_name_offers_the_most_frequent(published):
+    app = open_concept("")
+    assert said(app).startswith("Which concept?")
+    assert "No concept of this study is named" not in said(app)
+    assert len(links(app)) == 8
+
+
+def test_prefix_offers_what_begins_with_it(published):
+    assert links(open_concept("acad")) == ["acadian flycatcher"]
+
+
+def test_typed_name_opens_another_concept(published):
+    app = open_concept("rose")
+    assert said(assert_whole(choose(app, "text_input", "concept", "Jeans"))).startswith("How well is “jeans” covered?")
+
+
+def test_counts_stand_in_every_corpus_with_rank_and_percentile(published):
+    app = open_concept("rose")
+    rows = table(app, "fewest", "count", "rank").set_index(["corpus", "method"])
+    assert rows["count"].to_dict() == {
+        ("CC-3M", "lemmatized"): 1,
+        ("LAION-400M", "lemmatized"): 0,
+        ("LAION-400M", "lowercased"): 257_038,
+        ("LAION-400M", "rampp@0.7"): 3_347_335,
+    }
+    assert rows.loc[("LAION-400M", "lowercased"), ["rank", "concepts"]].tolist() == [1, 5]
+    assert rows.loc[("LAION-400M", "lemmatized"), "percentile"] == 0
+    assert {"concept-counts.html", "counts.csv", "counts.parquet", "scores.csv", "neighbours.csv", "labels.csv"} <= downloads(
+        app
+    )
+    assert "257,038" in explained(app)
+
+
+def test_zero_count_is_a_mark_of_the_figure(published):
+    traces = figure(open_concept("rose"), "concept-counts")["data"]
+    assert sum(len(trace["customdata"]) for trace in traces) == 3  # text in two corpora, image in one
+    assert traces[0]["customdata"][1][:2] == [0, 0]
+
+
+def test_disagreement_of_countings_is_flagged(studies):
+    alike = {f"c{i}": 100 for i in range(40)}
+    rows = count_rows("laion", "lemmatized", alike | {"rose": 0}) + count_rows("laion", "lowercased", alike | {"rose": 257_038})
+    write_study(studies / "tiny", rows)
+    app = open_concept("rose")
+    assert len(app.warning) == 1
+    assert "LAION counts 0 by" in said(app)
+    assert "257,038" in said(app)
+    assert not open_concept("c1").warning
+
+
+def test_rose_and_jeans_of_the_paper_are_flagged(place_study, published_study):
+    place_study(source=published_study)
+    app = open_concept("rose")
+    assert any("257,038" in box.value for box in app.warning)
+    assert table(app, "fewest", "rank").set_index(["corpus", "method"]).loc[("LAION-400M", "lowercased"), "count"] == 257_038
+    assert "290" not in app.title[0].value
+    assert open_concept("jeans").warning
+    assert not open_concept("dog").warning
+
+
+def test_concept_with_several_counts_says_which_is_used(published):
+    text = said(open_concept("crane"))
+    assert "CC-3M (lemmatized: 10 to 1,000)" in text
+    assert "The largest gives rank and percentile." in text
+
+
+def test_scores_stand_beside_the_band_that_the_count_predicts(published):
+    app = open_concept("rose")
+    rows = table(app, "expected", "low", "high").set_index("model")
+    assert rows.loc["RN50/cc3m", ["count", "value"]].tolist() == [1, 23]
+    assert rows.loc["RN50/cc3m", "expected"] == pytest.approx(820 / 46)
+    assert rows.loc["RN50/cc3m", "factor"] == pytest.approx(10)  # ten points are one tenfold
+    assert rows.loc["ViT-B-32/datacomp", ["count", "expected"]].isna().all()
+    assert "2 of 2 scores lie in the band" in said(app)
+    assert "at least 10.0 times as many samples (RN50/cc3m: from 1 to 10)" in said(app)
+
+
+def test_concept_of_two_tasks_shows_one_at_a_time(published):
+    app = open_concept("crane")
+    choice = find(app, "button_group", "task")
+    assert sorted(choice.options) == ["cub", "imagenet"]
+    app = assert_whole(choose(app, "button_group", "task", "cub"))
+    assert set(table(app, "expected")["task"]) == {"cub"}
+
+
+def test_kind_and_setting_follow_the_concept(published):
+    app = open_concept("umbrella")
+    assert find(app, "selectbox", "setting").value == "i2t@1"
+    assert table(app, "expected").set_index("model").loc["RN50/cc3m", "value"] == 25
+    app = assert_whole(choose(app, "selectbox", "setting", "t2i@10"))
+    assert table(app, "expected").set_index("model").loc["RN50/cc3m", "value"] == 75
+
+
+def test_method_without_counts_of_a_models_corpus_is_a_sentence(published):
+    app = open_concept("rose", method="lemmatized+rampp@0.7")
+    (message,) = told(app)
+    assert message.startswith("No model has its own corpus counted in ")
+    assert table(app, "expected")["expected"].isna().all()
+
+
+def test_concept_that_nothing_scores_and_nothing_counts_is_shown_with_sentences(published):
+    app = open_concept("Affenpinscher")  # a tail class that no task counts
+    assert told(app) == ["No corpus of study 'published' counts 'affenpinscher'."] * 2 + [
+        "No model has a score on this concept."
+    ] or (len(told(app)) == 3)
+    assert "one of the Let it Wag! classes" in said(app)
+    assert "the best (ViT-H-14/dfn) 67.0%" in said(app)
+    assert "See all tail classes" in links(app)
+
+
+def test_concept_outside_the_tail_says_nothing_of_it(published):
+    assert "Let it Wag" not in said(open_concept("rose"))
+
+
+def test_neighbours_are_as_frequent(published):
+    app = open_concept("rose")
+    assert find(app, "selectbox", "near").options == ["CC-3M", "LAION-400M"]
+    app = assert_whole(choose(app, "selectbox", "near", "laion400m"))
+    app = assert_whole(choose(app, "selectbox", "near_method", "lowercased"))
+    (near,) = [frame.value for frame in app.dataframe if list(frame.value.columns) == ["concept", "count", "rank"]]
+    assert near.values.tolist() == [
+        ["rose", 257_038, 1],
+        ["iris", 40, 2],
+        ["magnolia", 9, 3],
+        ["petunia", 2, 4],
+        ["colt's foot", 1, 5],
+    ]
+
+
+def test_words_that_were_searched_are_said(published):
+    assert "Text search looks for the words `jean`." in said(open_concept("jeans"))
+    rows = table(open_concept("crane"), "kind", "label")
+    assert rows["task"].tolist() == ["cub", "imagenet"]
+
+
+def test_counts_only_study_says_that_it_has_no_examples(published):
+    assert "This study holds counts only" in said(open_concept("rose"))
+
+
+def test_concept_counted_by_a_rare_method_alone_has_its_marks(studies):
+    rows = animal_rows() + count_rows("large", "phrase", {"yak": 7})
+    write_study(studies / "tiny", rows)
+    app = open_concept("yak")
+    assert sum(len(trace["customdata"]) for trace in figure(app, "concept-counts")["data"] if "customdata" in trace) == 1
+    assert "yak" in said(app)
+
+
+def test_concept_whose_models_lines_fall_needs_no_data(studies):
+    scores = score_rows("net", {"ant": 50, "bee": 40, "cat": 30, "dog": 10, "elk": 9})
+    fit = {"modality": "text", "method": "lemmatized", "setting": "plain", "kind": "classification", "tasks": "pooled", "n": 5}
+    fit |= {"model": "net", "corpus": "small", "n_zero": 1, "slope": -20.0, "intercept": 50.0}
+    fit |= {"residual_low": -5.0, "residual_high": 5.0, "log_count_min": 0.0, "log_count_max": 2.0}
+    write_study(studies / "tiny", animal_rows(), models=[model_row("net", "small")], performance=scores, scaling=[fit])
+    assert "No model's line rises with frequency" in said(open_concept("dog"))

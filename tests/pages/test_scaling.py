@@ -1,0 +1,142 @@
+"""The scaling page: one model, several, every one, and the controls; what does not join is a sentence."""
+
+import json
+
+import pytest
+
+from tests.pages.session import assert_whole, choose, downloads, explained, figure, find, links, open_page, said, table, told
+from tests.tiny_study import animal_rows, model_row, score_rows, write_study
+
+
+def test_line_of_the_small_release_is_told_in_words(published):
+    app = assert_whole(open_page("scaling"))
+    text = said(app)
+    # by construction: ten points per tenfold, in each task and over all
+    assert "Each tenfold of samples goes with **+10.0 points** (+10.0 within tasks)." in text
+    assert "raw r **0.64**" in text.lower()
+    assert "46 points, 0 of them at a count of zero" in text
+    assert find(app, "selectbox", "model").value == "RN50/cc3m"
+    assert find(app, "selectbox", "against").value == "own"
+    assert {"scaling.html", "scaling.csv", "scaling.parquet", "above.csv", "below.csv"} <= downloads(app)
+    assert "Binned r" in explained(app)
+
+
+def test_every_label_is_a_point(published):
+    cloud, *_ = figure(open_page("scaling"), "scaling")["data"]
+    assert len(cloud["customdata"]) == 46
+    assert cloud["name"] == "a concept of a task (46)"
+
+
+def test_concepts_far_from_the_line_are_listed_and_linked(published):
+    app = open_page("scaling")
+    above, below = [frame.value for frame in app.dataframe]
+    assert above["residual"].is_monotonic_decreasing
+    assert below["residual"].is_monotonic_increasing
+    # cifar10 lies highest, cub lowest; both on the line and 25.2 above, 15.8 below
+    assert above["task"].iloc[0] == "cifar10"
+    assert below["task"].iloc[0] == "cub"
+    assert above["residual"].iloc[0] == pytest.approx(40 + 3 - 820 / 46)
+    assert above["concept"].iloc[0] in links(app)
+
+
+def test_some_tasks_make_another_line(published):
+    app = assert_whole(choose(open_page("scaling"), "multiselect", "tasks", ["imagenet", "cub"]))
+    assert "24 points" in said(app)
+    assert "**+10.0 points** (+10.0 within tasks)" in said(app)
+
+
+def test_another_corpus_stands_in_and_says_so(published):
+    app = assert_whole(choose(open_page("scaling"), "selectbox", "against", "laion400m"))
+    assert "RN50/cc3m was not trained on LAION-400M" in said(app)
+    assert "24 points, 2 of them at a count of zero" in said(app)
+    cloud, *_ = figure(app, "scaling")["data"]
+    assert len(cloud["customdata"]) == 24
+
+
+def test_model_without_a_corpus_is_set_against_the_first(published):
+    app = assert_whole(open_page("scaling", model="ViT-B-32/datacomp"))
+    assert find(app, "selectbox", "against").value == "cc3m"
+    assert "ViT-B-32/datacomp was not trained on CC-3M" in said(app)
+
+
+def test_scores_that_are_all_alike_have_nothing_to_correlate(published):
+    app = assert_whole(open_page("scaling", model="ViT-B-32/laion400m"))
+    assert "nothing to correlate" in said(app)
+    assert "24 points, 2 of them at a count of zero" in said(app)
+
+
+def test_scores_that_meet_no_count_are_a_sentence(published):
+    app = assert_whole(open_page("scaling", method="lowercased"))
+    assert told(app) == ["Nothing joins: no task has both scores of RN50/cc3m (ensemble) and counts of cc3m by lowercased."]
+    assert find(app, "selectbox", "method").value == "lowercased"
+
+
+def test_two_points_are_too_few_for_a_line(studies):
+    write_study(
+        studies / "tiny",
+        animal_rows(),
+        models=[model_row("net", "small")],
+        performance=score_rows("net", {"ant": 10, "bee": 20}),
+    )
+    assert told(assert_whole(open_page("scaling"))) == ["A fit needs 3 points; this selection has 2."]
+
+
+def test_counts_that_are_all_alike_make_no_line_and_break_nothing(studies):
+    scores = score_rows("net", {"dog": 10, "elk": 20}) + score_rows("net", {"dog": 30}, task="pets")
+    counts = [row | {"task": task} for row in animal_rows() for task in ("animals", "pets")]
+    write_study(studies / "tiny", counts, models=[model_row("net", "small")], performance=scores)
+    for view in ("One model", "Several models", "Every model"):
+        assert_whole(open_page("scaling", view=view))
+
+
+@pytest.mark.parametrize("kind", ["retrieval", "generation"])
+def test_other_kinds_of_task_have_their_own_settings_and_unit(published, kind):
+    app = assert_whole(choose(open_page("scaling"), "selectbox", "kind", kind))
+    unit = {"retrieval": "recall, i2t@1 (%)", "generation": "human align"}[kind]
+    assert figure(app, "scaling")["layout"]["yaxis"]["title"]["text"] == unit
+    assert "12 points" in said(app)
+
+
+def test_recall_of_the_small_release_rises_by_an_eighth_a_tenfold(published):
+    assert "**+12.5 points**" in said(open_page("scaling", kind="retrieval"))
+
+
+@pytest.mark.parametrize("view", ["Several models", "Every model"])
+def test_models_stand_side_by_side_over_their_own_corpora(published, view):
+    app = assert_whole(open_page("scaling", view=view))
+    fits = table(app, "slope", "pearson_r")
+    assert fits[["model", "corpus", "n"]].values.tolist() == [
+        ["RN50/cc3m", "CC-3M", 46],
+        ["ViT-B-32/laion400m", "LAION-400M", 24],
+    ]
+    assert fits["slope"].tolist() == pytest.approx([10, 0])
+    assert {"models.html", "fits.csv", "fits.parquet"} == downloads(app)
+    assert "nan" not in json.dumps(figure(app, "models")["layout"])
+    assert fits["interval"].iloc[1] == ""
+
+
+def test_models_can_be_chosen(published):
+    app = open_page("scaling", view="Several models")
+    app = assert_whole(choose(app, "multiselect", "models", ["ViT-B-32/laion400m"]))
+    assert table(app, "slope")["model"].tolist() == ["ViT-B-32/laion400m"]
+
+
+@pytest.mark.parametrize("view", ["Several models", "Every model"])
+def test_method_that_no_corpus_of_a_model_has_is_a_sentence(published, view):
+    app = assert_whole(open_page("scaling", view=view, kind="retrieval", method="lowercased"))
+    assert told(app) == ["No model has both scores (retrieval, i2t@1) and a corpus counted by 'lowercased'."]
+
+
+def test_control_compares_the_models_that_it_names(published):
+    app = assert_whole(open_page("scaling", view="Controls"))
+    assert "Does the line only show that test images leaked" in said(app)
+    assert table(app, "slope")["model"].tolist() == ["ViT-B-32/laion400m"]
+    second = find(app, "selectbox", "control").options[1]
+    app = assert_whole(choose(app, "selectbox", "control", second))
+    assert told(app) == ["No model has both scores (classification, ensemble) and a corpus counted by 'rampp@0.7'."]
+
+
+def test_study_without_controls_says_so(place_study):
+    place_study(comparisons=[])
+    app = assert_whole(open_page("scaling", view="Controls"))
+    assert told(app) == ["Study 'published' brings no ready-made comparison. “Several models” compares any of its models."]

@@ -1,0 +1,128 @@
+"""The test-set page: names pasted or uploaded, found or not, counted and scored."""
+
+import pytest
+
+from tests.pages.session import assert_whole, choose, downloads, explained, figure, find, open_page, said, table, told
+from tests.tiny_study import animal_rows, model_row, score_rows, write_study
+
+
+def open_names(names: str, **address):
+    return assert_whole(open_page("test_set", names=names, **address))
+
+
+def upload(content: bytes, name: str = "names.txt"):
+    app = open_page("test_set")
+    find(app, "file_uploader", "names_file").set_value((name, content, "text/plain"))
+    return assert_whole(app.run())
+
+
+def metrics(app) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
+@pytest.mark.parametrize("names", ["", "\n\n  \n", "name", ",,"])
+def test_no_names_is_a_sentence(published, names):
+    assert told(open_names(names)) == ["No names yet. Paste some above, or upload a list."]
+
+
+def test_each_name_has_its_counts_and_an_expected_score(published):
+    app = open_names("rose\nColt's_foot\nrose\nunheard of")
+    rows = table(app, "name", "expected")
+    assert rows["name"].tolist() == ["rose", "Colt's_foot", "rose", "unheard of"]
+    assert rows["how"].tolist() == ["exact", "exact", "exact", "none"]
+    assert rows["cc3m"].astype("float").fillna(-1).tolist() == [1, 10, 1, -1]
+    assert rows["laion400m"].astype("float").fillna(-1).tolist() == [0, 383_805, 0, -1]
+    # the line of RN50/cc3m: 820/46 + 10 x
+    assert rows["expected"].iloc[:2].tolist() == pytest.approx([820 / 46, 820 / 46 + 10])
+    assert rows["low"].iloc[0] < rows["expected"].iloc[0] < rows["high"].iloc[0]
+    assert metrics(app)["names not found"] == "1 of 4"
+    assert metrics(app)["mean expected score"] == "21.2%"  # of 17.83, 27.83 and 17.83
+    assert {"test-set.html", "test-set.csv", "test-set.parquet"} <= downloads(app)
+    assert "RapidFuzz" in explained(app)
+
+
+def test_marks_stand_on_the_curves_of_every_corpus(published):
+    traces = figure(open_names("rose\niris"), "test-set")["data"]
+    marks = [trace for trace in traces if trace["mode"] == "markers"]
+    assert [trace["text"] for trace in marks] == [["iris", "rose"], ["iris"]]  # LAION-400M has no rose to draw
+
+
+def test_tail_share_and_method_change_the_count_of_names_in_the_tail(published):
+    app = open_names("rose\nunheard of")
+    assert metrics(app)["names in the tail"] == "1 of 2"
+    app = assert_whole(choose(app, "selectbox", "method", "lemmatized+rampp@0.7"))
+    assert metrics(app)["names in the tail"] == "0 of 2"
+    assert metrics(app)["mean expected score"] == "none"
+
+
+def test_names_that_are_all_unknown_have_no_score(published):
+    app = open_names("zzzz\nqqqq")
+    assert metrics(app) == {"names in the tail": "0 of 2", "names not found": "2 of 2", "mean expected score": "none"}
+    assert table(app, "name")["expected"].isna().all()
+
+
+def test_near_spelling_is_said(published):
+    rows = table(open_names("flamigo"), "name")
+    assert rows[["concept", "how"]].values.tolist() == [["flamingo", "fuzzy"]]
+
+
+def test_another_model_gives_other_scores(published):
+    app = open_names("rose")
+    app = assert_whole(choose(app, "selectbox", "model", "ViT-B-32/laion400m"))
+    assert metrics(app)["mean expected score"] == "60.0%"
+    assert "over LAION-400M" in said(app)
+
+
+def test_model_whose_corpus_is_not_counted_is_a_sentence(published):
+    app = open_names("rose", method="lowercased")
+    assert told(app) == ["No model has both scores (classification, ensemble) and a corpus counted by 'lowercased'."]
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"rose\nflamingo\n", "names.txt"),
+        (b'\xef\xbb\xbfclass,count\r\nrose,1\r\n"flamingo",2\r\n', "names.csv"),
+        (b"rose\t1\nflamingo\t2", "names.tsv"),
+        (b"rose\rflamingo", "names.txt"),
+    ],
+)
+def test_file_of_names_is_read(published, content, name):
+    assert table(upload(content, name), "name")["name"].tolist() == ["rose", "flamingo"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("Blüte".encode("latin-1"), "The file is not UTF-8 text."),
+        ("rose".encode("utf-16"), "The file is not UTF-8 text."),
+        (b"a\n" * 5_001, "The list has 5,001 names; this page takes up to 5,000."),
+        (b"a" * 200_000, "cannot be read"),
+        (b"a\n" * (1 << 19) + b"a", "The file has 1,048,577 bytes; this page takes up to 1,048,576."),
+    ],
+    ids=["Latin-1", "UTF-16", "too many names", "a line too long", "too large"],
+)
+def test_file_that_cannot_be_read_is_a_sentence(published, content, message):
+    (said_to_user,) = told(upload(content))
+    assert message in said_to_user
+
+
+def test_empty_file_is_a_sentence(published):
+    assert told(upload(b"")) == ["No names yet. Paste some above, or upload a list."]
+
+
+def test_study_without_a_model_for_a_line_is_a_sentence(studies):
+    scores = score_rows("net", {"ant": 10, "bee": 20, "cat": 30})
+    write_study(studies / "tiny", animal_rows(), models=[model_row("net", None)], performance=scores)
+    assert len(told(open_names("ant"))) == 1
+
+
+def test_study_without_classification_scores_is_a_sentence(studies):
+    scores = [row | {"kind": "retrieval"} for row in score_rows("net", {"ant": 10, "bee": 20, "cat": 30})]
+    write_study(studies / "tiny", animal_rows(), models=[model_row("net", "small")], performance=scores)
+    assert len(told(open_names("ant"))) == 1
+
+
+def test_hostile_names_are_rows_like_any_other(published):
+    names = ["*a* `b` $c$ <i>d</i>", "x" * 2_000, "🌹", "'; DROP TABLE concepts; --"]
+    assert table(open_names("\n".join(names)), "name")["name"].tolist() == names

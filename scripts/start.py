@@ -340,7 +340,8 @@ def become_pytest(arguments: Sequence[str], chromium: str) -> NoReturn:
     """Turns this process into pytest, so that its closing line comes last and its exit code is ours."""
     os.chdir(ROOT)
     os.environ["TAILSCOPE_CHROMIUM"] = chromium
-    os.execv(str(PYTHON), [str(PYTHON), "-m", "pytest", *arguments])
+    workers = ["--numprocesses=auto", "--dist=loadfile"]  # a file's tests share a server
+    os.execv(str(PYTHON), [str(PYTHON), "-m", "pytest", *workers, *arguments])
 
 
 def command_setup(options: argparse.Namespace) -> int:

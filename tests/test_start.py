@@ -192,7 +192,7 @@ def test_impossible_port_is_refused(folder, port):
 
 def test_app_announces_its_address_last_and_stops_its_server(folder):
     (folder / "server.py").write_text(SERVER)
-    answers = f'"-m precompute"*) exit 1;;\n"-m streamlit"*) exec {sys.executable} {folder}/server.py "$6";;'
+    answers = f'"-m precompute"*) exit 1;;\n"scripts/serve.py"*) exec {sys.executable} {folder}/server.py "$3";;'
     fake_environment(folder, answers)
     port = free_port()
     command = command_of(folder, "app", "--port", str(port))
@@ -210,7 +210,7 @@ def test_app_announces_its_address_last_and_stops_its_server(folder):
 
 
 def test_server_that_dies_shows_the_end_of_its_log(folder):
-    fake_environment(folder, '"-m streamlit"*) echo boom; exit 3;;')
+    fake_environment(folder, '"scripts/serve.py"*) echo boom; exit 3;;')
     done = run(folder, "app", "--port", str(free_port()))
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
@@ -222,7 +222,7 @@ def test_server_that_dies_shows_the_end_of_its_log(folder):
 def test_pytest_gets_arguments_and_browser_and_has_the_last_word(folder):
     fake_environment(folder, '"-m pytest"*) echo "$* with $TAILSCOPE_CHROMIUM"; exit 5;;')
     done = run(folder, "test", "-k", "tail", TAILSCOPE_CHROMIUM="/bin/sh")
-    assert done.stdout.splitlines()[-1] == "-m pytest -k tail with /bin/sh"
+    assert done.stdout.splitlines()[-1] == "-m pytest --numprocesses=auto --dist=loadfile -k tail with /bin/sh"
     assert done.returncode == 5
 
 

@@ -1,4 +1,8 @@
-"""A folder of studies for the app, and a cache that no test leaves behind."""
+"""Folders of studies for the app.
+
+The app remembers answers by a study's folder and time of building, as a server does. A test that changes a study has a
+folder of its own, so that no test sees another's answers; those that only read share one.
+"""
 
 import json
 from collections.abc import Callable
@@ -7,8 +11,15 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
-from backend.schema import MANIFEST, TABLES
+from backend.schema import MANIFEST
 from backend.study import Study
+
+
+@pytest.fixture(autouse=True)
+def quick_sessions(monkeypatch) -> None:
+    """A page that fails says where; and no session looks through all installed packages for components (0.2 s a run)."""
+    st.set_option("client.showErrorDetails", "full")
+    monkeypatch.setattr("streamlit.components.v2.component_manager.scan_component_manifests", lambda: [], raising=False)
 
 
 @pytest.fixture
@@ -17,11 +28,7 @@ def studies(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "studies"
     folder.mkdir()
     monkeypatch.setattr("pages.ui.address.STUDIES", folder)
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    yield folder
-    st.cache_data.clear()
-    st.cache_resource.clear()
+    return folder
 
 
 @pytest.fixture
@@ -29,19 +36,29 @@ def place_study(studies, small_study) -> Callable[..., Study]:
     """Puts the small study where the app finds it, under a name, without some tables, with some manifest entries."""
 
     def place(name: str = "published", without: tuple[str, ...] = (), source: Study = small_study, **entries) -> Study:
-        folder = studies / name
-        folder.mkdir()
-        for table in TABLES:
-            if table not in without and source.has(table):
-                (folder / f"{table}.parquet").symlink_to(source.folder / f"{table}.parquet")
-        manifest = json.loads((source.folder / MANIFEST).read_text(encoding="utf-8"))
-        (folder / MANIFEST).write_text(json.dumps(manifest | entries), encoding="utf-8")
-        return Study(folder)
+        return copy_study(source, studies / name, without, **entries)
 
     return place
 
 
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory, small_study) -> Path:
+    """A folder of studies with the small one in it."""
+    folder = tmp_path_factory.mktemp("shelf")
+    copy_study(small_study, folder / "published")
+    return folder
+
+
 @pytest.fixture
-def published(place_study) -> Study:
-    """The small study, under the name that the app serves."""
-    return place_study()
+def published(shelf, monkeypatch) -> None:
+    """The app serves the small study, under the name `published`."""
+    monkeypatch.setattr("pages.ui.address.STUDIES", shelf)
+
+
+def copy_study(source: Study, folder: Path, without: tuple[str, ...] = (), **entries) -> Study:
+    """A study with the tables of another, without some of them, with some entries of the manifest replaced."""
+    folder.mkdir()
+    for table in source.tables - set(without):
+        (folder / f"{table}.parquet").symlink_to(source.folder / f"{table}.parquet")
+    (folder / MANIFEST).write_text(json.dumps(source.manifest | entries), encoding="utf-8")
+    return Study(folder)

@@ -12,7 +12,10 @@ PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem 
 
 
 def open_page(page: str = "", **address: str | list[str]) -> AppTest:
-    """A fresh session on a page (the first one, without a name), run once at an address."""
+    """A fresh session on a page (the first one, without a name), run once at an address.
+
+    A selection stands in the address by its title: `method="text: lowercased"`, `corpus="CC-3M"`.
+    """
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     for name, value in address.items():
         app.query_params[name] = value

@@ -36,7 +36,6 @@ QUESTIONS = {
 }
 NONSENSE = {
     "unknown": "nonsense",
-    "number": "9999",
     "markup and SQL": "*a* `b` $c$ <i>d</i> [e](http://f.g) '; DROP TABLE frequency; --",
     "long, with control characters": "\x00\x1b\u202e\n" + "x" * 10_000,
 }
@@ -215,7 +214,11 @@ def hostile_study(tmp_path_factory) -> Study:
 @pytest.mark.parametrize("page", PAGES)
 def test_hostile_names_of_a_study_are_shown_as_they_are(place_study, hostile_study, page):
     place_study(source=hostile_study)
-    address = {"concept": {"concept": f"crane {HOSTILE}"}, "test_set": {"names": f"crane {HOSTILE}"}}
+    address = {
+        "concept": {"concept": f"crane {HOSTILE}"},
+        "test_set": {"names": f"crane {HOSTILE}"},
+        "let_it_wag": {"limit": "65"},
+    }
     app = assert_whole(open_page(page, **address.get(page, {})))
     shown = [text for text in written(app) if "~m" in text or "~~" in text]
     assert shown
@@ -224,7 +227,7 @@ def test_hostile_names_of_a_study_are_shown_as_they_are(place_study, hostile_stu
         assert escape(HOSTILE) in text, text
 
 
-@pytest.mark.parametrize("name", [HOSTILE, "a" * 10_000, "🌹" * 500, "'\"\"'", "\u202eesor", "rose\nrose"])
+@pytest.mark.parametrize("name", [HOSTILE, "a" * 10_000, "🌹" * 500, "'\"\"'\u202e"])
 @pytest.mark.parametrize("page", ["concept", "distributions", "test_set"])
 def test_hostile_text_of_a_visitor_is_shown_as_it_is(published, page, name):
     app = assert_whole(open_page(page, concept=name, names=name))

@@ -66,7 +66,7 @@ def test_scores_that_are_all_alike_have_nothing_to_correlate(published):
 
 
 def test_scores_that_meet_no_count_are_a_sentence(published):
-    app = assert_whole(open_page("scaling", method="lowercased"))
+    app = assert_whole(open_page("scaling", method="text: lowercased"))
     assert told(app) == ["Nothing joins: no task has both scores of RN50/cc3m (ensemble) and counts of cc3m by lowercased."]
     assert find(app, "selectbox", "method").value == "lowercased"
 
@@ -123,7 +123,7 @@ def test_models_can_be_chosen(published):
 
 @pytest.mark.parametrize("view", ["Several models", "Every model"])
 def test_method_that_no_corpus_of_a_model_has_is_a_sentence(published, view):
-    app = assert_whole(open_page("scaling", view=view, kind="retrieval", method="lowercased"))
+    app = assert_whole(open_page("scaling", view=view, kind="retrieval", method="text: lowercased"))
     assert told(app) == ["No model has both scores (retrieval, i2t@1) and a corpus counted by 'lowercased'."]
 
 

@@ -74,8 +74,8 @@ def test_another_model_gives_other_scores(published):
 
 
 def test_model_whose_corpus_is_not_counted_is_a_sentence(published):
-    app = open_names("rose", method="lowercased")
-    assert told(app) == ["No model has both scores (classification, ensemble) and a corpus counted by 'lowercased'."]
+    app = open_names("rose", method="text: lowercased")
+    assert told(app) == ["Nothing joins: no task has both scores of RN50/cc3m (ensemble) and counts of cc3m by lowercased."]
 
 
 @pytest.mark.parametrize(
@@ -114,13 +114,15 @@ def test_empty_file_is_a_sentence(published):
 def test_study_without_a_model_for_a_line_is_a_sentence(studies):
     scores = score_rows("net", {"ant": 10, "bee": 20, "cat": 30})
     write_study(studies / "tiny", animal_rows(), models=[model_row("net", None)], performance=scores)
-    assert len(told(open_names("ant"))) == 1
+    (message,) = told(open_names("ant"))
+    assert message.startswith("Study 'tiny' has no model with classification scores")
 
 
 def test_study_without_classification_scores_is_a_sentence(studies):
     scores = [row | {"kind": "retrieval"} for row in score_rows("net", {"ant": 10, "bee": 20, "cat": 30})]
     write_study(studies / "tiny", animal_rows(), models=[model_row("net", "small")], performance=scores)
-    assert len(told(open_names("ant"))) == 1
+    (message,) = told(open_names("ant"))
+    assert message.startswith("Study 'tiny' has no model with classification scores")
 
 
 def test_hostile_names_are_rows_like_any_other(published):

@@ -15,7 +15,7 @@ from backend.study import Study
 
 CURVE_POINTS = 200  # a curve on logarithmic axes; more points would not be visible
 TAIL_LIMITS = (0, 10, 100, 1_000, 10_000)
-FLAG_QUANTILES = (0.025, 0.975)
+FLAG_QUANTILES = (0.005, 0.995)
 FLAG_FACTOR = 10.0
 
 _BY_CONCEPT = """
@@ -220,7 +220,7 @@ def find_neighbours(study: Study, concept: str, corpus: str, method: str, each_s
 def flag_disagreements(study: Study, concept: str) -> list[str]:
     """One sentence for each pair of countings that disagree on a concept more than they do on nearly all others.
 
-    The ratio of two counts is unusual when it lies outside the middle 95% of all concepts of the same corpus and is at
+    The ratio of two counts is unusual when it lies outside the middle 99% of all concepts of the same corpus and is at
     least tenfold: what the corpus itself shows to be ordinary is never flagged, nor is a difference that a reader would
     not act on.
     """
@@ -236,7 +236,7 @@ def flag_disagreements(study: Study, concept: str) -> list[str]:
             sentences.append(
                 f"{row.title} counts {row.first_count:,.0f} by {describe_method(first).modality} ({first}) and "
                 f"{row.second_count:,.0f} by {describe_method(second).modality} ({second}): a factor of "
-                f"{10 ** abs(row.log_ratio):,.0f}, where 95% of its concepts stay within {10 ** abs(usual):,.0f}."
+                f"{10 ** abs(row.log_ratio):,.0f}, where 99% of its concepts stay below {10 ** abs(usual):,.0f}."
             )
     return sentences
 

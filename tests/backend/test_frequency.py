@@ -515,7 +515,7 @@ def test_concept_is_flagged_where_two_countings_disagree_as_hardly_any_other_doe
     assert sentence.startswith("C counts ")
     assert " 999 by " in sentence
     assert " 0 by " in sentence
-    assert sentence.endswith(": a factor of 1,000, where 95% of its concepts stay within 1.")
+    assert sentence.endswith(": a factor of 1,000, where 99% of its concepts stay below 1.")
     assert frequency.flag_disagreements(study, "c7") == []
 
 

@@ -19,7 +19,7 @@ from backend.study import Study
 def quick_sessions(monkeypatch) -> None:
     """A page that fails says where; and no session looks through all installed packages for components (0.2 s a run)."""
     st.set_option("client.showErrorDetails", "full")
-    monkeypatch.setattr("streamlit.components.v2.component_manager.scan_component_manifests", lambda: [], raising=False)
+    monkeypatch.setattr("streamlit.components.v2.manifest_scanner.scan_component_manifests", lambda: [], raising=False)
 
 
 @pytest.fixture

@@ -36,6 +36,9 @@ QUESTIONS = {
 }
 NONSENSE = {
     "unknown": "nonsense",
+    "empty": "",
+    "number": "9999",
+    "negative number": "-1.5",
     "markup and SQL": "*a* `b` $c$ <i>d</i> [e](http://f.g) '; DROP TABLE frequency; --",
     "long, with control characters": "\x00\x1b\u202e\n" + "x" * 10_000,
 }
@@ -227,7 +230,7 @@ def test_hostile_names_of_a_study_are_shown_as_they_are(place_study, hostile_stu
         assert escape(HOSTILE) in text, text
 
 
-@pytest.mark.parametrize("name", [HOSTILE, "a" * 10_000, "🌹" * 500, "'\"\"'\u202e"])
+@pytest.mark.parametrize("name", [HOSTILE, "a" * 10_000, "🌹" * 500, "'\"\"'\u202e", "rose\n# rose"])
 @pytest.mark.parametrize("page", ["concept", "distributions", "test_set"])
 def test_hostile_text_of_a_visitor_is_shown_as_it_is(published, page, name):
     app = assert_whole(open_page(page, concept=name, names=name))

@@ -78,7 +78,7 @@ def test_zero_count_is_a_mark_of_the_figure(published):
 
 
 def test_disagreement_of_countings_is_flagged(studies):
-    alike = {f"c{i}": 100 for i in range(40)}
+    alike = {f"c{i}": 100 for i in range(400)}
     rows = count_rows("laion", "lemmatized", alike | {"rose": 0}) + count_rows("laion", "lowercased", alike | {"rose": 257_038})
     write_study(studies / "tiny", rows)
     app = open_concept("rose")

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from backend.scaling import ModelLine
+
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A8A")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
@@ -40,7 +42,7 @@ def name_model(model: str, corpus: str | None, titles: dict[str, str]) -> str:
     >>> name_model("ViT-B-16/cc12m", "cc12m", {"cc12m": "CC-12M"})
     'ViT-B-16, CC-12M'
     """
-    return model.replace(f"/{corpus}", f", {titles[corpus]}") if corpus in titles else model
+    return f"{model.removesuffix(f'/{corpus}')}, {titles[corpus]}" if model.endswith(f"/{corpus}") else model
 
 
 def draw_rank_curves(curves: pd.DataFrame, marks: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
@@ -229,35 +231,32 @@ def draw_scaling(
     return _finish(figure, height=500)
 
 
-def draw_lines(lines: list[dict], titles: dict[str, str], *, unit: str) -> go.Figure:
-    """Several models in one plot: each line's bin means and fit; colour and symbol tell the corpus, dash its models.
-
-    A line: name, corpus, fit, bins.
-    """
+def draw_lines(lines: list[ModelLine], titles: dict[str, str], *, unit: str) -> go.Figure:
+    """Several models in one plot: each line's bin means and fit; colour and symbol tell the corpus, dash its models."""
     figure = go.Figure()
     colors = style_of(titles)
     for i, line in enumerate(lines):
-        place = sum(other["corpus"] == line["corpus"] for other in lines[:i])
-        color, symbol = colors[line["corpus"]]["color"], colors[line["corpus"]]["symbol"]
-        figure.add_trace(_line_trace(line["fit"], color, None, dash=DASHES[place % len(DASHES)]))
+        place = sum(other.corpus == line.corpus for other in lines[:i])
+        color, symbol = colors[line.corpus]["color"], colors[line.corpus]["symbol"]
+        figure.add_trace(_line_trace(line.fit, color, None, dash=DASHES[place % len(DASHES)]))
         figure.add_scatter(
-            x=line["bins"]["edge"],
-            y=line["bins"]["mean"],
-            customdata=line["bins"]["n"],
+            x=line.bins["edge"],
+            y=line.bins["mean"],
+            customdata=line.bins["n"],
             mode="markers",
-            name=name_model(line["name"], line["corpus"], titles),
+            name=name_model(line.model, line.corpus, titles),
             marker={"color": color, "symbol": f"{symbol}-open" if place % 2 else symbol, "size": 9},
             hovertemplate="mean %{y:.1f} of %{customdata:,} concepts<br>up to %{x:,.0f} samples<extra>"
-            + line["name"]
+            + line.model
             + "</extra>",
         )
-    top = max((line["bins"]["edge"].max() for line in lines), default=10)
+    top = max((line.bins["edge"].max() for line in lines), default=10)
     figure.update_xaxes(title="samples in the model's own corpus", **_zero_axis(top, zero=False))
     figure.update_yaxes(title=f"mean {unit}")
     return _finish(figure, height=460)
 
 
-def draw_small_multiples(lines: list[dict], titles: dict[str, str], *, unit: str, columns: int = 3) -> go.Figure:
+def draw_small_multiples(lines: list[ModelLine], titles: dict[str, str], *, unit: str, columns: int = 3) -> go.Figure:
     """One small plot a model on shared axes: bin means and fit, with slope and raw r in the title."""
     rows = -(-len(lines) // columns)
     traces, notes, axes = [], [], {}
@@ -265,9 +264,9 @@ def draw_small_multiples(lines: list[dict], titles: dict[str, str], *, unit: str
         number = str(i + 1) if i else ""
         place = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
         hover = "mean %{y:.1f} of %{customdata:,} concepts<br>up to %{x:,.0f} samples<extra></extra>"
-        bins = line["bins"]
+        bins = line.bins
         traces += [
-            _line_trace(line["fit"], COLORS[1], None) | place,
+            _line_trace(line.fit, COLORS[1], None) | place,
             {
                 "type": "scatter",
                 "x": bins["edge"].to_numpy(),
@@ -279,9 +278,9 @@ def draw_small_multiples(lines: list[dict], titles: dict[str, str], *, unit: str
             }
             | place,
         ]
-        name = name_model(line["name"], line["corpus"], titles).replace(", ", "<br>", 1)
-        r = line["fit"].pearson_r
-        title = f"<b>{name}</b><br>{line['fit'].slope:+.1f}, r {r:.2f}" if np.isfinite(r) else f"<b>{name}</b>"
+        name = name_model(line.model, line.corpus, titles).replace(", ", "<br>", 1)
+        r = line.fit.pearson_r
+        title = f"<b>{name}</b><br>{line.fit.slope:+.1f}, r {r:.2f}" if np.isfinite(r) else f"<b>{name}</b>"
         notes.append(
             {
                 "text": title,

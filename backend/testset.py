@@ -7,8 +7,8 @@ import pandas as pd
 
 from backend.concepts import find_concept
 from backend.errors import TailscopeError
+from backend.fits import Fit
 from backend.frequency import count_concepts
-from backend.scaling import Fit
 from backend.study import Study
 
 MAX_NAMES = 5_000

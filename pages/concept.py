@@ -56,7 +56,9 @@ def show_counts(study: Study, concept: str, titles: dict[str, str]) -> None:
     shown = counts[counts["method"].isin(widest)].copy()
     shown["method_title"] = [describe_method(method).title for method in shown["method"]]
     shown = shown.sort_values("corpus", key=lambda corpora: corpora.map(list(titles).index))
-    show_figure(charts.draw_concept_counts(shown, titles), "concept-counts", f"Samples of {concept} by corpus and modality")
+    show_figure(
+        charts.draw_concept_counts(shown, titles), "concept-counts", f"Samples of {concept} by corpus and modality", rows=shown
+    )
     varied = counts[counts["variants"] > 1]
     if len(varied):
         st.caption(

@@ -70,7 +70,7 @@ elif view == "Tail shares":
     explain_counting(study, [method], "**Denominator:** the concepts that were counted in the corpus.")
 elif view == "Inequality":
     curves = frequency.draw_lorenz(ranked)
-    show_figure(charts.draw_lorenz(curves, titles), "lorenz", "Lorenz curves of concept frequency")
+    show_figure(charts.draw_lorenz(curves, titles), "lorenz", "Lorenz curves of concept frequency", rows=curves)
     show_table(curves[["corpus", "gini"]].drop_duplicates(), "gini", titles=titles)
     explain_counting(
         study,
@@ -122,7 +122,8 @@ else:
     with right:
         measure = st.selectbox("Correlation", ["spearman", "pearson"], key="measure", bind="query-params")
     r, n = answer(frequency.correlate_corpora, study, method, measure)
-    show_figure(charts.draw_heatmap(r, n, titles), "correlation", "Correlation of concept frequency between corpora")
+    figure = charts.draw_heatmap(r, n, titles)
+    show_figure(figure, "correlation", "Correlation of concept frequency between corpora", rows=r.reset_index())
     st.caption(
         "Spearman compares ranks; Pearson compares log10(max(count, 1)). Counts are joined by task and concept; "
         "a cell is empty where two corpora share no counted task."

@@ -22,7 +22,7 @@ st.markdown(
 )
 show_figure(charts.draw_degrees(degrees), "misalignment", "Misalignment degree of each corpus", rows=degrees)
 show_table(degrees.drop(columns="corpus"), "degrees", titles={"pairs": "Pairs"})
-st.caption("The counts and both degrees are the paper's Table 3, as its authors released them.")
+st.caption(study.manifest.get("reported", {}).get("alignment_note", ""))
 
 st.subheader("On which concepts do text and images disagree?", anchor=False)
 joint = answer(alignment.list_joint_methods, study)

@@ -36,9 +36,9 @@ def show_headline_plot(study: Study, kind: str, setting: str, method: str) -> No
     """The mean score of each corpus's best model against how often the corpus shows the concept."""
     models = answer(scaling.list_models, study, kind, setting)
     best = models.sort_values("score", ascending=False).drop_duplicates("corpus")["model"]
-    lines = answer(scaling.draw_models, study, kind=kind, setting=setting, method=method, models=list(best))
+    lines = answer(scaling.fit_models, study, kind=kind, setting=setting, method=method, models=list(best))
     figure = charts.draw_lines(lines, corpus_titles(study), unit=unit_of(kind, setting))
-    show_figure(figure, "headline", "Mean score of models against concept frequency")
+    show_figure(figure, "headline", "Mean score of models against concept frequency", rows=scaling.tabulate_bins(lines))
     st.caption(
         "The best model of each corpus. A mark is the mean of the concepts of one bin of frequency, a line the fit "
         "through all of a model's concepts. "

@@ -4,7 +4,7 @@ import math
 
 import streamlit as st
 
-from backend import charts, scaling
+from backend import charts, fits, scaling
 from backend.frequency import list_methods
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concept
@@ -54,7 +54,7 @@ def show_one_model(study: Study) -> None:
     selection = {"model": model, "corpus": corpus, "method": method, "setting": setting, "kind": kind, "tasks": tasks}
     points = answer(scaling.join_points, study, **selection)
     fit = answer(scaling.find_fit, points, study, **selection)
-    bins = scaling.bin_points(points["count"].to_numpy(), points["value"].to_numpy(), kind)
+    bins = fits.bin_points(points["count"].to_numpy(), points["value"].to_numpy(), kind)
     unit = unit_of(kind, setting)
     show_statistics(fit)
     show_figure(
@@ -69,7 +69,7 @@ def show_one_model(study: Study) -> None:
     explain_counting(study, [method], STATISTICS)
 
 
-def show_statistics(fit: scaling.Fit) -> None:
+def show_statistics(fit: fits.Fit) -> None:
     """The fit in words and numbers."""
     if math.isnan(fit.pearson_r):
         st.markdown(
@@ -87,9 +87,9 @@ def show_statistics(fit: scaling.Fit) -> None:
     )
 
 
-def show_residuals(points, fit: scaling.Fit) -> None:
+def show_residuals(points, fit: fits.Fit) -> None:
     """The concepts most above and most below the line."""
-    residuals = scaling.find_residuals(points, fit)
+    residuals = fits.find_residuals(points, fit)
     columns = ["concept", "task", "count", "value", "residual"]
     left, right = st.columns(2)
     for place, title, rows, name in (
@@ -115,12 +115,12 @@ def show_several_models(study: Study, multiples: bool) -> None:
     models = list(list_models_with_corpus(study, kind, setting)["model"])
     with right:
         chosen = st.multiselect("Models", models, key="models", bind="query-params", placeholder=f"all {len(models)}")
-    lines = answer(scaling.draw_models, study, kind=kind, setting=setting, method=method, models=chosen or None, tasks=tasks)
+    lines = answer(scaling.fit_models, study, kind=kind, setting=setting, method=method, models=chosen or None, tasks=tasks)
     unit = unit_of(kind, setting)
     titles = corpus_titles(study)
     draw = charts.draw_small_multiples if multiples else charts.draw_lines
     figure = draw(lines, titles, unit=unit)
-    show_figure(figure, "models", f"Mean {unit} of {len(lines)} models against concept frequency")
+    show_figure(figure, "models", f"Mean {unit} of {len(lines)} models", rows=scaling.tabulate_bins(lines))
     if multiples:
         st.caption("Beside each name: points per tenfold samples, and raw r.")
     show_table(scaling.tabulate_fits(lines), "fits", titles=titles)
@@ -138,7 +138,7 @@ def show_controls(study: Study) -> None:
     control = next(entry for entry in comparisons if entry["title"] == title)
     st.markdown(f"**{control['question']}** {control['answer']}")
     lines = answer(
-        scaling.draw_models,
+        scaling.fit_models,
         study,
         kind=control["kind"],
         setting=control["setting"],
@@ -146,7 +146,7 @@ def show_controls(study: Study) -> None:
         models=control["models"],
     )
     figure = charts.draw_lines(lines, corpus_titles(study), unit=unit_of(control["kind"], control["setting"]))
-    show_figure(figure, "control", title)
+    show_figure(figure, "control-bins", title, rows=scaling.tabulate_bins(lines))
     show_table(scaling.tabulate_fits(lines), "control", titles=corpus_titles(study))
     explain_counting(study, [control["method"]], STATISTICS)
 

@@ -20,7 +20,12 @@ show_title(
 left, right = st.columns(2)
 with left:
     pasted = st.text_area(
-        "Class names", key="names", bind="query-params", height=160, placeholder="rose\nflamingo\npickup truck"
+        "Class names",
+        key="names",
+        bind="query-params",
+        height=160,
+        max_chars=MAX_ADDRESS,
+        placeholder="rose\nflamingo\npickup truck",
     )
 with right:
     upload = st.file_uploader("or a file", type=["txt", "csv", "tsv"], max_upload_size=1, key="names_file")
@@ -66,7 +71,7 @@ st.caption(
 ranked = answer(frequency.count_concepts, study, method)
 marks = ranked[ranked["concept"].isin(set(table["concept"].dropna()))]
 figure = charts.draw_rank_curves(frequency.thin_curves(ranked), marks, titles)
-show_figure(figure, "test-set", "Your classes on the rank-frequency curves")
+show_figure(figure, "marked-classes", "Your classes on the rank-frequency curves", rows=marks)
 order = ["name", "concept", "how", "percentile", "expected", "low", "high", *[c for c in titles if c in table]]
 show_table(table[order], "test-set", titles=titles)
 explain_counting(

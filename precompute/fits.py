@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from backend.scaling import COUNTED_LABELS, FEWEST_POINTS, fit_columns_table, pooled_tasks
+from backend.fits import FEWEST_POINTS, fit_columns_table
+from backend.scaling import COUNTED_LABELS, pooled_tasks
 from backend.study import Study
 
 _COUNTED_SCORES = f"""WITH {COUNTED_LABELS}

@@ -35,6 +35,7 @@ DOWNLOADS = STUDIES / "downloads"
 COPY_NAME = "frequency_determines_performance*"
 COPY_PLACES = (ROOT, ROOT.parent, ROOT.parent / "data", ROOT.parent / "shared" / "data", DOWNLOADS)
 CODE = (  # what makes the tables
+    "backend/fits.py",
     "backend/scaling.py",
     "backend/schema.py",
     "backend/words.py",

@@ -82,6 +82,7 @@ REPORTED = {
         ["cc12m", "laion400m", 0.74],
         ["yfcc15m", "laion400m", 0.76],
     ],
+    "alignment_note": "The counts and both degrees are the paper's Table 3, as its authors released them.",
     "correlations_note": (
         "The paper's lists were not aligned by concept before they were correlated (the release's notebook "
         "correlations_between_pretraining_frequencies cuts lists of different concepts to equal length), which lowers "

@@ -10,7 +10,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from backend import charts, frequency, scaling
+from backend import charts, fits, frequency, scaling
+from backend.scaling import ModelLine
 
 TITLES = {"small": "Small", "large": "Large", "third": "Third"}
 # Colours as a person without the middle cone sees them, on linear RGB: Machado, Oliveira and Fernandes 2009, severity 1.
@@ -41,20 +42,20 @@ def points_of(counts: list[int], values: list[float]) -> pd.DataFrame:
     return pd.DataFrame({"task": "t", "label": names, "concept": names, "count": counts, "value": values, "n": pd.NA})
 
 
-def fit_of(counts: list[int], values: list[float]) -> scaling.Fit:
-    return scaling.fit_points(points_of(counts, values), "classification")
+def fit_of(counts: list[int], values: list[float]) -> fits.Fit:
+    return fits.fit_points(points_of(counts, values), "classification")
 
 
-def line_of(name: str, corpus: str, counts=(0, 1, 10, 100), values=(5.0, 10.0, 20.0, 30.0)) -> dict:
-    """What `draw_models` gives for one model."""
-    bins = scaling.bin_points(np.array(counts), np.array(values), "classification")
-    return {"name": name, "corpus": corpus, "fit": fit_of(list(counts), list(values)), "bins": bins}
+def line_of(name: str, corpus: str, counts=(0, 1, 10, 100), values=(5.0, 10.0, 20.0, 30.0)) -> ModelLine:
+    """What `fit_models` gives for one model."""
+    bins = fits.bin_points(np.array(counts), np.array(values), "classification")
+    return ModelLine(name, corpus, fit_of(list(counts), list(values)), bins)
 
 
 def draw_scaling(counts: list[int], values: list[float], bounds=(0, 100)) -> go.Figure:
     points = points_of(counts, values)
-    bins = scaling.bin_points(points["count"].to_numpy(), points["value"].to_numpy(), "classification")
-    fit = scaling.fit_points(points, "classification")
+    bins = fits.bin_points(points["count"].to_numpy(), points["value"].to_numpy(), "classification")
+    fit = fits.fit_points(points, "classification")
     return charts.draw_scaling(points, bins, fit, unit="accuracy (%)", name="Small", bounds=bounds)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from backend import testset
 from backend.errors import EmptySelection, TailscopeError
-from backend.scaling import Fit
+from backend.fits import Fit
 from backend.study import Study
 from tests.tiny_study import ANIMALS, animal_rows, write_study
 

@@ -29,7 +29,7 @@ def test_headline_plot_has_the_best_model_of_each_corpus(published):
     app = open_page()
     traces = [trace for trace in figure(app, "headline")["data"] if trace["mode"] == "markers"]
     assert [trace["marker"]["color"] for trace in traces] == ["#0072B2", "#009E73"]  # the first and the third corpus
-    assert downloads(app) == {"headline.html"}
+    assert downloads(app) == {"headline.html", "headline.csv", "headline.parquet"}
     assert "lemmatized" in explained(app)
 
 

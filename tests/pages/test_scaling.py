@@ -110,7 +110,7 @@ def test_models_stand_side_by_side_over_their_own_corpora(published, view):
         ["ViT-B-32/laion400m", "LAION-400M", 24],
     ]
     assert fits["slope"].tolist() == pytest.approx([10, 0])
-    assert {"models.html", "fits.csv", "fits.parquet"} == downloads(app)
+    assert {"models.html", "models.csv", "models.parquet", "fits.csv", "fits.parquet"} == downloads(app)
     assert "nan" not in json.dumps(figure(app, "models")["layout"])
     assert fits["interval"].iloc[1] == ""
 

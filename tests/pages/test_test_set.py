@@ -37,7 +37,7 @@ def test_each_name_has_its_counts_and_an_expected_score(published):
     assert rows["low"].iloc[0] < rows["expected"].iloc[0] < rows["high"].iloc[0]
     assert metrics(app)["names not found"] == "1 of 4"
     assert metrics(app)["mean expected score"] == "21.2%"  # of 17.83, 27.83 and 17.83
-    assert {"test-set.html", "test-set.csv", "test-set.parquet"} <= downloads(app)
+    assert {"marked-classes.html", "test-set.csv", "test-set.parquet"} <= downloads(app)
     assert "RapidFuzz" in explained(app)
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from backend.scaling import fit_points, join_points
+from backend.fits import fit_points
+from backend.scaling import join_points
 from backend.schema import write_manifest
 from backend.study import Study
 from precompute.fits import build_scaling

@@ -42,7 +42,7 @@ def test_each_name_has_its_counts_and_an_expected_score(published):
 
 
 def test_marks_stand_on_the_curves_of_every_corpus(published):
-    traces = figure(open_names("rose\niris"), "test-set")["data"]
+    traces = figure(open_names("rose\niris"), "marked-classes")["data"]
     marks = [trace for trace in traces if trace["mode"] == "markers"]
     assert [trace["text"] for trace in marks] == [["iris", "rose"], ["iris"]]  # LAION-400M has no rose to draw
 

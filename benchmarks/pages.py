@@ -5,6 +5,7 @@ A run is one execution of app.py and the page by Streamlit's AppTest, without th
 value each time, in turn through all values that it has, so that most runs meet a question for the first or second time.
 """
 
+import logging
 import statistics
 import time
 from itertools import cycle, islice
@@ -79,6 +80,7 @@ def _run(app: AppTest) -> float:
 
 def main() -> None:
     """Prints the table."""
+    logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
     table = Table(title=f"Server time of a page, ms ({RUNS} runs; aim: widget change under {LIMIT_MS} ms)")
     for column in ("page", "view", "widget", "first run", "median", "p95", "worst"):
         table.add_column(column, justify="left" if column in ("page", "view", "widget") else "right")

@@ -24,12 +24,14 @@ WHERE method = $method AND ($tasks IS NULL OR list_contains($tasks, task)) GROUP
 """
 
 
-def list_methods(study: Study) -> pd.DataFrame:
-    """modality, method, corpora (how many have it), counts; within a modality the widest-used method first."""
+def list_methods(study: Study, corpus: str | None = None) -> pd.DataFrame:
+    """modality, method, corpora (how many have it), counts: of all corpora or one, the widest-used method first."""
     study.require("frequency")
     return study.query(
-        """SELECT modality, method, count(DISTINCT corpus) AS corpora, count(*) AS counts FROM frequency
-           GROUP BY modality, method ORDER BY corpora DESC, counts DESC, method"""
+        """SELECT modality, method, count(DISTINCT corpus) AS corpora, count(*) AS counts,
+                  count_if($corpus IS NULL OR corpus = $corpus) > 0 AS wanted FROM frequency
+           GROUP BY modality, method HAVING wanted ORDER BY corpora DESC, counts DESC, method""",
+        corpus=corpus,
     )
 
 
@@ -181,6 +183,15 @@ def correlate_corpora(study: Study, method: str, measure: str = "spearman") -> t
     scaled = wide if measure == "spearman" else np.log10(wide.clip(lower=1))
     present = wide.notna().astype(int)
     return scaled.corr(method=measure, min_periods=3), present.T @ present
+
+
+def set_beside(r: pd.DataFrame, n: pd.DataFrame, reported: list[list]) -> pd.DataFrame:
+    """one, other, paper, here, pairs: reported correlations ([one, other, r]) beside those of `correlate_corpora`."""
+    table = pd.DataFrame(reported, columns=["one", "other", "paper"])
+    cells = list(zip(table["one"], table["other"], strict=True))
+    table["here"] = [r.at[cell] if set(cell) <= set(r) else np.nan for cell in cells]
+    table["pairs"] = [int(n.at[cell]) if set(cell) <= set(n) else 0 for cell in cells]
+    return table
 
 
 def list_counts(study: Study, concept: str) -> pd.DataFrame:

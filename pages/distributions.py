@@ -12,79 +12,71 @@ from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_ta
 from pages.ui.controls import choose_corpora, choose_corpus, choose_method, choose_view, corpus_titles, in_order
 from pages.ui.text import escape, format_figure
 
-VIEWS = ["Rank curves", "Tail shares", "Inequality", "Text or image", "Threshold", "Between corpora"]
 
-
-def show_threshold_fits(study: Study, tagger: str, titles: dict[str, str]) -> None:
-    """The slope and correlations of every model's fit at each threshold."""
-    kind, setting = answer(scaling.list_settings, study).iloc[0]
-    show_table(answer(scaling.sweep_fits, study, tagger, kind, setting), "threshold-fits", titles=titles)
-    st.caption(f"Fits of {kind} scores ({setting}) over each model's own corpus.")
-
-
-study = current_study()
-titles = corpus_titles(study)
-methods = answer(frequency.list_methods, study)
-show_title(
-    "How long is the tail?",
-    "Every concept's frequency in every corpus: a few concepts have millions of samples, most have few, and some none.",
-)
-view = choose_view(VIEWS, "curve")
-
-if view in VIEWS[:3]:
+def choose_ranked(study: Study, titles: dict[str, str]) -> tuple[str, pd.DataFrame, str]:
+    """The controls of the three views of one method: the method, its ranked counts in the chosen corpora, a concept."""
     left, middle, right = st.columns([2, 3, 2])
     with left:
-        method = choose_method(list(methods["method"]))
+        method = choose_method(list(answer(frequency.list_methods, study)["method"]))
     ranked = answer(frequency.count_concepts, study, method)
     with middle:
         corpora = choose_corpora(study, in_order(titles, ranked["corpus"]))
     with right:
         query = st.text_input("Mark a concept", key="concept", bind="query-params", placeholder="rose")
-    ranked = ranked[ranked["corpus"].isin(corpora)]
-    if ranked.empty:
-        st.info("No corpus is chosen. Choose at least one above.", icon=":material/info:")
-        st.stop()
+    if not corpora:
+        raise EmptySelection("No corpus is chosen. Choose at least one above.")
+    return method, ranked[ranked["corpus"].isin(corpora)], query
 
-if view == "Rank curves":
+
+def show_rank_curves(study: Study, titles: dict[str, str]) -> None:
+    """Frequency against rank, with one concept marked on every curve."""
+    method, ranked, query = choose_ranked(study, titles)
     match = find_concept(study, query)
     if query and not match.concept:
         near = escape(", ".join(match.others[:5])) or "another word"
         st.info(f"No concept is spelled like “{escape(query)}”. Try: {near}.")
     marked = ranked[ranked["concept"] == match.concept]
-    curves = frequency.thin_curves(ranked)
-    figure = charts.draw_rank_curves(curves, marked, titles)
+    figure = charts.draw_rank_curves(frequency.thin_curves(ranked), marked, titles)
     show_figure(figure, "rank-curves", "Frequency of concepts against their rank", rows=ranked)
     zeros = ranked[ranked["count"] == 0].groupby("corpus").size()
     st.caption(
         "Concepts with no sample at all have no place on a logarithmic axis: "
-        + "; ".join(f"{escape(titles[corpus])} {zeros.get(corpus, 0):,}" for corpus in corpora)
+        + "; ".join(f"{escape(titles[corpus])} {zeros.get(corpus, 0):,}" for corpus in in_order(titles, ranked["corpus"]))
         + "."
     )
     if match.concept:
         show_table(marked[["corpus", "concept", "count", "rank", "percentile", "concepts"]], "marked", titles=titles)
     explain_counting(study, [method])
-elif view == "Tail shares":
+
+
+def show_tail_shares(study: Study, titles: dict[str, str]) -> None:
+    """How many concepts have at most so many samples."""
+    method, ranked, _ = choose_ranked(study, titles)
     shares = frequency.share_tails(ranked)
     show_figure(charts.draw_tail_shares(shares, titles), "tail-shares", "Share of concepts with at most so many samples")
     show_table(shares, "tail-shares", titles=titles)
     explain_counting(study, [method], "**Denominator:** the concepts that were counted in the corpus.")
-elif view == "Inequality":
+
+
+def show_inequality(study: Study, titles: dict[str, str]) -> None:
+    """Lorenz curves and Gini coefficients."""
+    method, ranked, _ = choose_ranked(study, titles)
     curves = frequency.draw_lorenz(ranked)
     show_figure(charts.draw_lorenz(curves, titles), "lorenz", "Lorenz curves of concept frequency", rows=curves)
     show_table(curves[["corpus", "gini"]].drop_duplicates(), "gini", titles=titles)
-    explain_counting(
-        study,
-        [method],
-        "**Gini coefficient:** 0 if all concepts had the same frequency, 1 if one concept had every hit.",
-    )
-elif view == "Text or image":
-    texts = list(methods.loc[methods["modality"] == "text", "method"])
-    images = list(methods.loc[methods["modality"] == "image", "method"])
-    if not (texts and images):
-        raise EmptySelection(f"Study '{study.name}' has no counts of both text and images.")
+    more = "**Gini coefficient:** 0 if all concepts had the same frequency, 1 if one concept had every hit."
+    explain_counting(study, [method], more)
+
+
+def show_text_or_image(study: Study, titles: dict[str, str]) -> None:
+    """Text counts against image counts of one corpus."""
     left, middle, right = st.columns(3)
     with left:
         corpus = choose_corpus(study, list(titles))
+    methods = answer(frequency.list_methods, study, corpus)
+    texts, images = (list(methods.loc[methods["modality"] == modality, "method"]) for modality in ("text", "image"))
+    if not (texts and images):
+        raise EmptySelection(f"{titles[corpus]} has no counts of both text and images.")
     with middle:
         text = choose_method(texts, "text", "Text method")
     with right:
@@ -95,11 +87,16 @@ elif view == "Text or image":
     r = format_figure(compared[["first", "second"]].corr(method="spearman").iloc[0, 1], ".2f")
     st.caption(f"{len(compared):,} concepts; rank correlation (Spearman) {r}. Click a point to open its concept.")
     explain_counting(study, [text, image])
-elif view == "Threshold":
-    taggers = dict.fromkeys(m.split("@")[0] for m in methods.loc[methods["modality"] == "image", "method"] if "@" in m)
-    if not taggers:
+
+
+def show_threshold(study: Study, titles: dict[str, str]) -> None:
+    """What a tagger's threshold does to the counts, and to the fits over them."""
+    methods = answer(frequency.list_methods, study)
+    images = [name for name in methods.loc[methods["modality"] == "image", "method"] if "@" in name]
+    if not images:
         raise EmptySelection(f"Study '{study.name}' has no counts by an image tagger's threshold.")
-    tagger = st.selectbox("Tagger", list(taggers), key="tagger", bind="query-params")
+    taggers = list(dict.fromkeys(name.split("@")[0] for name in images))
+    tagger = st.selectbox("Tagger", taggers, key="tagger", bind="query-params")
     swept = answer(frequency.sweep_thresholds, study, tagger)
     left, right = st.columns(2)
     with left:
@@ -111,8 +108,19 @@ elif view == "Threshold":
     show_table(swept, "thresholds", titles=titles)
     st.markdown("**Does the threshold change the scaling?**")
     show_guarded(show_threshold_fits, study, tagger, titles)
-    explain_counting(study, [m for m in methods["method"] if m.startswith(f"{tagger}@")])
-else:
+    explain_counting(study, [name for name in images if name.startswith(f"{tagger}@")])
+
+
+def show_threshold_fits(study: Study, tagger: str, titles: dict[str, str]) -> None:
+    """The slope and correlations of every model's fit at each threshold."""
+    kind, setting = answer(scaling.list_settings, study).iloc[0]
+    show_table(answer(scaling.sweep_fits, study, tagger, kind, setting), "threshold-fits", titles=titles)
+    st.caption(f"Fits of {kind} scores ({setting}) over each model's own corpus.")
+
+
+def show_between_corpora(study: Study, titles: dict[str, str]) -> None:
+    """Correlation of frequency between corpora, beside figures that the study's source reports."""
+    methods = answer(frequency.list_methods, study)
     shared = list(methods.loc[methods["corpora"] > 1, "method"])
     if not shared:
         raise EmptySelection(f"Study '{study.name}' has no two corpora that are counted by the same method.")
@@ -131,9 +139,24 @@ else:
     reported = study.manifest.get("reported", {})
     if "correlations" in reported:
         st.markdown("**Beside the figures that the paper prints (Table 4, Spearman)**")
-        table = pd.DataFrame(reported["correlations"], columns=["one", "other", "paper"])
-        table["here"] = [r.get(b, {}).get(a) for a, b in zip(table["one"], table["other"], strict=True)]
-        table["pairs"] = [n.get(b, {}).get(a) for a, b in zip(table["one"], table["other"], strict=True)]
-        show_table(table.replace(titles), "correlation-paper")
+        beside = frequency.set_beside(r, n, reported["correlations"])
+        show_table(beside.replace(titles), "correlation-paper")
         st.caption(reported["correlations_note"])
     explain_counting(study, [method])
+
+
+VIEWS = {
+    "Rank curves": show_rank_curves,
+    "Tail shares": show_tail_shares,
+    "Inequality": show_inequality,
+    "Text or image": show_text_or_image,
+    "Threshold": show_threshold,
+    "Between corpora": show_between_corpora,
+}
+
+study = current_study()
+show_title(
+    "How long is the tail?",
+    "Every concept's frequency in every corpus: a few concepts have millions of samples, most have few, and some none.",
+)
+VIEWS[choose_view(list(VIEWS), "curve")](study, corpus_titles(study))

@@ -45,7 +45,7 @@ def show_one_model(study: Study) -> None:
         own = models.loc[models["model"] == model, "corpus"].iloc[0]
         corpus = choose_own_corpus(titles, own)
     with top[2]:
-        method = choose_method(list(answer(list_methods, study)["method"]))
+        method = choose_method(list(answer(list_methods, study, corpus)["method"]))
         tasks = choose_tasks(answer(scaling.pooled_tasks, study, kind))
     if corpus != own:
         st.caption(

@@ -49,9 +49,10 @@ def choose_method(methods: list[str], key: str = "method", label: str = "Counted
 
 def choose_view(views: list[str], key: str) -> str:
     """One of a page's views, as buttons in a row."""
-    return st.segmented_control(
+    chosen = st.segmented_control(
         "View", views, default=views[0], required=True, key=key, bind="query-params", label_visibility="collapsed"
     )
+    return chosen or views[0]  # an empty value in the address chooses nothing
 
 
 def choose_own_corpus(titles: dict[str, str], own: str | None) -> str:

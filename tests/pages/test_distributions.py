@@ -87,10 +87,10 @@ def test_text_against_image_has_a_point_a_concept(published):
     assert {"text-image.csv", "text-image.html"} <= downloads(app)
 
 
-def test_corpus_without_image_counts_is_a_sentence(published):
+def test_only_methods_that_the_corpus_was_counted_by_are_offered(published):
     app = open_view("Text or image", corpus="CC-3M", text="text: lowercased")
-    assert told(app) == ["cc3m has no concepts counted both by 'lowercased' and by 'rampp@0.7'."]
-    assert find(app, "selectbox", "corpus").value == "cc3m"
+    assert told(app) == []
+    assert find(app, "selectbox", "text").options == ["text: lemmatized"]
 
 
 def test_tagger_of_one_threshold_is_a_sentence(published):
@@ -126,7 +126,7 @@ def test_study_of_one_corpus_says_that_two_are_needed(studies):
 
 def test_study_of_text_counts_alone_says_that_images_are_missing(studies):
     write_study(studies / "tiny", animal_rows())
-    assert told(open_view("Text or image")) == ["Study 'tiny' has no counts of both text and images."]
+    assert told(open_view("Text or image")) == ["SMALL has no counts of both text and images."]
     assert told(open_view("Threshold")) == ["Study 'tiny' has no counts by an image tagger's threshold."]
 
 

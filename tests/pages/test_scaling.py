@@ -65,10 +65,15 @@ def test_scores_that_are_all_alike_have_nothing_to_correlate(published):
     assert "24 points, 2 of them at a count of zero" in said(app)
 
 
-def test_scores_that_meet_no_count_are_a_sentence(published):
+def test_only_methods_that_the_corpus_was_counted_by_are_offered(published):
     app = assert_whole(open_page("scaling", method="text: lowercased"))
-    assert told(app) == ["Nothing joins: no task has both scores of RN50/cc3m (ensemble) and counts of cc3m by lowercased."]
-    assert find(app, "selectbox", "method").value == "lowercased"
+    assert find(app, "selectbox", "method").value == "lemmatized"
+    assert "text: lowercased" not in find(app, "selectbox", "method").options
+
+
+def test_scores_that_meet_no_count_are_a_sentence(published):
+    app = assert_whole(open_page("scaling", kind="generation", against="CC-3M"))
+    assert told(app)[0].startswith("Nothing joins: no task has both scores of ")
 
 
 def test_two_points_are_too_few_for_a_line(studies):

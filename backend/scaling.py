@@ -56,9 +56,13 @@ SELECT * FROM scaling WHERE kind = $kind AND setting = $setting AND method = $me
 
 def pooled_tasks(study: Study, kind: str) -> list[str]:
     """The tasks of a kind whose points share one fit: those with scores, less the manifest's `unpooled_tasks`."""
-    tasks = study.query("SELECT DISTINCT task FROM performance WHERE kind = $kind ORDER BY task", kind=kind)["task"]
     apart = study.manifest.get("unpooled_tasks", [])
-    return [task for task in tasks if task not in apart]
+    return [task for task in scored_tasks(study, kind) if task not in apart]
+
+
+def scored_tasks(study: Study, kind: str) -> list[str]:
+    """All tasks of a kind that have scores, those that stay out of the shared fit too."""
+    return list(study.query("SELECT DISTINCT task FROM performance WHERE kind = $kind ORDER BY task", kind=kind)["task"])
 
 
 def list_settings(study: Study) -> pd.DataFrame:

@@ -17,7 +17,8 @@ def find(study: Study, query: str) -> str:
     match = concepts.find_concept(study, query)
     if match.concept is None:
         show_title("Which concept?", f"No concept of this study is named “{escape(query)}”." if query else "")
-        offer("Did you mean", match.others or frequency_leaders(study))
+        offer("Did you mean", match.others)
+        offer("Frequent ones", () if match.others else frequency_leaders(study))
         st.stop()
     show_title(
         f"How well is “{escape(match.concept)}” covered?",

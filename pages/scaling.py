@@ -46,7 +46,7 @@ def show_one_model(study: Study) -> None:
         corpus = choose_own_corpus(titles, own)
     with top[2]:
         method = choose_method(list(answer(list_methods, study, corpus)["method"]))
-        tasks = choose_tasks(answer(scaling.pooled_tasks, study, kind))
+        tasks = choose_tasks(study, kind)
     if corpus != own:
         st.caption(
             f"{escape(model)} was not trained on {escape(titles[corpus])}: its counts stand in for data that this study lacks."
@@ -111,7 +111,7 @@ def show_several_models(study: Study, multiples: bool) -> None:
         kind, setting = choose_kind(study)
     with middle:
         method = choose_method(list(answer(list_methods, study)["method"]))
-        tasks = choose_tasks(answer(scaling.pooled_tasks, study, kind))
+        tasks = choose_tasks(study, kind)
     models = list(list_models_with_corpus(study, kind, setting)["model"])
     with right:
         chosen = st.multiselect("Models", models, key="models", bind="query-params", placeholder=f"all {len(models)}")

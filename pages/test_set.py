@@ -4,7 +4,7 @@ import streamlit as st
 
 from backend import charts, frequency, scaling, testset
 from backend.errors import EmptySelection
-from pages.ui.address import answer, current_study
+from pages.ui.address import answer, current_study, link_concept
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
 from pages.ui.controls import choose_kind, choose_method, corpus_titles, list_models_with_corpus
 from pages.ui.text import escape
@@ -38,7 +38,7 @@ if not names:
 left, middle, right = st.columns(3)
 with left:
     method = choose_method(list(answer(frequency.list_methods, study)["method"]))
-    share = st.slider("The tail is the rarest (%)", 5, 50, 25, 5, key="tail", bind="query-params")
+    share = st.slider("The tail is the rarest (%)", 5, 50, 30, 5, key="tail", bind="query-params")
 with middle:
     kind, setting = choose_kind(study, ["classification"])
 with right:
@@ -72,8 +72,12 @@ ranked = answer(frequency.count_concepts, study, method)
 marks = ranked[ranked["concept"].isin(set(table["concept"].dropna()))]
 figure = charts.draw_rank_curves(frequency.thin_curves(ranked), marks, titles)
 show_figure(figure, "marked-classes", "Your classes on the rank-frequency curves", rows=marks)
-order = ["name", "concept", "how", "percentile", "expected", "low", "high", *[c for c in titles if c in table]]
+table = table.assign(in_tail=rare)
+order = ["name", "concept", "how", "in_tail", "percentile", "expected", "low", "high", *[c for c in titles if c in table]]
 show_table(table[order], "test-set", titles=titles)
+with st.container(horizontal=True, gap="small"):
+    for concept in table.sort_values("percentile")["concept"].dropna().drop_duplicates().head(8):
+        link_concept(concept)
 explain_counting(
     study,
     [method],

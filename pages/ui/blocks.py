@@ -69,6 +69,7 @@ COLUMNS = {
     "tail": _NUMBER("Tail", format="%.1f%%"),
     "gap": _NUMBER("Gap", format="%.1f", help="Points lost on the tail"),
     "how": st.column_config.TextColumn("Found", help="exact, by a label's own spelling, fuzzy, or none"),
+    "in_tail": st.column_config.CheckboxColumn("In the tail"),
     "score": _NUMBER("Match", format="%.0f", help="Similarity of the spellings, 0 to 100"),
 }
 FIGURE_CONFIG = {

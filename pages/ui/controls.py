@@ -68,10 +68,19 @@ def choose_own_corpus(titles: dict[str, str], own: str | None) -> str:
     return own if chosen == "own" else chosen
 
 
-def choose_tasks(tasks: list[str], key: str = "tasks") -> list[str]:
-    """Some tasks; none chosen means all of those named."""
-    chosen = st.multiselect("Tasks", tasks, placeholder=f"all {len(tasks)}", key=key, bind="query-params")
-    return chosen or tasks
+def choose_tasks(study: Study, kind: str) -> list[str]:
+    """Some tasks of a kind; none chosen means all that share one fit. A task that stays out of it can be chosen too."""
+    pooled = answer(scaling.pooled_tasks, study, kind)
+    tasks = answer(scaling.scored_tasks, study, kind)
+    apart = [task for task in tasks if task not in pooled]
+    chosen = st.multiselect(
+        "Tasks",
+        tasks,
+        placeholder=f"all {len(pooled)}" + (f" but {', '.join(apart)}" if apart else ""),
+        key="tasks",
+        bind="query-params",
+    )
+    return chosen or pooled
 
 
 def choose_kind(study: Study, kinds: list[str] | None = None) -> tuple[str, str]:

@@ -145,3 +145,9 @@ def test_study_without_controls_says_so(place_study):
     place_study(comparisons=[])
     app = assert_whole(open_page("scaling", view="Controls"))
     assert told(app) == ["Study 'published' brings no ready-made comparison. “Several models” compares any of its models."]
+
+
+def test_task_that_stays_out_of_the_shared_fit_can_be_shown_apart(published):
+    app = assert_whole(open_page("scaling", tasks="imagenet-r"))
+    assert {row[1] for row in figure(app, "scaling")["data"][0]["customdata"]} == {"imagenet-r"}
+    assert find(app, "multiselect", "tasks").placeholder.endswith("but imagenet-r")

@@ -47,7 +47,7 @@ def _open_study(folder: Path, built: int) -> Study:
 
 
 @st.cache_data(
-    max_entries=256,
+    max_size="200MB",
     show_spinner=False,
     hash_funcs={Study: lambda study: study.token, FunctionType: lambda f: f"{f.__module__}.{f.__qualname__}"},
 )

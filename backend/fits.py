@@ -88,7 +88,7 @@ class Fit:
         return float(10.0**exponent) if exponent < 300 else float("inf")
 
 
-def log_count(count):
+def log_count(count: float | np.ndarray) -> float | np.ndarray:
     """x of every fit: log10(max(count, 1)), so that a count of zero stands where a count of one does."""
     return np.log10(np.maximum(count, 1))
 

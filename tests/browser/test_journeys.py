@@ -103,7 +103,10 @@ def test_every_view_of_the_published_study_draws_its_figure(published_server, vi
         for view in views:
             visitor.page.get_by_role("radio", name=view).click()
             visitor.wait()
-            visitor.page.locator(".js-plotly-plot .main-svg").first.wait_for()
+            figure = visitor.page.locator(".js-plotly-plot .main-svg").first
+            figure.wait_for()
+            assert figure.bounding_box()["height"] > 200
+            assert visitor.fits()
 
 
 def test_click_on_a_point_opens_its_concept(published_server, visit):

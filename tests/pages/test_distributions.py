@@ -133,4 +133,5 @@ def test_study_of_text_counts_alone_says_that_images_are_missing(studies):
 def test_corpus_of_zeros_breaks_no_view(studies):
     write_study(studies / "tiny", count_rows("small", "lemmatized", {"ant": 0, "bee": 0}))
     for view in ("Rank curves", "Tail shares", "Inequality"):
-        open_view(view)
+        assert told(open_view(view)) == []
+    assert "SMALL 2." in said(open_view("Rank curves"))

@@ -18,11 +18,6 @@ TAIL_LIMITS = (0, 10, 100, 1_000, 10_000)
 FLAG_QUANTILES = (0.005, 0.995)
 FLAG_FACTOR = 10.0
 
-_BY_CONCEPT = """
-SELECT corpus, concept, max(count) AS count FROM frequency
-WHERE method = $method AND ($tasks IS NULL OR list_contains($tasks, task)) GROUP BY corpus, concept
-"""
-
 
 def list_methods(study: Study, corpus: str | None = None) -> pd.DataFrame:
     """modality, method, corpora (how many have it), counts: of all corpora or one, the widest-used method first."""
@@ -45,33 +40,27 @@ def list_corpora(study: Study) -> pd.DataFrame:
     )
 
 
-def list_tasks(study: Study) -> pd.DataFrame:
-    """task, kind, labels: the tasks of a study and how many labels each has."""
-    return study.query("SELECT task, kind, count(*) AS labels FROM concepts GROUP BY ALL ORDER BY kind, task")
-
-
-def count_concepts(study: Study, method: str, tasks: list[str] | None = None) -> pd.DataFrame:
+def count_concepts(study: Study, method: str) -> pd.DataFrame:
     """corpus, concept, count, rank (1 is the most frequent), percentile (% of concepts that are rarer), concepts."""
     return study.ask(
         "frequency",
-        f"""SELECT *, rank() OVER by_count AS rank,
+        """SELECT *, rank() OVER by_count AS rank,
                    100.0 * (rank() OVER rising - 1) / count(*) OVER in_corpus AS percentile,
                    count(*) OVER in_corpus AS concepts
-            FROM ({_BY_CONCEPT})
+            FROM (SELECT corpus, concept, max(count) AS count FROM frequency WHERE method = $method GROUP BY ALL)
             WINDOW by_count AS (PARTITION BY corpus ORDER BY count DESC),
                    rising AS (PARTITION BY corpus ORDER BY count),
                    in_corpus AS (PARTITION BY corpus)
             ORDER BY corpus, rank, concept""",
-        f"No counts by method '{method}' for these tasks.",
+        f"No counts by method '{method}'.",
         method=method,
-        tasks=tasks,
     )
 
 
 def thin_curves(ranked: pd.DataFrame) -> pd.DataFrame:
     """The rank-frequency curves of `count_concepts` with at most 200 points a corpus, spread evenly over log rank.
 
-    Concepts of frequency zero have no place on a logarithmic axis: they are counted by `count_zeros`.
+    Concepts of frequency zero have no place on a logarithmic axis; `share_tails` counts them.
     """
     frames = []
     for _, curve in ranked[ranked["count"] > 0].groupby("corpus", sort=False):
@@ -106,7 +95,7 @@ def gini(counts: np.ndarray) -> float:
     return float(((2 * places - len(ordered) - 1) * ordered).sum() / (len(ordered) * total))
 
 
-def draw_lorenz(ranked: pd.DataFrame) -> pd.DataFrame:
+def compute_lorenz(ranked: pd.DataFrame) -> pd.DataFrame:
     """corpus, concepts_share, hits_share (both %), gini: at most 200 points of each corpus's Lorenz curve."""
     frames = []
     for corpus, counts in ranked.groupby("corpus", sort=False)["count"]:
@@ -134,7 +123,7 @@ def compare_methods(study: Study, corpus: str, first: str, second: str) -> pd.Da
     return study.ask(
         "frequency",
         """SELECT concept, max(count) FILTER (method = $first) AS first, max(count) FILTER (method = $second) AS second,
-                  log10((max(count) FILTER (method = $first) + 1.0) / (max(count) FILTER (method = $second) + 1.0)) AS log_ratio
+                  log10((first + 1.0) / (second + 1.0)) AS log_ratio
            FROM frequency WHERE corpus = $corpus AND method IN ($first, $second)
            GROUP BY concept HAVING first IS NOT NULL AND second IS NOT NULL ORDER BY concept""",
         f"{corpus} has no concepts counted both by '{first}' and by '{second}'.",

@@ -15,11 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STUDIES = Path(os.environ.get("TAILSCOPE_DATA", ROOT / "data"))  # the folder of studies
 MEMORY_LIMIT = "1GB"  # of one study's connection; DuckDB spills or fails clearly beyond it
 
-BUILDERS = {
-    "scaling": "python -m precompute published",
-    "alignment": "python -m precompute published",
-    "tail": "python -m precompute published",
-}
+BUILD = "python -m precompute published"  # the step that makes every table that there is so far
 
 
 class Study:
@@ -71,8 +67,7 @@ class Study:
         """Raises MissingTable, with the command that builds it, for the first table that the study lacks."""
         for name in names:
             if name not in self.tables:
-                command = BUILDERS.get(name, "python -m precompute published")
-                raise MissingTable(f"Study '{self.name}' has no table '{name}'. Build it: {command}")
+                raise MissingTable(f"Study '{self.name}' has no table '{name}'. Build it: {BUILD}")
 
     def query(self, sql: str, **parameters) -> pd.DataFrame:
         """The rows of a parametrised query (`$name`) as a frame.
@@ -108,7 +103,7 @@ def _read_manifest(folder: Path) -> dict:
     if version != SCHEMA_VERSION:
         raise StudyNotFound(
             f"Study '{folder.name}' has schema version {version}, this program reads {SCHEMA_VERSION}. "
-            "Build it again: python -m precompute published --force"
+            f"Build it again: {BUILD} --force"
         )
     return manifest
 

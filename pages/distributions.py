@@ -61,7 +61,7 @@ def show_tail_shares(study: Study, titles: dict[str, str]) -> None:
 def show_inequality(study: Study, titles: dict[str, str]) -> None:
     """Lorenz curves and Gini coefficients."""
     method, ranked, _ = choose_ranked(study, titles)
-    curves = frequency.draw_lorenz(ranked)
+    curves = frequency.compute_lorenz(ranked)
     show_figure(charts.draw_lorenz(curves, titles), "lorenz", "Lorenz curves of concept frequency", rows=curves)
     show_table(curves[["corpus", "gini"]].drop_duplicates(), "gini", titles=titles)
     more = "**Gini coefficient:** 0 if all concepts had the same frequency, 1 if one concept had every hit."

@@ -17,7 +17,8 @@ def show_numbers(headline: overview.Headline) -> None:
         (
             f"{headline.median_count:,.0f} samples",
             f"show the median concept in {escape(headline.corpus_title)}"
-            + (f", of {format_count(headline.pairs)} pairs" if headline.pairs else ""),
+            + (f", of {format_count(headline.pairs)} pairs" if headline.pairs else "")
+            + f"; {headline.zero_share:.0f}% of concepts have none",
         )
     ]
     if headline.slope:

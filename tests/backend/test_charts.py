@@ -117,9 +117,9 @@ FIGURES = {
         lambda: charts.draw_tail_shares(frequency.share_tails(ranked([0], ["small"])), TITLES),
     ],
     "draw_lorenz": [
-        lambda: charts.draw_lorenz(frequency.draw_lorenz(ranked([9, 5, 1])), TITLES),
-        lambda: charts.draw_lorenz(frequency.draw_lorenz(ranked([3], ["small"])), TITLES),
-        lambda: charts.draw_lorenz(frequency.draw_lorenz(ranked([0, 0], ["small"])), TITLES),
+        lambda: charts.draw_lorenz(frequency.compute_lorenz(ranked([9, 5, 1])), TITLES),
+        lambda: charts.draw_lorenz(frequency.compute_lorenz(ranked([3], ["small"])), TITLES),
+        lambda: charts.draw_lorenz(frequency.compute_lorenz(ranked([0, 0], ["small"])), TITLES),
     ],
     "draw_counts_against": [
         lambda: against([0, 1, 10**9], [5, 0, 3]),
@@ -288,7 +288,7 @@ def colors_of(figure: go.Figure) -> dict[str, str]:
     [
         lambda corpora: charts.draw_rank_curves(ranked([9, 1], corpora), ranked([9], corpora), TITLES),
         lambda corpora: charts.draw_tail_shares(frequency.share_tails(ranked([9, 1], corpora)), TITLES),
-        lambda corpora: charts.draw_lorenz(frequency.draw_lorenz(ranked([9, 1], corpora)), TITLES),
+        lambda corpora: charts.draw_lorenz(frequency.compute_lorenz(ranked([9, 1], corpora)), TITLES),
         lambda corpora: thresholds([9, 1], corpora),
     ],
     ids=["rank curves", "tail shares", "Lorenz curves", "thresholds"],

@@ -1,5 +1,7 @@
 """Controls bound to the address: every choice that changes a result stands in the query parameters."""
 
+from collections.abc import Callable
+
 import pandas as pd
 import streamlit as st
 
@@ -17,6 +19,14 @@ def corpus_titles(study: Study) -> dict[str, str]:
     return dict(zip(corpora["corpus"], corpora["title"], strict=True))
 
 
+def accept_name(key: str, names: list[str], title_of: Callable[[str], str]) -> None:
+    """Lets an address say `method=rampp@0.7` or `corpus=cc3m`, where Streamlit itself takes only the title it shows."""
+    name = st.query_params.get(key)
+    if name in names and key not in st.session_state and title_of(name) != name:
+        st.query_params[key] = title_of(name)
+        st.rerun()
+
+
 def in_order(titles: dict[str, str], corpora: pd.Series) -> list[str]:
     """The corpora that occur in a column, in the order of `titles`."""
     present = set(corpora.unique())
@@ -26,6 +36,7 @@ def in_order(titles: dict[str, str], corpora: pd.Series) -> list[str]:
 def choose_corpus(study: Study, corpora: list[str], key: str = "corpus", label: str = "Corpus") -> str:
     """One corpus of those named."""
     titles = corpus_titles(study)
+    accept_name(key, corpora, titles.get)
     return st.selectbox(label, corpora, format_func=lambda corpus: titles.get(corpus, corpus), key=key, bind="query-params")
 
 
@@ -44,7 +55,13 @@ def choose_corpora(study: Study, corpora: list[str]) -> list[str]:
 
 def choose_method(methods: list[str], key: str = "method", label: str = "Counted in") -> str:
     """One counting method of those named."""
-    return st.selectbox(label, methods, format_func=lambda method: describe_method(method).title, key=key, bind="query-params")
+    accept_name(key, methods, title_method)
+    return st.selectbox(label, methods, format_func=title_method, key=key, bind="query-params")
+
+
+def title_method(method: str) -> str:
+    """A method as a control shows it: "image: rampp@0.7"."""
+    return describe_method(method).title
 
 
 def choose_view(views: list[str], key: str) -> str:
@@ -58,6 +75,7 @@ def choose_view(views: list[str], key: str) -> str:
 def choose_own_corpus(titles: dict[str, str], own: str | None) -> str:
     """The corpus to set a model against: its own, which follows the model, or another one."""
     options = ["own", *titles] if isinstance(own, str) else list(titles)
+    accept_name("against", list(titles), titles.get)
     chosen = st.selectbox(
         "Corpus",
         options,

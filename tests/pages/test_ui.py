@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 
 from backend.errors import EmptySelection, MissingTable
 from pages.ui import blocks, controls
+from tests.pages.session import assert_whole, find, open_page
 
 ROWS = pd.DataFrame({"concept": ["colt's foot", 'a "b", c', "花"], "count": pd.array([3, None, 0], dtype="Int64")})
 
@@ -159,3 +160,11 @@ def test_units_name_their_metric():
     assert controls.unit_of("classification", "ensemble") == "accuracy (%)"
     assert controls.unit_of("retrieval", "i2t@1") == "recall, i2t@1 (%)"
     assert controls.unit_of("generation", "human_align") == "human align"
+
+
+def test_address_may_name_a_corpus_and_a_method_as_the_tables_do(published):
+    app = assert_whole(open_page("distributions", curve="Text or image", corpus="laion400m", text="lemmatized"))
+    assert find(app, "selectbox", "corpus").value == "laion400m"
+    app = assert_whole(open_page("scaling", method="lowercased", against="laion400m"))
+    assert find(app, "selectbox", "method").value == "lowercased"
+    assert find(app, "selectbox", "against").value == "laion400m"

@@ -92,9 +92,7 @@ class Study:
 def _read_manifest(folder: Path) -> dict:
     path = folder / MANIFEST
     if not path.is_file():
-        raise StudyNotFound(
-            f"No complete study in {folder}: it has no {MANIFEST}. Build the published one: python -m precompute published"
-        )
+        raise StudyNotFound(f"No complete study in {folder}: it has no {MANIFEST}. Build the published one: {BUILD}")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["schema_version"]

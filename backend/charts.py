@@ -14,7 +14,6 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
 NEUTRAL = "rgba(128, 128, 128, 0.45)"
-EMPHASIS = "#D55E00"
 ZERO_AT = 0.25  # where a logarithmic axis shows a count of zero: a column of its own, left of one
 HEIGHT = 440
 SMALL_MULTIPLE = 230  # pixels

@@ -54,6 +54,11 @@ SELECT * FROM scaling WHERE kind = $kind AND setting = $setting AND method = $me
 """
 
 
+def bounds_of(kind: str) -> tuple[float, float] | None:
+    """The range that a kind's scores cannot leave, where there is one."""
+    return (0, 100) if kind in PERCENT_KINDS else None
+
+
 def pooled_tasks(study: Study, kind: str) -> list[str]:
     """The tasks of a kind whose points share one fit: those with scores, less the manifest's `unpooled_tasks`."""
     apart = study.manifest.get("unpooled_tasks", [])
@@ -216,14 +221,13 @@ def score_concept(study: Study, concept: str, *, kind: str, setting: str, method
         tasks=None,
         apart=study.manifest.get("unpooled_tasks", []),
     )
-    bounds = (0, 100) if kind in PERCENT_KINDS else None
     predicted = []
     for row in rows.to_dict("records"):
         if pd.isna(row["count"]) or pd.isna(row["slope"]):
             predicted.append((np.nan, np.nan, np.nan, None, np.nan))
             continue
         fit = Fit.from_row(row)
-        band = fit.predict(row["count"], bounds=bounds)
+        band = fit.predict(row["count"], bounds=bounds_of(kind))
         predicted.append((band.value, band.low, band.high, band.extrapolates, fit.data_needed(10)))
     columns = ["expected", "low", "high", "extrapolates", "factor"]
     shown = rows[["model", "task", "label", "corpus", "count", "value"]]

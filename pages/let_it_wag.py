@@ -3,7 +3,7 @@
 import streamlit as st
 
 from backend import charts, frequency, tail
-from pages.ui.address import answer, current_study, link_concept
+from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
 from pages.ui.controls import choose_method, corpus_titles
 
@@ -44,9 +44,7 @@ st.markdown(f"On **{len(unknown)} of {len(classes)}** classes no model scores ab
 if unknown.empty:
     st.info("No class is that hard for every model. Raise the limit above.", icon=":material/info:")
 else:
-    with st.container(horizontal=True, gap="small"):
-        for concept in unknown["concept"].head(8):
-            link_concept(concept)
+    link_concepts(unknown["concept"].head(8))
 show_table(classes if unknown.empty else unknown, "classes", titles=titles)
 explain_counting(
     study,

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from backend import alignment, charts
-from pages.ui.address import answer, current_study, link_concept
+from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
 from pages.ui.controls import choose_corpus, choose_method, corpus_titles, in_order
 from pages.ui.text import escape, format_figure
@@ -55,9 +55,7 @@ for place, title, rows, name in (
     with place:
         st.markdown(f"**{title}**")
         show_table(rows[["concept", "text", "image", "joint"]].head(200), name)
-        with st.container(horizontal=True, gap="small"):
-            for concept in rows["concept"].head(4):
-                link_concept(concept)
+        link_concepts(rows["concept"].head(4))
 explain_counting(
     study,
     [method],

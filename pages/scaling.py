@@ -7,10 +7,9 @@ import streamlit as st
 from backend import charts, fits, scaling
 from backend.frequency import list_methods
 from backend.study import Study
-from pages.ui.address import answer, current_study, link_concept
+from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
 from pages.ui.controls import (
-    bounds_of,
     choose_kind,
     choose_method,
     choose_own_corpus,
@@ -58,7 +57,7 @@ def show_one_model(study: Study) -> None:
     unit = unit_of(kind, setting)
     show_statistics(fit)
     show_figure(
-        charts.draw_scaling(points, bins, fit, unit=unit, name=titles[corpus], bounds=bounds_of(kind)),
+        charts.draw_scaling(points, bins, fit, unit=unit, name=titles[corpus], bounds=scaling.bounds_of(kind)),
         "scaling",
         f"{unit} of {model} against the frequency of concepts in {titles[corpus]}",
         rows=points,
@@ -99,9 +98,7 @@ def show_residuals(points, fit: fits.Fit) -> None:
         with place:
             st.markdown(f"**{title}**")
             show_table(rows[columns], name)
-            with st.container(horizontal=True, gap="small"):
-                for concept in rows["concept"].drop_duplicates().head(4):
-                    link_concept(concept)
+            link_concepts(rows["concept"].drop_duplicates().head(4))
 
 
 def show_several_models(study: Study, multiples: bool) -> None:

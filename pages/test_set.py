@@ -4,7 +4,7 @@ import streamlit as st
 
 from backend import charts, frequency, scaling, testset
 from backend.errors import EmptySelection
-from pages.ui.address import answer, current_study, link_concept
+from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
 from pages.ui.controls import choose_kind, choose_method, corpus_titles, list_models_with_corpus
 from pages.ui.text import escape
@@ -75,9 +75,7 @@ show_figure(figure, "marked-classes", "Your classes on the rank-frequency curves
 table = table.assign(in_tail=rare)
 order = ["name", "concept", "how", "in_tail", "percentile", "expected", "low", "high", *[c for c in titles if c in table]]
 show_table(table[order], "test-set", titles=titles)
-with st.container(horizontal=True, gap="small"):
-    for concept in table.sort_values("percentile")["concept"].dropna().drop_duplicates().head(8):
-        link_concept(concept)
+link_concepts(table.sort_values("percentile")["concept"].dropna().drop_duplicates().head(8))
 explain_counting(
     study,
     [method],

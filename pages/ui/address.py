@@ -1,6 +1,6 @@
 """The study at hand and cached answers about it, and links that keep the study in the address."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FunctionType
 
@@ -88,9 +88,16 @@ def with_study(**parameters) -> dict[str, str]:
     return parameters
 
 
-def link_concept(concept: str, label: str | None = None) -> None:
+def link_concept(concept: str) -> None:
     """A link to the page of a concept."""
-    st.page_link("pages/concept.py", label=escape(label or concept), query_params=with_study(concept=concept))
+    st.page_link("pages/concept.py", label=escape(concept), query_params=with_study(concept=concept))
+
+
+def link_concepts(concepts: Iterable[str]) -> None:
+    """Links to the pages of some concepts, in a row."""
+    with st.container(horizontal=True, gap="small"):
+        for concept in concepts:
+            link_concept(concept)
 
 
 def open_concept(concept: str) -> None:

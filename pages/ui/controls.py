@@ -118,11 +118,6 @@ def list_models_with_corpus(study: Study, kind: str, setting: str) -> pd.DataFra
     return models[models["corpus"].notna()]
 
 
-def bounds_of(kind: str) -> tuple[float, float] | None:
-    """The range that a kind's scores cannot leave, where there is one."""
-    return (0, 100) if kind in scaling.PERCENT_KINDS else None
-
-
 def unit_of(kind: str, setting: str) -> str:
     """What a score of a kind is measured in."""
     return {"classification": "accuracy (%)", "retrieval": f"recall, {setting} (%)"}.get(kind, setting.replace("_", " "))

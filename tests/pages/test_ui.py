@@ -9,6 +9,7 @@ import pytest
 import streamlit as st
 from markdown_it import MarkdownIt
 
+from backend import scaling
 from backend.errors import EmptySelection, MissingTable
 from pages.ui import blocks, controls
 from tests.pages.session import assert_whole, find, open_page
@@ -153,7 +154,7 @@ def test_corpora_are_put_in_the_order_of_their_titles():
 
 @pytest.mark.parametrize(("kind", "bounds"), [("classification", (0, 100)), ("retrieval", (0, 100)), ("generation", None)])
 def test_percentages_have_bounds_and_other_metrics_none(kind, bounds):
-    assert controls.bounds_of(kind) == bounds
+    assert scaling.bounds_of(kind) == bounds
 
 
 def test_units_name_their_metric():

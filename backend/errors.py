@@ -23,3 +23,7 @@ class InvalidTable(TailscopeError):
 
 class SourceError(TailscopeError):
     """A source cannot be read: not found, not what it should be, too large, or out of reach."""
+
+
+class ImageError(TailscopeError):
+    """A sample's image cannot be shown: no image, out of reach, too large, or broken."""

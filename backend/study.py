@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from functools import cached_property
 from pathlib import Path
 
@@ -9,13 +10,24 @@ import duckdb
 import pandas as pd
 
 from backend.errors import EmptySelection, MissingTable, StudyNotFound
-from backend.schema import MANIFEST, SCHEMA_VERSION, TABLES
+from backend.schema import MANIFEST, SCHEMA_VERSION, TABLES, table_files
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDIES = Path(os.environ.get("TAILSCOPE_DATA", ROOT / "data"))  # the folder of studies
 MEMORY_LIMIT = "1GB"  # of one study's connection; DuckDB spills or fails clearly beyond it
 
-BUILD = "python -m precompute published"  # the step that makes every table that there is so far
+EMBEDDED = "python -m precompute synthetic"  # needs nothing but this program, and makes every table of its study
+PUBLISHED = "python -m precompute published"
+NOT_RELEASED = {"samples", "hits", "misaligned", "search_quality", "truth"}  # what the paper's release has no part of
+_INDEX = "python -m precompute index --study {study} --corpus NAME --shards GLOB"
+_EVALUATE = "python -m precompute evaluate --study {study} --model ARCH:WEIGHTS --task NAME=FOLDER"
+_BUILD = {  # the step that adds a table to a study of one's own
+    "concepts": "python -m precompute concepts --study {study} --task NAME=CLASSNAMES.txt",
+    **dict.fromkeys(("corpora", "frequency", "alignment", "samples", "hits", "misaligned"), _INDEX),
+    **dict.fromkeys(("models", "performance", "overall", "scaling"), _EVALUATE),
+    "tail": "python -m precompute tail --study {study}",
+    **dict.fromkeys(("search_quality", "truth"), EMBEDDED),  # only in an invented world is the truth known
+}
 
 
 class Study:
@@ -38,7 +50,11 @@ class Study:
     @cached_property
     def tables(self) -> frozenset[str]:
         """The names of the tables that lie in the folder."""
-        return frozenset(name for name in TABLES if (self.folder / f"{name}.parquet").is_file())
+        return frozenset(name for name in TABLES if table_files(self.folder, name))
+
+    def list_corpora(self, table: str) -> list[str]:
+        """The corpora that a folder table has a file of, sorted."""
+        return list(table_files(self.folder, table))
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
@@ -50,8 +66,9 @@ class Study:
             }
         )
         for name in sorted(self.tables):
-            path = str(self.folder / f"{name}.parquet").replace("'", "''")
-            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{path}')")
+            paths = [str(path).replace("'", "''") for path in table_files(self.folder, name).values()]
+            files = ", ".join(f"'{path}'" for path in paths)
+            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}], hive_partitioning = false)")
         return connection
 
     @property
@@ -67,7 +84,8 @@ class Study:
         """Raises MissingTable, with the command that builds it, for the first table that the study lacks."""
         for name in names:
             if name not in self.tables:
-                raise MissingTable(f"Study '{self.name}' has no table '{name}'. Build it: {BUILD}")
+                command = find_build_command(name, self.folder, self.manifest)
+                raise MissingTable(f"Study '{self.name}' has no table '{name}'. Build it: {command}")
 
     def query(self, sql: str, **parameters) -> pd.DataFrame:
         """The rows of a parametrised query (`$name`) as a frame.
@@ -89,19 +107,32 @@ class Study:
         return rows
 
 
+def find_build_command(table: str, folder: Path, manifest: dict) -> str:
+    """The command that builds a table which a study lacks: the step that makes the study whole, else the table's own."""
+    steps = manifest.get("arguments") or {}
+    if "synthetic" in steps:
+        return EMBEDDED
+    if "published" in steps and table not in NOT_RELEASED:
+        return PUBLISHED
+    folder = folder.resolve()
+    shown = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
+    return _BUILD[table].format(study=shlex.quote(str(shown)))
+
+
 def _read_manifest(folder: Path) -> dict:
     path = folder / MANIFEST
     if not path.is_file():
-        raise StudyNotFound(f"No complete study in {folder}: it has no {MANIFEST}. Build the published one: {BUILD}")
+        raise StudyNotFound(f"No complete study in {folder}: it has no {MANIFEST}. Build the embedded one: {EMBEDDED}")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["schema_version"]
     except (ValueError, KeyError, TypeError) as error:
         raise StudyNotFound(f"{path} cannot be read. See what is wrong: python -m precompute check --study {folder}") from error
     if version != SCHEMA_VERSION:
+        command = find_build_command("concepts", folder, manifest)  # where a study begins
         raise StudyNotFound(
             f"Study '{folder.name}' has schema version {version}, this program reads {SCHEMA_VERSION}. "
-            f"Build it again: {BUILD} --force"
+            f"Build it again: {command}{' --force' if command in (EMBEDDED, PUBLISHED) else ''}"
         )
     return manifest
 

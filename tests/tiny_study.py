@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from backend.methods import describe_method
-from backend.schema import TABLES, write_manifest, write_table
+from backend.schema import TABLES, folder_entry, write_manifest, write_table
 from backend.study import Study
 from backend.words import canonical
 
@@ -97,9 +98,17 @@ def write_study(
         ],
         "frequency": frequency,
     } | tables
-    entries = {
-        name: write_table(folder, name, pa.Table.from_pylist(list(table), schema=TABLES[name].schema))
-        for name, table in rows.items()
-    }
+    entries = {name: write_rows(folder, name, list(table)) for name, table in rows.items()}
     write_manifest(folder, MANIFEST | (manifest or {}) | {"tables": entries})
     return Study(folder)
+
+
+def write_rows(folder: Path, name: str, rows: list[dict]) -> dict:
+    """Writes a table of these rows, a folder table with a file for each corpus; returns its manifest entry."""
+    table = pa.Table.from_pylist(rows, schema=TABLES[name].schema)
+    if not TABLES[name].per_corpus:
+        return write_table(folder, name, table)
+    corpora = sorted({row["corpus"] for row in rows})
+    return folder_entry(
+        {corpus: write_table(folder, name, table.filter(pc.equal(table["corpus"], corpus)), corpus) for corpus in corpora}
+    )

@@ -4,12 +4,25 @@ import json
 import shutil
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from backend.errors import InvalidTable
-from backend.schema import MANIFEST, TABLES, file_sha256, study_faults, write_manifest, write_table
+from backend.schema import (
+    MANIFEST,
+    TABLES,
+    file_entry,
+    file_sha256,
+    folder_entry,
+    study_faults,
+    table_files,
+    table_path,
+    write_manifest,
+    write_table,
+)
+from tests.tiny_study import count_rows, write_study
 
 CORPORA = {
     "corpus": ["cc3m", "mine"],
@@ -271,3 +284,224 @@ def test_every_fault_of_a_study_has_its_own_line(study):
     (study / "tail.parquet").write_bytes(b"")
     change_manifest(study, schema_version=2)
     assert [line.split(":")[0] for line in study_faults(study)] == ["manifest.json", "alignment", "tail"]
+
+
+# Folder tables
+
+
+def sample_row(sample_id: int, corpus: str = "mine", **columns) -> dict:
+    row = {"corpus": corpus, "sample_id": sample_id, "caption": "a rose", "image": "0.tar", "offset": 512, "length": 9}
+    return row | {"width": 4, "height": 4} | columns
+
+
+def hit_row(sample_id: int, corpus: str = "mine", **columns) -> dict:
+    row = {"corpus": corpus, "concept": "rose", "modality": "text", "method": "phrase", "sample_id": sample_id, "score": None}
+    return row | columns
+
+
+def misaligned_row(sample_id: int, corpus: str = "mine", **columns) -> dict:
+    row = {"corpus": corpus, "sample_id": sample_id, "text_concepts": ["rose"], "image_concepts": ["lily"]}
+    return row | {"image_scores": [0.5], "best": 0.5, "agreed": None} | columns
+
+
+def to_table(name: str, rows: list[dict]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=TABLES[name].schema)
+
+
+@pytest.fixture
+def sampled(tmp_path) -> Path:
+    """A study of two corpora, one with two samples and one with a sample that nothing was found in."""
+    counts = [row for corpus in ("mine", "other") for row in count_rows(corpus, "phrase", {"rose": 1})]
+    quality = {"corpus": "mine", "split": "test", "modality": "image", "method": "openclip@0.20", "threshold": 0.2}
+    quality |= {"found": 4, "relevant": 5, "correct": 3, "precision": 0.75, "recall": 0.6, "frequency_error": None}
+    study = write_study(
+        tmp_path / "sampled",
+        counts,
+        samples=[sample_row(1), sample_row(2, image=None, offset=None, width=None), sample_row(1, "other")],
+        hits=[hit_row(1), hit_row(1, modality="image", method="openclip@0.20", score=0.25), hit_row(2)],
+        misaligned=[misaligned_row(2)],
+        search_quality=[quality],
+        truth=[{"corpus": "mine", "concept": "rose", "modality": "image", "count": 5}],
+    )
+    return study.folder
+
+
+def rewrite_file(study: Path, name: str, rows: list[dict] | pa.Table, corpus: str = "mine") -> None:
+    """Puts rows into a file of a folder table past every check, and lists it."""
+    path = study / name / f"{corpus}.parquet"
+    pq.write_table(rows if isinstance(rows, pa.Table) else to_table(name, rows), path)
+    tables = json.loads((study / MANIFEST).read_text(encoding="utf-8"))["tables"]
+    tables[name] = folder_entry(tables[name]["files"] | {corpus: file_entry(path)})
+    change_manifest(study, tables=tables)
+
+
+def test_study_with_samples_has_no_line(sampled):
+    assert study_faults(sampled) == []
+
+
+def test_folder_table_has_a_file_for_each_corpus(sampled):
+    assert sorted(path.name for path in (sampled / "samples").iterdir()) == ["mine.parquet", "other.parquet"]
+    assert table_files(sampled, "samples") == {
+        "mine": sampled / "samples" / "mine.parquet",
+        "other": sampled / "samples" / "other.parquet",
+    }
+    assert table_files(sampled, "truth") == {None: sampled / "truth.parquet"}
+    assert table_files(sampled, "tail") == table_files(sampled / "absent", "hits") == {}
+    entry = json.loads((sampled / MANIFEST).read_text(encoding="utf-8"))["tables"]["samples"]
+    assert (entry["rows"], entry["files"]["mine"]) == (3, file_entry(sampled / "samples" / "mine.parquet"))
+
+
+def test_samples_lie_in_small_groups_of_rows(tmp_path):
+    write_table(tmp_path, "samples", to_table("samples", [sample_row(i) for i in range(8_193)]), "mine")
+    assert pq.read_metadata(tmp_path / "samples" / "mine.parquet").num_row_groups == 2
+
+
+@pytest.mark.parametrize("corpus", ["", "a/b", "../b", ".hidden", "a\\b"])
+def test_corpus_that_cannot_name_a_file_is_refused(tmp_path, corpus):
+    with pytest.raises(InvalidTable, match="cannot name a file"):
+        table_path(tmp_path, "samples", corpus)
+
+
+def test_row_of_another_corpus_is_refused_and_nothing_is_written(tmp_path):
+    with pytest.raises(InvalidTable, match=r"^hits: 1 rows are of another corpus$"):
+        write_table(tmp_path, "hits", to_table("hits", [hit_row(1), hit_row(2, "other")]), "mine")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_file_that_duckdb_wrote_has_no_fault(sampled):
+    spec = TABLES["hits"]
+    path = table_path(sampled, "hits", "mine")
+    rows = to_table("hits", [hit_row(2), hit_row(1, modality="image", method="openclip@0.20", score=0.25), hit_row(1)])
+    with duckdb.connect() as connection:
+        connection.register("found", rows)
+        connection.execute(
+            f"COPY (SELECT * FROM found ORDER BY {spec.order}) TO '{path}' (COMPRESSION zstd, ROW_GROUP_SIZE {spec.row_group})"
+        )
+        connection.execute(
+            "CREATE TABLE seen (corpus VARCHAR, sample_id BIGINT, text_concepts VARCHAR[], "
+            "image_concepts VARCHAR[], image_scores FLOAT[], best FLOAT, agreed FLOAT)"
+        )
+        connection.execute("INSERT INTO seen VALUES ('mine', 2, [], ['rose'], [0.5], 0.5, NULL)")
+        connection.execute(f"COPY seen TO '{table_path(sampled, 'misaligned', 'mine')}'")
+    tables = json.loads((sampled / MANIFEST).read_text(encoding="utf-8"))["tables"]
+    entries = {name: folder_entry({"mine": file_entry(table_path(sampled, name, "mine"))}) for name in ("hits", "misaligned")}
+    change_manifest(sampled, tables=tables | entries)
+    assert study_faults(sampled) == []
+    assert pq.read_table(path)["modality"].to_pylist() == ["image", "text", "text"]
+
+
+def test_missing_and_unlisted_files_are_faults(sampled):
+    (sampled / "samples" / "other.parquet").rename(sampled / "samples" / "third.parquet")
+    assert study_faults(sampled) == [
+        "samples/other: listed in the manifest, but other.parquet is missing",
+        "samples/third: third.parquet lies here, but the manifest does not list it",
+    ]
+
+
+def test_folder_that_the_manifest_does_not_list_is_a_fault(sampled):
+    tables = json.loads((sampled / MANIFEST).read_text(encoding="utf-8"))["tables"]
+    del tables["misaligned"]
+    change_manifest(sampled, tables=tables)
+    assert study_faults(sampled) == ["misaligned/mine: mine.parquet lies here, but the manifest does not list it"]
+
+
+def test_changed_file_of_a_folder_is_a_fault(sampled):
+    (sampled / "hits" / "mine.parquet").write_bytes(b"")
+    assert study_faults(sampled) == ["hits/mine: mine.parquet is not the file that the manifest describes (sha256 differs)"]
+
+
+def test_other_columns_in_a_folder_are_a_fault(sampled):
+    rewrite_file(sampled, "hits", to_table("hits", [hit_row(1)]).drop_columns(["score"]))
+    (line,) = study_faults(sampled)
+    assert line.startswith("hits/mine: columns are (corpus string, concept string")
+
+
+def test_other_row_counts_of_a_folder_are_faults(sampled):
+    tables = json.loads((sampled / MANIFEST).read_text(encoding="utf-8"))["tables"]
+    tables["hits"]["files"]["mine"]["rows"] = 4
+    change_manifest(sampled, tables=tables)
+    assert study_faults(sampled) == [
+        "hits/mine: 3 rows, the manifest says 4",
+        "hits: its files have 4 rows by the manifest, which says 3 in all",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "fault"),
+    [
+        ("samples", [sample_row(1), sample_row(2), sample_row(2)], "1 rows repeat the key (sample_id)"),
+        ("misaligned", [misaligned_row(2), misaligned_row(2)], "1 rows repeat the key (sample_id)"),
+        ("hits", [hit_row(1), hit_row(1, score=0.5)], "1 rows repeat the key (concept, modality, method, sample_id)"),
+        ("samples", [sample_row(1), sample_row(2, "other")], "1 rows are of another corpus"),
+        ("samples", [sample_row(1), sample_row(2, width=-1)], "column width has the negative value -1"),
+        ("hits", [hit_row(1, modality="joint")], "column modality has 'joint'; allowed are text, image"),
+        ("hits", [hit_row(1, score=float("inf"))], "column score has values that are not finite"),
+    ],
+)
+def test_wrong_row_in_a_folder_is_a_fault(sampled, name, rows, fault):
+    with pytest.raises(InvalidTable) as error:
+        write_table(sampled, name, to_table(name, rows), "mine")
+    assert str(error.value) == f"{name}: {fault}"
+    rewrite_file(sampled, name, rows)
+    assert study_faults(sampled) == [f"{name}/mine: {fault}"]
+
+
+def test_null_where_none_may_be_in_a_folder_is_a_fault(sampled):
+    nullable = pa.schema([field.with_nullable(True) for field in TABLES["samples"].schema])
+    rewrite_file(sampled, "samples", pa.Table.from_pylist([sample_row(1), sample_row(2, caption=None)], schema=nullable))
+    assert study_faults(sampled) == ["samples/mine: column caption has 1 nulls"]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "line"),
+    [
+        ("hits", [hit_row(1), hit_row(7), hit_row(8)], "hits/mine: 2 sample_id not in samples, such as 7"),
+        ("misaligned", [misaligned_row(9)], "misaligned/mine: 1 sample_id not in samples, such as 9"),
+        ("hits", [hit_row(1, concept="orchid")], "hits/mine: 1 concept not in concepts, such as orchid"),
+    ],
+)
+def test_reference_of_a_folder_to_nothing_is_a_fault(sampled, name, rows, line):
+    rewrite_file(sampled, name, rows)
+    assert study_faults(sampled) == [line]
+
+
+def test_sample_of_another_corpus_is_no_sample_of_this_one(sampled):
+    rewrite_file(sampled, "hits", [hit_row(2, "other")], "other")
+    assert study_faults(sampled) == ["hits/other: 1 sample_id not in samples, such as 2"]
+
+
+def test_hits_of_a_corpus_without_samples_are_a_fault(sampled):
+    rewrite_file(sampled, "hits", [hit_row(1, "third")], "third")
+    assert study_faults(sampled) == [
+        "hits: 1 corpus not in corpora, such as third",
+        "hits/third: the study holds no samples of this corpus",
+    ]
+
+
+def test_counts_and_hits_without_any_samples_are_a_study(sampled):
+    shutil.rmtree(sampled / "samples")
+    tables = json.loads((sampled / MANIFEST).read_text(encoding="utf-8"))["tables"]
+    del tables["samples"]
+    change_manifest(sampled, tables=tables)
+    assert study_faults(sampled) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "line"),
+    [
+        ("search_quality", "corpus", "search_quality: 1 corpus not in corpora, such as nowhere"),
+        ("truth", "corpus", "truth: 1 corpus not in corpora, such as nowhere"),
+        ("truth", "concept", "truth: 1 concept not in concepts, such as nowhere"),
+    ],
+)
+def test_reference_of_a_measured_search_to_nothing_is_a_fault(sampled, name, column, line):
+    rewrite(sampled, name, with_first(pq.read_table(sampled / f"{name}.parquet"), column, "nowhere"))
+    assert study_faults(sampled) == [line]
+
+
+@pytest.mark.parametrize("files", [None, [], ["mine"], {"mine": None}, {"mine": {"rows": None, "sha256": ""}}])
+def test_folder_entry_of_another_shape_is_one_line(sampled, files):
+    tables = json.loads((sampled / MANIFEST).read_text(encoding="utf-8"))["tables"]
+    change_manifest(sampled, tables=tables | {"hits": {"rows": 3, "files": files}})
+    (line,) = study_faults(sampled)
+    assert line.startswith("manifest.json: cannot be read")

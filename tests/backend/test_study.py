@@ -7,8 +7,9 @@ import duckdb
 import pytest
 
 from backend.errors import EmptySelection, MissingTable, StudyNotFound
-from backend.schema import write_manifest
-from backend.study import Study, list_studies
+from backend.schema import TABLES, write_manifest
+from backend.study import ROOT, Study, find_build_command, list_studies
+from tests import tiny_study
 
 ROSE = """SELECT method, count FROM frequency
           WHERE corpus = 'laion400m' AND concept = $concept ORDER BY method"""
@@ -26,15 +27,24 @@ def test_folder_without_manifest_is_no_study_and_the_message_has_the_command(tmp
         Study(tmp_path / "absent")
     assert str(error.value) == (
         f"No complete study in {tmp_path / 'absent'}: it has no manifest.json. "
-        "Build the published one: python -m precompute published"
+        "Build the embedded one: python -m precompute synthetic"
     )
 
 
-def test_other_schema_version_is_refused_with_the_command(tmp_path):
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ({"published": {}}, "python -m precompute published --force"),
+        ({"synthetic": {}}, "python -m precompute synthetic --force"),
+        ({"index": {}}, "python -m precompute concepts --study {folder} --task NAME=CLASSNAMES.txt"),
+    ],
+)
+def test_other_schema_version_is_refused_with_the_command(tmp_path, arguments, command):
+    folder = tmp_path / "old"
     with pytest.raises(StudyNotFound) as error:
-        Study(write_study(tmp_path / "old", schema_version=0))
+        Study(write_study(folder, schema_version=0, arguments=arguments))
     assert str(error.value) == (
-        "Study 'old' has schema version 0, this program reads 1. Build it again: python -m precompute published --force"
+        f"Study 'old' has schema version 0, this program reads 1. Build it again: {command.format(folder=folder)}"
     )
 
 
@@ -62,12 +72,51 @@ def test_study_has_name_title_and_tables(small_study):
     assert not small_study.has("tail", "samples")
 
 
-def test_missing_table_is_named_with_the_command(tmp_path):
-    study = Study(write_study(tmp_path / "empty"))
+INDEX = "index --study {folder} --corpus NAME --shards GLOB"
+EVALUATE = "evaluate --study {folder} --model ARCH:WEIGHTS --task NAME=FOLDER"
+
+
+@pytest.mark.parametrize(
+    ("made_by", "table", "step"),
+    [
+        ("published", "alignment", "published"),
+        ("published", "samples", INDEX),
+        ("published", "truth", "synthetic"),
+        ("synthetic", "alignment", "synthetic"),
+        ("synthetic", "samples", "synthetic"),
+        ("index", "concepts", "concepts --study {folder} --task NAME=CLASSNAMES.txt"),
+        ("index", "frequency", INDEX),
+        ("index", "corpora", INDEX),
+        ("index", "alignment", INDEX),
+        ("index", "hits", INDEX),
+        ("index", "misaligned", INDEX),
+        ("index", "models", EVALUATE),
+        ("index", "performance", EVALUATE),
+        ("index", "overall", EVALUATE),
+        ("index", "scaling", EVALUATE),
+        ("index", "tail", "tail --study {folder}"),
+        ("index", "search_quality", "synthetic"),
+    ],
+)
+def test_missing_table_is_named_with_the_command(tmp_path, made_by, table, step):
+    study = Study(write_study(tmp_path / "empty", arguments={made_by: {}}))
     assert study.tables == frozenset()
     with pytest.raises(MissingTable) as error:
-        study.require("alignment")
-    assert str(error.value) == ("Study 'empty' has no table 'alignment'. Build it: python -m precompute published")
+        study.require(table)
+    command = f"python -m precompute {step.format(folder=study.folder)}"
+    assert str(error.value) == f"Study 'empty' has no table '{table}'. Build it: {command}"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_table_has_a_command_in_any_study(tmp_path, table):
+    for manifest in ({}, {"arguments": None}, {"arguments": {"published": {}}}):
+        assert find_build_command(table, tmp_path, manifest).startswith("python -m precompute ")
+
+
+def test_command_names_the_study_as_the_shell_reads_it():
+    assert find_build_command("tail", ROOT / "data" / "Anna's study", {}) == (
+        """python -m precompute tail --study 'data/Anna'"'"'s study'"""
+    )
 
 
 def test_asking_a_missing_table_raises_before_any_query(tmp_path):
@@ -100,6 +149,31 @@ def test_any_folder_name_will_do(tmp_path, small_study, name):
     folder = tmp_path / name
     folder.symlink_to(small_study.folder, target_is_directory=True)
     assert Study(folder).query("SELECT count(*) AS n FROM corpora")["n"][0] == 3
+
+
+def sample_rows(corpus: str, captions: list[str]) -> list[dict]:
+    empty = dict.fromkeys(("image", "offset", "length", "width", "height"))
+    return [{"corpus": corpus, "sample_id": i, "caption": caption} | empty for i, caption in enumerate(captions)]
+
+
+@pytest.mark.parametrize("name", ["plain", "Anna's study", "study [1]", "what?", "50% of *", "year=2024"])
+def test_folder_table_is_one_view_over_its_files(tmp_path, name):
+    rows = sample_rows("a [1]", ["one", "two"]) + sample_rows("b=c", ["three"])
+    study = tiny_study.write_study(tmp_path / name, samples=rows)
+    assert study.has("samples")
+    assert not study.has("hits")
+    assert study.list_corpora("samples") == ["a [1]", "b=c"]
+    assert study.list_corpora("hits") == []
+    found = study.query("SELECT * FROM samples ORDER BY caption")
+    assert found["caption"].tolist() == ["one", "three", "two"]
+    assert list(found.columns) == TABLES["samples"].schema.names
+
+
+def test_folder_without_a_file_is_no_table(tmp_path):
+    study = Study(write_study(tmp_path / "empty"))
+    (study.folder / "samples").mkdir()
+    (study.folder / "samples" / "mine.parquet.part").write_bytes(b"PAR1")
+    assert study.tables == frozenset()
 
 
 def test_study_cannot_be_written_through_a_query(small_study):

@@ -45,7 +45,7 @@ def test_study_without_a_tail_says_what_to_run(tmp_path):
     study = build(tmp_path)
     (tmp_path / "tail.parquet").unlink()
     for ask in (tail.describe_tail, tail.compare_models, lambda study: tail.list_classes(study, "phrase")):
-        with pytest.raises(MissingTable, match=r"no table 'tail'. Build it: python -m precompute published"):
+        with pytest.raises(MissingTable, match=r"no table 'tail'. Build it: python -m precompute tail --study"):
             ask(study)
     assert tail.score_class(study, "auk").empty
 

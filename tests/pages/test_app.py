@@ -205,7 +205,7 @@ def hostile_study(tmp_path_factory) -> Study:
     folder = root / "study"
     build_published(write_folder(root / "release", release_files()), folder, lambda stage, done: None)
     columns = {"concept", "label", "title", "model"}
-    for name in TABLES:
+    for name in Study(folder).tables:
         rows = pq.read_table(folder / f"{name}.parquet")
         for column in columns & set(rows.column_names):
             values = [f"{value} {HOSTILE}" for value in rows[column].to_pylist()]

@@ -1,0 +1,396 @@
+"""Single samples: those that show a concept, those whose caption and image disagree, and their images.
+
+Text hits are stored once for each text method. Image hits are stored once for each tagger, under its lowest counted
+threshold: a score decides about every higher one. Scores are float32, and a threshold is compared as one.
+"""
+
+import io
+import struct
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageOps
+
+from backend.errors import EmptySelection, ImageError
+from backend.study import Study, find_build_command
+
+DISAGREEMENTS = ("conflicting", "text-only", "image-only")
+PAGE = 24  # samples on a page
+IMAGE_BYTES = 64 * 2**20  # the largest image file that is read
+IMAGE_PIXELS = 40 * 10**6  # the largest image that is decoded: 120 MB as RGB
+THUMBNAIL_SIDE = 192
+JPEG_QUALITY = 85
+THUMBNAIL_BYTES = 64 * 2**20  # of all thumbnails that are kept: some 10,000 of 192 pixels
+
+_HIT_KINDS = {"text": "text", "image": "score >= threshold", "joint": "text AND score >= threshold"}
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # decoders of plain pixels; Pillow's others may start programs
+_INTEGERS = {"sample_id": "int64", "offset": "Int64", "length": "Int64", "width": "Int32", "height": "Int32"}
+# What Pillow raises on broken files: the first three were seen on 16,000 of them, Image.open expects the others too.
+_BROKEN = (OSError, SyntaxError, struct.error, ValueError, IndexError, TypeError)
+
+
+@dataclass(frozen=True)
+class Search:
+    """How a corpus was searched: its text methods, its image methods by rising threshold, and the methods chosen."""
+
+    corpus: str
+    text: tuple[str, ...]
+    image: tuple[str, ...]
+    chosen: dict[str, str]
+
+    def check_text(self, method: str) -> None:
+        """Raises EmptySelection where the captions were not searched by this method."""
+        if method not in self.text:
+            raise EmptySelection(f"'{self.corpus}' has no text hits by '{method}'. It has: {', '.join(self.text)}.")
+
+    def list_thresholds(self, tagger: str) -> list[float]:
+        """The counted thresholds of one tagger, rising."""
+        return sorted(read_threshold(method) for method in self.image if method.partition("@")[0] == tagger)
+
+    def find_stored(self, method: str | None) -> tuple[str | None, float | None]:
+        """Where the hits of an image method are: stored under which method (the tagger's lowest), from which score on.
+
+        Raises EmptySelection where there are none, or where `method` asks for lower scores than are stored.
+        """
+        if method is None:
+            return None, None
+        tagger = method.partition("@")[0]
+        stored = min((one for one in self.image if one.partition("@")[0] == tagger), key=read_threshold, default=None)
+        if stored is None:
+            known = ", ".join(self.image) or "no image method"
+            raise EmptySelection(f"'{self.corpus}' has no image hits by '{method}'. It has: {known}.")
+        threshold = read_threshold(method)
+        if threshold < read_threshold(stored):
+            raise EmptySelection(f"'{self.corpus}' has no image hits below '{stored}', so none by '{method}'.")
+        return stored, threshold
+
+
+def read_threshold(method: str) -> float:
+    """The least score that counts for an image method; 1 for a method that only says yes or no.
+
+    >>> read_threshold("openclip@0.25"), read_threshold("annotated")
+    (0.25, 1.0)
+    """
+    _, mark, threshold = method.partition("@")
+    try:
+        return float(threshold) if mark else 1.0
+    except ValueError as error:
+        raise EmptySelection(f"'{method}' names no threshold: a number stands after the @, as in openclip@0.25.") from error
+
+
+def describe_search(study: Study, corpus: str, *tables: str) -> Search:
+    """How a corpus was searched. Raises MissingTable or EmptySelection where `tables` hold nothing of it."""
+    study.require(*tables)
+    known = _list_searched(study, tables)
+    if corpus not in known:
+        raise EmptySelection(
+            f"Study '{study.name}' holds no {' and '.join(tables) or 'search'} of '{corpus}', only of: "
+            f"{', '.join(known) or 'no corpus'}. Index it: {find_build_command('samples', study.folder, {})}"
+        )
+    entry = study.manifest["search"][corpus]
+    return Search(corpus, tuple(entry["text"]), tuple(entry["image"]), dict(entry["chosen"]))
+
+
+def _list_searched(study: Study, tables: tuple[str, ...]) -> list[str]:
+    """The searched corpora that all these folder tables hold."""
+    searched = set(study.manifest.get("search", {}))
+    return sorted(searched.intersection(*(study.list_corpora(table) for table in tables)))
+
+
+def list_sampled_corpora(study: Study) -> pd.DataFrame:
+    """corpus, title, indexed (samples held): the corpora whose samples can be shown, the smallest first."""
+    study.require("corpora", "samples", "hits")
+    return study.query(
+        """SELECT corpus, title, indexed FROM corpora WHERE list_contains(CAST($held AS VARCHAR[]), corpus)
+           ORDER BY indexed NULLS LAST, corpus""",
+        held=_list_searched(study, ("samples", "hits")),
+    )
+
+
+def count_hits(study: Study, concept: str, corpus: str) -> pd.DataFrame:
+    """modality, method, hits: the samples of a corpus that show a concept, by every text, image and joint method.
+
+    The image methods are the counted thresholds; each joint method is one text with one image method. A method without a
+    hit has a row with 0.
+    """
+    search = describe_search(study, corpus, "hits")
+    joint = [f"{text}+{image}" for text in search.text for image in search.image]
+    methods = [("text", name) for name in search.text] + [("image", name) for name in search.image]
+    counted = study.query(
+        """WITH image_methods AS (
+               SELECT unnest(CAST($image AS VARCHAR[])) AS method, unnest(CAST($stored AS VARCHAR[])) AS stored,
+                      unnest(CAST($thresholds AS FLOAT[])) AS threshold
+           ), found AS (
+               SELECT modality, method, sample_id, score FROM hits WHERE corpus = $corpus AND concept = $concept
+           ), by_text AS (
+               SELECT method, sample_id FROM found WHERE modality = 'text'
+           ), by_image AS (
+               SELECT image_methods.method, sample_id FROM found
+               JOIN image_methods ON found.method = stored AND score >= threshold WHERE modality = 'image'
+           )
+           SELECT 'text' AS modality, method, count(*) AS hits FROM by_text GROUP BY ALL
+           UNION ALL SELECT 'image', method, count(*) FROM by_image GROUP BY ALL
+           UNION ALL SELECT 'joint', by_text.method || '+' || by_image.method AS method, count(*)
+                     FROM by_text JOIN by_image USING (sample_id) GROUP BY ALL""",
+        corpus=corpus,
+        concept=concept,
+        image=list(search.image),
+        stored=[search.find_stored(method)[0] for method in search.image],
+        thresholds=[read_threshold(method) for method in search.image],
+    )
+    every = pd.DataFrame(methods + [("joint", name) for name in joint], columns=["modality", "method"])
+    every = every.merge(counted, on=["modality", "method"], how="left")
+    return every.assign(hits=every["hits"].fillna(0).astype("int64"))
+
+
+def find_hits(
+    study: Study,
+    concept: str,
+    corpus: str,
+    modality: str,
+    *,
+    text_method: str,
+    image_method: str | None,
+    offset: int = 0,
+    limit: int = PAGE,
+) -> pd.DataFrame:
+    """One page of the samples that show a concept, those of the highest image score first, then by sample_id.
+
+    sample_id, caption, image, offset, length, width, height, and why the sample counts: `text`, whether `text_method` found
+    the concept in the caption; `score`, the image's score for the concept (null below the lowest stored threshold, whatever
+    `image_method` asks for; None where the images were not searched). `modality` joint means both. Empty where no sample
+    is on that page; raises EmptySelection where the corpus was not searched by these methods.
+    """
+    search = describe_search(study, corpus, "samples", "hits")
+    search.check_text(text_method)
+    stored, threshold = search.find_stored(image_method)
+    found = study.query(
+        f"""WITH found AS (
+                SELECT sample_id, bool_or(modality = 'text') AS text, max(score) FILTER (modality = 'image') AS score
+                FROM hits WHERE corpus = $corpus AND concept = $concept AND method IN ($text_method, $stored)
+                GROUP BY sample_id
+            ), page AS (
+                SELECT found.*, CAST($threshold AS FLOAT) AS threshold FROM found WHERE {_HIT_KINDS[modality]}
+                ORDER BY score DESC NULLS LAST, sample_id LIMIT $limit OFFSET $skipped
+            )
+            SELECT sample_id, caption, image, "offset", length, width, height, text, score
+            FROM page JOIN samples USING (sample_id) WHERE samples.corpus = $corpus
+            ORDER BY score DESC NULLS LAST, sample_id""",
+        corpus=corpus,
+        concept=concept,
+        text_method=text_method,
+        stored=stored,
+        threshold=threshold,
+        limit=limit,
+        skipped=offset,
+    )
+    return found.astype(_INTEGERS)
+
+
+def list_sample_concepts(
+    study: Study, corpus: str, sample_ids: list[int], *, text_method: str, image_method: str | None
+) -> pd.DataFrame:
+    """sample_id, concept, text, score: all concepts of a few samples, of each the highest score first.
+
+    A concept is one by its `text` hit, or by a `score` that `image_method` counts. Hits lie sorted by concept, so this
+    looks at every hit of the corpus: 0.3 s for 20 million of them on two cores.
+    """
+    search = describe_search(study, corpus, "hits")
+    search.check_text(text_method)
+    stored, threshold = search.find_stored(image_method)
+    return study.query(
+        """SELECT sample_id, concept, bool_or(modality = 'text') AS text, max(score) FILTER (modality = 'image') AS score
+           FROM hits
+           WHERE corpus = $corpus AND method IN ($text_method, $stored) AND sample_id IN (SELECT unnest($sample_ids))
+           GROUP BY sample_id, concept HAVING text OR score >= CAST($threshold AS FLOAT)
+           ORDER BY sample_id, score DESC NULLS LAST, concept""",
+        corpus=corpus,
+        sample_ids=[int(sample_id) for sample_id in sample_ids],
+        text_method=text_method,
+        stored=stored,
+        threshold=threshold,
+    )
+
+
+def count_misaligned(study: Study, corpus: str, threshold: float, concept: str | None = None) -> pd.DataFrame:
+    """kind, samples: how many samples disagree in each way at an image threshold, in all or about one concept.
+
+    conflicting: caption and image have concepts, and none in common (DESIGN's "misaligned"); text-only: the image has
+    none; image-only: the caption has none. An image has the concepts that score at least `threshold`. A sample is about
+    `concept` where its caption or its image has it. Raises EmptySelection where the threshold is not between the lowest
+    and the highest that were counted.
+    """
+    sql = "SELECT kind, count(*) AS samples FROM disagreeing GROUP BY kind"
+    counted = _ask_misaligned(study, corpus, threshold, concept, sql)
+    every = pd.DataFrame({"kind": DISAGREEMENTS}).merge(counted, on="kind", how="left")
+    return every.assign(samples=every["samples"].fillna(0).astype("int64"))
+
+
+def find_misaligned(
+    study: Study,
+    corpus: str,
+    threshold: float,
+    kind: str,
+    *,
+    concept: str | None = None,
+    near_boundary: bool = False,
+    offset: int = 0,
+    limit: int = PAGE,
+) -> pd.DataFrame:
+    """One page of the samples whose caption and image disagree in one way (see `count_misaligned`).
+
+    sample_id, caption, image, offset, length, width, height, text_concepts, image_concepts and image_scores (those of at
+    least `threshold`, best first), best (the image's highest score of any concept), agreed (of its caption's concepts).
+    The highest `best` comes first, text-only samples go by sample_id; `near_boundary` puts first the samples that the
+    smallest change of the threshold would move: those with `best` or `agreed` nearest to it. Empty where no sample is on
+    that page.
+    """
+    best_first = "sample_id" if kind == "text-only" else "best DESC, sample_id"
+    nearest_first = "least(abs(best - threshold), abs(agreed - threshold)) NULLS LAST, sample_id"
+    order = nearest_first if near_boundary else best_first
+    study.require("samples")
+    found = _ask_misaligned(
+        study,
+        corpus,
+        threshold,
+        concept,
+        f"""SELECT sample_id, caption, image, "offset", length, width, height, text_concepts,
+                   image_concepts[:seen] AS image_concepts, image_scores[:seen] AS image_scores, best, agreed
+            FROM (SELECT * FROM disagreeing WHERE kind = $kind ORDER BY {order} LIMIT $limit OFFSET $skipped)
+            JOIN (SELECT * EXCLUDE (corpus) FROM samples WHERE corpus = $corpus) USING (sample_id) ORDER BY {order}""",
+        kind=kind,
+        limit=limit,
+        skipped=offset,
+    )
+    lists = {name: [list(values) for values in found[name]] for name in ("text_concepts", "image_concepts", "image_scores")}
+    return found.assign(**lists).astype(_INTEGERS)
+
+
+def _ask_misaligned(study: Study, corpus: str, threshold: float, concept: str | None, sql: str, **parameters) -> pd.DataFrame:
+    """The answer of a query over `disagreeing`: the rows of `misaligned` that disagree at a threshold, with `kind`."""
+    search = describe_search(study, corpus, "misaligned")
+    counted = search.list_thresholds(search.chosen["image"].partition("@")[0])
+    if not np.float32(counted[0]) <= np.float32(threshold) <= np.float32(counted[-1]):
+        raise EmptySelection(
+            f"The samples of '{corpus}' were compared at thresholds from {counted[0]:g} to {counted[-1]:g}, not {threshold:g}."
+        )
+    about = "TRUE" if concept is None else "list_contains(text_concepts || image_concepts[:seen], $concept)"
+    if concept is not None:
+        parameters["concept"] = concept
+    return study.query(
+        f"""WITH judged AS (
+                SELECT * EXCLUDE (corpus), CAST($threshold AS FLOAT) AS threshold,
+                       coalesce(best >= threshold, FALSE) AS shown, coalesce(agreed >= threshold, FALSE) AS aligned,
+                       len(list_filter(image_scores, lambda score: score >= CAST($threshold AS FLOAT))) AS seen
+                FROM misaligned WHERE corpus = $corpus
+            ), disagreeing AS (
+                SELECT *, CASE WHEN len(text_concepts) = 0 THEN 'image-only' WHEN shown THEN 'conflicting'
+                               ELSE 'text-only' END AS kind
+                FROM judged WHERE NOT aligned AND (shown OR len(text_concepts) > 0) AND {about}
+            ) {sql}""",
+        corpus=corpus,
+        threshold=threshold,
+        **parameters,
+    )
+
+
+def read_image_bytes(folder: Path, image: str | None, offset: int | None = None, length: int | None = None) -> bytes:
+    """The bytes of an image file: a plain file, or `length` bytes from `offset` on of a shard. One seek, one read.
+
+    `image` is relative to `folder` (the study's), or absolute. Raises ImageError, with the cause, where there is no image,
+    where it lies behind a URL, is missing, is larger than `IMAGE_BYTES`, or reaches beyond the end of its file.
+    """
+    if image is None or pd.isna(image) or not image:
+        raise ImageError("This sample has no image.")
+    if "://" in image:
+        raise ImageError(f"The image lies at {image}: only files are read, nothing is fetched.")
+    path = Path(folder, image)
+    offset, length = (None if number is None or pd.isna(number) else int(number) for number in (offset, length))
+    if (offset is None) != (length is None) or (offset is not None and min(offset, length - 1) < 0):
+        raise ImageError(f"No place in a file: {length} bytes from {offset} on in {image}.")
+    try:
+        if not path.is_file():
+            raise ImageError(f"The image file is missing: {image}. It was there when the corpus was indexed.")
+        size = path.stat().st_size
+        start, wanted = (0, size) if offset is None else (offset, length)
+        if start + wanted > size:
+            raise ImageError(f"The image ends at byte {start + wanted:,} of {image}, which has {size:,}.")
+        if wanted > IMAGE_BYTES:
+            raise ImageError(f"The image in {image} has {wanted:,} bytes; at most {IMAGE_BYTES:,} are read.")
+        with path.open("rb") as stream:
+            stream.seek(start)
+            return stream.read(wanted)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise ImageError(f"The image file cannot be read: {image} ({error}).") from error
+
+
+def make_thumbnail(content: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
+    """A JPEG of an image file, as the camera was held, in RGB on white, its longer side `side` pixels.
+
+    Small images are enlarged. Raises ImageError where the file is no image, is broken or cut short, or has more than
+    `IMAGE_PIXELS`, which is known before it is decoded.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+            width, height = image.size
+            if width * height > IMAGE_PIXELS:
+                raise ImageError(f"The image has {width:,} x {height:,} pixels; at most {IMAGE_PIXELS:,} are decoded.")
+            image.draft(None, (2 * side, 2 * side))  # a large JPEG is decoded at an eighth to a half of its size
+            small = _fit(_flatten(ImageOps.exif_transpose(image)), side)
+            stream = io.BytesIO()
+            small.save(stream, "JPEG", quality=JPEG_QUALITY)
+            return stream.getvalue()
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"The image has too many pixels: {error}") from error
+    except _BROKEN as error:
+        raise ImageError(f"The image cannot be decoded: {error}") from error
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    """The image as RGB; what is transparent is white, and 16 bits a pixel become 8 (Pillow would cut them off at 255)."""
+    if image.mode.startswith("I;16"):
+        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _fit(image: Image.Image, side: int) -> Image.Image:
+    scale = side / max(image.size)
+    size = tuple(max(round(length * scale), 1) for length in image.size)
+    return image.resize(size, Image.Resampling.BICUBIC if scale > 1 else Image.Resampling.LANCZOS, reducing_gap=2.0)
+
+
+class Thumbnails:
+    """Thumbnails of one size that have been made, the longest unused given up first; for many threads at once."""
+
+    def __init__(self, side: int = THUMBNAIL_SIDE, max_bytes: int = THUMBNAIL_BYTES):
+        self.side = side
+        self.max_bytes = max_bytes
+        self.held_bytes = 0
+        self._held: OrderedDict[tuple, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, study: Study, row) -> bytes:
+        """The thumbnail of a sample: a row of `find_hits` or `find_misaligned`, as `itertuples` gives it.
+
+        Raises ImageError where it has none that can be shown; that is found out anew each time.
+        """
+        key = (study.token, row.image, None if pd.isna(row.offset) else int(row.offset), self.side)
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+                return self._held[key]
+        thumbnail = make_thumbnail(read_image_bytes(study.folder, row.image, row.offset, row.length), self.side)
+        with self._lock:
+            if key not in self._held:  # another thread may have been as quick
+                self._held[key] = thumbnail
+                self.held_bytes += len(thumbnail)
+            while self.held_bytes > self.max_bytes:
+                self.held_bytes -= len(self._held.popitem(last=False)[1])
+        return thumbnail

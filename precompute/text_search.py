@@ -1,0 +1,222 @@
+"""Finds the concepts that captions name, by the three text methods.
+
+`lowercased`: the caption has all words of the concept. `lemmatized`: all its lemmas. `phrase`: its lemmas, adjacent and in
+order. What a word and a lemma are, `backend.words` says, for captions and concepts alike. A word that no caption has makes
+its concept zero; it never drops out of the search.
+Cost: 70,000 to 100,000 captions a second on one core of a server, with 4,000 concepts; most of it is `split_words`.
+"""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.words import lemma, split_words
+
+METHODS = ("lemmatized", "lowercased", "phrase")
+_BATCH_CAPTIONS = 1 << 13
+_BATCH_CHARACTERS = 1 << 20  # so that a batch of long captions takes no more memory than one of short ones
+_KEPT_WORDS = 1 << 20
+
+_Pairs = tuple[np.ndarray, np.ndarray]  # caption rows, concept numbers: int32 (hits,) each
+
+
+@dataclass(frozen=True, eq=False)
+class _Needs:
+    """Concepts that need equally many tokens: their numbers (concepts,) and the tokens of each (concepts, tokens)."""
+
+    concepts: np.ndarray
+    tokens: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """The concepts to search for, by number, and what each method needs to find in a caption.
+
+    `words` and `lemmas` number all that occur in any concept; `needed` holds, for each method, the concepts by how many of
+    those they need. `unsearchable` counts the concepts without a word ("!!!"): they never hit.
+    """
+
+    concepts: tuple[str, ...]
+    unsearchable: int
+    words: dict[str, int]
+    lemmas: dict[str, int]
+    needed: dict[str, tuple[_Needs, ...]]
+
+
+def compile_vocabulary(concepts: Sequence[str]) -> Vocabulary:
+    """A vocabulary of these concepts, numbered from 0 in the order given."""
+    words: dict[str, int] = {}
+    lemmas: dict[str, int] = {}
+    word_rows, lemma_rows = [], []
+    for concept in concepts:
+        spelled = split_words(concept)
+        word_rows.append([words.setdefault(word, len(words)) for word in spelled])
+        lemma_rows.append([lemmas.setdefault(lemma(word), len(lemmas)) for word in spelled])
+    return Vocabulary(
+        concepts=tuple(concepts),
+        unsearchable=sum(not row for row in word_rows),
+        words=words,
+        lemmas=lemmas,
+        needed={
+            "lemmatized": _group_needs([sorted(set(row)) for row in lemma_rows]),
+            "lowercased": _group_needs([sorted(set(row)) for row in word_rows]),
+            "phrase": _group_needs(lemma_rows),
+        },
+    )
+
+
+def search_captions(captions: Sequence[str], vocabulary: Vocabulary) -> dict[str, _Pairs]:
+    """For each method the hits: caption rows and concept numbers, both int32, sorted by both, each pair once."""
+    found: dict[str, list[_Pairs]] = {method: [] for method in METHODS}
+    known_words = _Words(vocabulary)
+    for start, stop in _split_batches(captions):
+        rows, words, lemmas = known_words.read(captions[start:stop])
+        pairs = {
+            "lemmatized": _find_all(rows, lemmas, stop - start, vocabulary.needed["lemmatized"]),
+            "lowercased": _find_all(rows, words, stop - start, vocabulary.needed["lowercased"]),
+            "phrase": _find_phrases(rows, lemmas, vocabulary.needed["phrase"]),
+        }
+        for method, (hit_rows, concepts) in pairs.items():
+            found[method].append(_sort_pairs(hit_rows + start, concepts, max(len(vocabulary.concepts), 1)))
+        if len(known_words) > _KEPT_WORDS:
+            known_words = _Words(vocabulary)
+    return {method: _join(pairs) for method, pairs in found.items()}
+
+
+class _Words(dict):
+    """Numbers the words of captions as they come: each is looked up in the vocabulary once.
+
+    `known` has, word by word, its number and its lemma's number in the vocabulary; -1 where no concept has it.
+    """
+
+    def __init__(self, vocabulary: Vocabulary):
+        super().__init__()
+        self.vocabulary = vocabulary
+        self.known = array("i")
+
+    def __missing__(self, word: str) -> int:
+        self.known.extend((self.vocabulary.words.get(word, -1), self.vocabulary.lemmas.get(lemma(word), -1)))
+        number = self[word] = len(self)
+        return number
+
+    def read(self, captions: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Every word of the captions, in order: its caption's row, its number and its lemma's; int32 (words,) each."""
+        number = self.__getitem__
+        numbers, ends = array("i"), array("i")
+        for caption in captions:
+            numbers.extend(map(number, split_words(caption)))
+            ends.append(len(numbers))
+        rows = np.repeat(np.arange(len(captions), dtype=np.int32), np.diff(ends, prepend=0))
+        known = np.array(self.known).reshape(-1, 2)[np.array(numbers)]
+        return rows, known[:, 0], known[:, 1]
+
+
+def _split_batches(captions: Sequence[str]) -> Iterator[tuple[int, int]]:
+    start = characters = 0
+    for row, caption in enumerate(captions):
+        characters += len(caption)
+        if row + 1 - start == _BATCH_CAPTIONS or characters >= _BATCH_CHARACTERS:
+            yield start, row + 1
+            start, characters = row + 1, 0
+    if start < len(captions):
+        yield start, len(captions)
+
+
+def _group_needs(rows: list[list[int]]) -> tuple[_Needs, ...]:
+    """The concepts by the number of their tokens; those without any are in no group."""
+    groups: dict[int, list[int]] = {}
+    for concept, row in enumerate(rows):
+        if row:
+            groups.setdefault(len(row), []).append(concept)
+    return tuple(
+        _Needs(np.array(concepts, np.int32), np.array([rows[concept] for concept in concepts], np.int32))
+        for _, concepts in sorted(groups.items())
+    )
+
+
+def _find_all(rows: np.ndarray, tokens: np.ndarray, size: int, needs: tuple[_Needs, ...]) -> _Pairs:
+    """The (row, concept) pairs where the row, out of `size`, has all tokens of the concept in any order.
+
+    Only rows that have the concept's rarest token are looked at.
+    """
+    known = tokens >= 0
+    keys = _sort_distinct(tokens[known] * np.int64(size) + rows[known])  # by token, then row
+    present = keys // size
+    found = []
+    for group in needs:
+        counts = _count(present, group.tokens)
+        by_rarity = np.take_along_axis(group.tokens, counts.argsort(axis=1, kind="stable"), axis=1)
+        lengths = counts.min(axis=1)
+        which = np.repeat(np.arange(len(lengths)), lengths)
+        candidates = keys[_expand(np.searchsorted(keys, by_rarity[:, 0].astype(np.int64) * size), lengths)] % size
+        for column in range(1, by_rarity.shape[1]):
+            if not len(which):
+                break
+            wanted = by_rarity[which, column].astype(np.int64) * size + candidates
+            there = keys[np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)] == wanted
+            which, candidates = which[there], candidates[there]
+        found.append((candidates, group.concepts[which]))
+    return _join(found)
+
+
+def _find_phrases(rows: np.ndarray, tokens: np.ndarray, needs: tuple[_Needs, ...]) -> _Pairs:
+    """The (row, concept) pairs where the row has the tokens of the concept next to each other and in order.
+
+    Only the places of the concept's rarest token are looked at. A pair may come more than once.
+    """
+    order = np.flatnonzero(tokens >= 0)
+    order = order[np.argsort(tokens[order], kind="stable")]
+    ordered = tokens[order]
+    found = []
+    for group in needs:
+        width = group.tokens.shape[1]
+        counts = _count(ordered, group.tokens)
+        slots = counts.argmin(axis=1)
+        lengths = counts.min(axis=1)
+        rarest = np.take_along_axis(group.tokens, slots[:, None], axis=1)[:, 0]
+        which = np.repeat(np.arange(len(lengths)), lengths)
+        begins = order[_expand(np.searchsorted(ordered, rarest), lengths)] - slots[which]
+        inside = (begins >= 0) & (begins + width <= len(tokens))
+        which, begins = which[inside], begins[inside]
+        same_row = rows[begins] == rows[begins + width - 1]
+        which, begins = which[same_row], begins[same_row]
+        for column in range(width):
+            there = tokens[begins + column] == group.tokens[which, column]
+            which, begins = which[there], begins[there]
+        found.append((rows[begins], group.concepts[which]))
+    return _join(found)
+
+
+def _count(ordered: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    """How often each of these tokens stands in an ordered array."""
+    return np.searchsorted(ordered, tokens, "right") - np.searchsorted(ordered, tokens)
+
+
+def _sort_distinct(keys: np.ndarray) -> np.ndarray:
+    ordered = np.sort(keys)
+    return ordered[np.diff(ordered, prepend=-1) > 0]
+
+
+def _expand(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The whole numbers of ranges, one range after the other.
+
+    >>> _expand(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    ends = lengths.cumsum()
+    total = ends[-1] if len(ends) else 0
+    return np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
+
+
+def _join(found: list[_Pairs]) -> _Pairs:
+    nothing = np.empty(0, np.int32)
+    rows, concepts = (np.concatenate([nothing, *(pair[side] for pair in found)]) for side in (0, 1))
+    return rows, concepts
+
+
+def _sort_pairs(rows: np.ndarray, concepts: np.ndarray, count: int) -> _Pairs:
+    """The distinct pairs in order, int32; `count` is more than the highest concept number."""
+    rows, concepts = np.divmod(_sort_distinct(rows * np.int64(count) + concepts), count)
+    return rows.astype(np.int32), concepts.astype(np.int32)

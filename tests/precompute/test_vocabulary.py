@@ -1,0 +1,92 @@
+"""A file of class names becomes labels, and labels become rows of `concepts`."""
+
+import pytest
+
+from backend.errors import SourceError, TailscopeError
+from backend.schema import TABLES, content_faults
+from precompute.vocabulary import make_concepts, read_class_names
+
+
+def labels(tmp_path, content: str | bytes) -> list[str]:
+    path = tmp_path / "names.txt"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_class_names(path)
+
+
+def test_labels_keep_their_order_and_spelling(tmp_path):
+    assert labels(tmp_path, "Zib\nAcadian_Flycatcher\ncolt's foot\n") == ["Zib", "Acadian_Flycatcher", "colt's foot"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["a\nb", "a\nb\n\n \n", "a\r\nb\r\n", " a\t\n  b \n", "\ufeffa\nb\n"],
+    ids=["no last line end", "blank lines at the end", "Windows", "white space", "byte order mark"],
+)
+def test_how_the_file_was_saved_makes_no_difference(tmp_path, content):
+    assert labels(tmp_path, content) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a\n\nb\n", r"names\.txt, line 2: '' names no concept"),
+        ("\na\n", r"names\.txt, line 1: '' names no concept"),
+        ("a\n_\n", r"names\.txt, line 2: '_' names no concept"),
+        ("a\nb\n a\n", r"names\.txt, line 3: 'a' stands in line 1 already"),
+        ("", r"names\.txt is empty. Expected: one label a line"),
+        ("\n \n", r"names\.txt is empty"),
+        (b"caf\xe9\n", r"names\.txt is no file of class names \(.*Expected: UTF-8 text, one label a line"),
+    ],
+)
+def test_fault_is_named_with_its_line(tmp_path, content, message):
+    with pytest.raises(SourceError, match=message):
+        labels(tmp_path, content)
+
+
+def test_absent_file_is_named(tmp_path):
+    with pytest.raises(SourceError, match=r"absent\.txt is no file of class names"):
+        read_class_names(tmp_path / "absent.txt")
+
+
+def test_labels_of_one_concept_are_two_labels(tmp_path):
+    assert labels(tmp_path, "Rose\nrose\n") == ["Rose", "rose"]
+
+
+def test_label_has_its_concept_and_its_words():
+    table = make_concepts("garden", "classification", ["Crested_Dalus", "colt's foot", "!!!"])
+    assert table.to_pylist() == [
+        {"task": "garden", "kind": "classification", "label": "!!!", "concept": "!!!", "words": []},
+        {
+            "task": "garden",
+            "kind": "classification",
+            "label": "Crested_Dalus",
+            "concept": "crested dalus",
+            "words": ["crested", "dalu"],
+        },
+        {
+            "task": "garden",
+            "kind": "classification",
+            "label": "colt's foot",
+            "concept": "colt's foot",
+            "words": ["colt", "foot"],
+        },
+    ]
+    assert table.schema.equals(TABLES["concepts"].schema)
+    assert content_faults("concepts", table) == []
+
+
+def test_task_without_labels_has_no_rows():
+    assert make_concepts("garden", "classification", []).num_rows == 0
+
+
+def test_kind_that_does_not_exist_is_refused():
+    with pytest.raises(TailscopeError, match="No kind 'labelling' of task. There are classification, retrieval, generation"):
+        make_concepts("garden", "labelling", ["rose"])
+
+
+def test_concepts_and_words_are_those_that_the_import_makes(small_study):
+    rows = small_study.query("SELECT DISTINCT label, concept, words FROM concepts WHERE label <> 'plane' ORDER BY label")
+    made = make_concepts("all", "classification", rows["label"].tolist())
+    assert made.num_rows > 0
+    assert made["concept"].to_pylist() == rows["concept"].tolist()
+    assert made["words"].to_pylist() == [list(words) for words in rows["words"]]

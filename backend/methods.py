@@ -19,7 +19,9 @@ _TEXT = {
 _TAGGERS = {
     "rampp": "RAM++, an open-vocabulary image tagger,",
     "openclip": "an OpenCLIP model used as a tagger",
+    "given": "the file of hits that the corpus was indexed with",
 }
+_IMAGE = {"annotated": "An image counts when the file of hits that the corpus was indexed with names the concept for it."}
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ def describe_method(name: str) -> Method:
             "image",
             f"An image counts when {_TAGGERS.get(tagger, tagger)} gives the concept a score of at least {threshold}.",
         )
+    if name in _IMAGE:
+        return Method(name, "image", _IMAGE[name])
     if name in _TEXT:
         return Method(name, "text", _TEXT[name])
     return Method(name, "text", f"Counted by the study's own method “{name}”.")

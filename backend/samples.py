@@ -22,12 +22,12 @@ DISAGREEMENTS = ("conflicting", "text-only", "image-only")
 PAGE = 24  # samples on a page
 IMAGE_BYTES = 64 * 2**20  # the largest image file that is read
 IMAGE_PIXELS = 40 * 10**6  # the largest image that is decoded: 120 MB as RGB
+IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # decoders of plain pixels; Pillow's others may start programs
 THUMBNAIL_SIDE = 192
 JPEG_QUALITY = 85
 THUMBNAIL_BYTES = 64 * 2**20  # of all thumbnails that are kept: some 10,000 of 192 pixels
 
 _HIT_KINDS = {"text": "text", "image": "score >= threshold", "joint": "text AND score >= threshold"}
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # decoders of plain pixels; Pillow's others may start programs
 _INTEGERS = {"sample_id": "int64", "offset": "Int64", "length": "Int64", "width": "Int32", "height": "Int32"}
 # What Pillow raises on broken files: the first three were seen on 16,000 of them, Image.open expects the others too.
 _BROKEN = (OSError, SyntaxError, struct.error, ValueError, IndexError, TypeError)
@@ -40,7 +40,7 @@ class Search:
     corpus: str
     text: tuple[str, ...]
     image: tuple[str, ...]
-    chosen: dict[str, str]
+    chosen: dict[str, str | None]  # text, image, joint; None where the images were not searched
 
     def check_text(self, method: str) -> None:
         """Raises EmptySelection where the captions were not searched by this method."""
@@ -80,6 +80,11 @@ def read_threshold(method: str) -> float:
         return float(threshold) if mark else 1.0
     except ValueError as error:
         raise EmptySelection(f"'{method}' names no threshold: a number stands after the @, as in openclip@0.25.") from error
+
+
+def as_stored(threshold: float) -> float:
+    """A threshold as scores are stored and compared: the nearest float32."""
+    return float(np.float32(threshold))
 
 
 def describe_search(study: Study, corpus: str, *tables: str) -> Search:
@@ -230,6 +235,14 @@ def count_misaligned(study: Study, corpus: str, threshold: float, concept: str |
     return every.assign(samples=every["samples"].fillna(0).astype("int64"))
 
 
+def sweep_misaligned(study: Study, corpus: str, concept: str | None = None) -> pd.DataFrame:
+    """threshold, kind, samples: `count_misaligned` at every counted threshold, the lowest first."""
+    search = describe_search(study, corpus, "misaligned")
+    counted = search.list_thresholds(search.chosen["image"].partition("@")[0])
+    frames = [count_misaligned(study, corpus, threshold, concept).assign(threshold=threshold) for threshold in counted]
+    return pd.concat(frames, ignore_index=True)[["threshold", "kind", "samples"]]
+
+
 def find_misaligned(
     study: Study,
     corpus: str,
@@ -329,21 +342,28 @@ def read_image_bytes(folder: Path, image: str | None, offset: int | None = None,
 
 
 def make_thumbnail(content: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
-    """A JPEG of an image file, as the camera was held, in RGB on white, its longer side `side` pixels.
+    """A JPEG of an image file, its longer side `side` pixels; small images are enlarged. Raises what `decode_image` raises."""
+    small = _fit(decode_image(content, 2 * side), side)
+    stream = io.BytesIO()
+    small.save(stream, "JPEG", quality=JPEG_QUALITY)
+    return stream.getvalue()
 
-    Small images are enlarged. Raises ImageError where the file is no image, is broken or cut short, or has more than
-    `IMAGE_PIXELS`, which is known before it is decoded.
+
+def decode_image(content: bytes, side: int | None = None) -> Image.Image:
+    """The picture of an image file, as the camera was held, in RGB on white.
+
+    `side`: pixels that are enough for the caller; a large JPEG is then decoded at an eighth to a half of its size. Raises
+    ImageError where the file is no image, is broken or cut short, or has more than `IMAGE_PIXELS`, which is known before it
+    is decoded.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+        with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
             width, height = image.size
             if width * height > IMAGE_PIXELS:
                 raise ImageError(f"The image has {width:,} x {height:,} pixels; at most {IMAGE_PIXELS:,} are decoded.")
-            image.draft(None, (2 * side, 2 * side))  # a large JPEG is decoded at an eighth to a half of its size
-            small = _fit(_flatten(ImageOps.exif_transpose(image)), side)
-            stream = io.BytesIO()
-            small.save(stream, "JPEG", quality=JPEG_QUALITY)
-            return stream.getvalue()
+            if side:
+                image.draft(None, (side, side))
+            return _flatten(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError as error:
         raise ImageError(f"The image has too many pixels: {error}") from error
     except _BROKEN as error:

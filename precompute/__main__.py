@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +22,22 @@ console = Console(stderr=True)
 @app.callback()
 def precompute() -> None:
     """Makes the tables that the app reads."""
+
+
+@contextmanager
+def _show_progress() -> Iterator[Callable[[str, float], None]]:
+    """A bar for each stage that a step tells of."""
+    with Progress(TextColumn("{task.description:28}"), BarColumn(), TimeElapsedColumn(), console=console) as progress:
+        bars: dict[str, int] = {}
+
+        def say(stage: str, done: float) -> None:
+            if stage not in bars:
+                for bar in bars.values():
+                    progress.update(bar, completed=1.0)
+                bars[stage] = progress.add_task(stage, total=1.0)
+            progress.update(bars[stage], completed=done)
+
+        yield say
 
 
 @app.command()
@@ -41,16 +59,7 @@ def published(
     path = locate_source(source)
     out = out or DEFAULT_OUT
     console.print(f"Release: {path}", markup=False, highlight=False, soft_wrap=True)
-    with Progress(TextColumn("{task.description:28}"), BarColumn(), TimeElapsedColumn(), console=console) as progress:
-        bars: dict[str, int] = {}
-
-        def say(stage: str, done: float) -> None:
-            if stage not in bars:
-                for bar in bars.values():
-                    progress.update(bar, completed=1.0)
-                bars[stage] = progress.add_task(stage, total=1.0)
-            progress.update(bars[stage], completed=done)
-
+    with _show_progress() as say:
         manifest = build_published(path, out, say, force=force)
     if manifest is None:
         print(f"{out} is already built from {path.name}; nothing to do (--force builds it again).")
@@ -68,6 +77,192 @@ def _report(manifest: dict, out: Path, seconds: float) -> None:
     for unit, entry in manifest["counts"]["published"].items():
         print(describe_entry(unit, entry))
     print(f"{out} is complete after {seconds:.1f} s.")
+
+
+@app.command()
+def concepts(
+    study: Annotated[Path, typer.Option(help="The study's folder; a new one begins a study.")],
+    task: Annotated[list[str], typer.Option(help="NAME=CLASSNAMES.txt: a task and its labels, one a line. May be repeated.")],
+    title: Annotated[str | None, typer.Option(help="A new study's title; default: the folder's name.")] = None,
+) -> None:
+    """Begins a study with the concepts to search for, or adds tasks to one.
+
+    Example: python -m precompute concepts --study data/mine --task pets=pets.txt --title "My corpora"
+    """
+    from backend.study import Study
+    from precompute.vocabulary import add_tasks
+
+    files = {name: Path(path) for name, path in _split_named(task, "--task NAME=CLASSNAMES.txt").items()}
+    added = add_tasks(study, files, title)
+    for name, labels in added.items():
+        print(f"  {name}: {labels:,} labels")
+    if not added:
+        print(f"{study} has these tasks already; nothing to do.")
+        return
+    if indexed := sorted(Study(study).manifest.get("search", {})):
+        print(f"Not counted in {', '.join(indexed)} yet: index them again, with --force.")
+    print(f"{study} is complete.")
+
+
+@app.command()
+def index(
+    study: Annotated[Path, typer.Option(help="The study's folder; it has concepts already.")],
+    corpus: Annotated[str, typer.Option(help="The corpus's short name.")],
+    shards: Annotated[
+        list[str],
+        typer.Option(
+            help="Files or a quoted pattern: webdataset .tar, captions as .csv, .tsv, .txt or COCO .json. May be repeated."
+        ),
+    ],
+    title: Annotated[str | None, typer.Option(help="The corpus's name for people; default: the short one.")] = None,
+    images: Annotated[Path | None, typer.Option(help="The folder of photos that a table of captions names.")] = None,
+    tagger: Annotated[
+        str | None, typer.Option(help="A CLIP that looks for the concepts in images: ARCH:TAG, ARCH:FILE or a model's folder.")
+    ] = None,
+    prompts: Annotated[str, typer.Option(help="How the tagger is asked: class, simple or ensemble.")] = "ensemble",
+    allow_download: Annotated[bool, typer.Option("--allow-download", help="Fetch weights that are not here.")] = False,
+    image_hits: Annotated[
+        Path | None,
+        typer.Option(help="Concepts of photos found elsewhere: .csv or .parquet (image, label, score), or COCO instances."),
+    ] = None,
+    thresholds: Annotated[
+        str | None, typer.Option(help="Least scores to count from; default for a tagger: 0.20,0.21,...,0.30.")
+    ] = None,
+    chosen: Annotated[
+        float | None, typer.Option(help="The threshold that stands for the others; default: their middle.")
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Shards that are searched at the same time.")] = 1,
+    force: Annotated[bool, typer.Option("--force", help="Index a corpus again that the study has already.")] = False,
+) -> None:
+    """Adds a corpus to a study: its samples, and the concepts that its captions and images show.
+
+    Without --tagger and --image-hits only captions are searched. A run that was killed goes on where it was.
+
+    Example: python -m precompute index --study data/mine --corpus web --shards 'shards/*.tar' --tagger ViT-B-32:openai
+    """
+    from precompute.index import index_study
+
+    start = time.monotonic()
+    try:
+        numbers = [float(text) for text in thresholds.split(",")] if thresholds is not None else None
+    except ValueError as error:
+        raise TailscopeError(f"'{thresholds}' are no thresholds. Expected numbers: --thresholds 0.20,0.25,0.30") from error
+    with _show_progress() as say:
+        manifest = index_study(
+            study,
+            corpus,
+            shards,
+            title=title,
+            images=images,
+            tagger=tagger,
+            prompts=prompts,
+            allow_download=allow_download,
+            image_hits=image_hits,
+            thresholds=numbers,
+            chosen=chosen,
+            processes=processes,
+            force=force,
+            say=say,
+        )
+    for name in ("samples", "hits", "misaligned"):
+        if held := manifest["tables"].get(name, {}).get("files", {}).get(corpus):
+            print(f"  {name:12} {held['rows']:>9,} rows")
+    for unit, entry in manifest["counts"]["index"][corpus].items():
+        print(describe_entry(unit, entry))
+    print(f"{study} is complete after {time.monotonic() - start:.1f} s.")
+
+
+@app.command()
+def evaluate(
+    study: Annotated[Path, typer.Option(help="The study's folder.")],
+    model: Annotated[str, typer.Option(help="A CLIP: ARCH:TAG, ARCH:FILE or a model's folder in open_clip's format.")],
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=FOLDER: a folder for each class, or shards (.tar) beside classnames.txt. May be repeated."),
+    ] = None,
+    retrieval: Annotated[
+        list[str] | None, typer.Option(help="NAME=PATTERN: held-out pairs, in shards as `index` reads them. May be repeated.")
+    ] = None,
+    prompts: Annotated[
+        str, typer.Option(help="How classes are named to the model, separated by commas.")
+    ] = "class,simple,ensemble",
+    name: Annotated[
+        str | None, typer.Option(help="The model's name: ARCHITECTURE/PRETRAINING; default: as it is loaded.")
+    ] = None,
+    corpus: Annotated[str | None, typer.Option(help="The corpus of the study that the model was trained on.")] = None,
+    allow_download: Annotated[bool, typer.Option("--allow-download", help="Fetch weights that are not here.")] = False,
+) -> None:
+    """Scores a model on every concept of tasks, and draws the study's scaling lines anew.
+
+    A model's earlier scores on the same tasks are replaced. A run that was killed finds its encoded images again.
+
+    Example: python -m precompute evaluate --study data/mine --model ViT-B-32:openai --task pets=images/pets
+    """
+    from precompute.evaluate.scores import evaluate_model
+
+    start = time.monotonic()
+    tasks = {task: Path(folder) for task, folder in _split_named(task, "--task NAME=FOLDER").items()}
+    patterns = {task: [pattern] for task, pattern in _split_named(retrieval, "--retrieval NAME=PATTERN").items()}
+    with _show_progress() as say:
+        report = evaluate_model(
+            study,
+            model,
+            tasks,
+            patterns,
+            say,
+            prompts=[strategy.strip() for strategy in prompts.split(",")],
+            name=name,
+            corpus=corpus,
+            allow_download=allow_download,
+        )
+    for one in report.scores:
+        print(f"  {one.task}, {one.setting}: {one.overall:.2f}%, {one.source}")
+    print(f"{study} has the scores of {report.model} after {time.monotonic() - start:.1f} s.")
+    for unit, ledger in report.ledgers.items():
+        print(describe_entry(unit, ledger.entry()))
+
+
+@app.command()
+def tail(
+    study: Annotated[Path, typer.Option(help="The study's folder; models were evaluated on the task already.")],
+    task: Annotated[str, typer.Option(help="NAME=FOLDER: a task that models were evaluated on, and its images.")],
+    corpus: Annotated[str, typer.Option(help="The corpus whose counts say which classes are rare.")],
+    classes: Annotated[int, typer.Option(min=2, help="How many classes the tail has.")] = 290,
+    method: Annotated[str, typer.Option(help="The method of the counts.")] = "lemmatized",
+    prompts: Annotated[str, typer.Option(help="How classes are named to the model: class, simple or ensemble.")] = "ensemble",
+    title: Annotated[str | None, typer.Option(help="The benchmark's name for people.")] = None,
+    split: Annotated[float, typer.Option(help="Percent on the whole task where the line of the models breaks.")] = 50,
+) -> None:
+    """Makes a benchmark of a task's least frequent classes, and scores on it every model that was evaluated on the task.
+
+    Example: python -m precompute tail --study data/mine --task pets=images/pets --corpus web --classes 10
+    """
+    from precompute.tail import build_tail
+
+    start = time.monotonic()
+    ((name, folder),) = _split_named([task], "--task NAME=FOLDER").items()
+    with _show_progress() as say:
+        report = build_tail(
+            study, name, Path(folder), corpus, classes, say, method=method, setting=prompts, title=title, split=split
+        )
+    for row in report.classes.head(5).itertuples(index=False):
+        print(f"  {row.label}: {row.count:,} in {corpus}")
+    for model, percent in report.overall.items():
+        print(f"  {model}: {percent:.2f}%")
+    print(f"{study} has a tail of {classes} classes after {time.monotonic() - start:.1f} s.")
+    for unit, ledger in report.ledgers.items():
+        print(describe_entry(unit, ledger.entry()))
+
+
+def _split_named(texts: list[str] | None, expected: str) -> dict[str, str]:
+    """NAME=VALUE options by their names. Raises TailscopeError for one of another form, or a name that comes twice."""
+    named: dict[str, str] = {}
+    for text in texts or []:
+        name, _, value = text.partition("=")
+        if not (name and value) or name in named:
+            raise TailscopeError(f"'{text}' {'names a task again' if name in named else 'is no task'}. Expected: {expected}")
+        named[name] = value
+    return named
 
 
 @app.command()

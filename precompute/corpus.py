@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from PIL import ContainerIO, Image
 
 from backend.errors import SourceError
+from backend.samples import IMAGE_FORMATS
 from backend.schema import TABLES
 from precompute.ledger import Ledger
 
@@ -33,7 +34,6 @@ MAX_CAPTION = 1 << 16  # bytes; the longest captions of web corpora have a few t
 MAX_HEADER = 1 << 20  # bytes that a tar header may ask for: long names have a few hundred
 KINDS = {".tar": "tar", ".csv": "table", ".tsv": "table", ".txt": "table", ".json": "coco"}
 IMAGE_ENDINGS = frozenset(("jpg", "jpeg", "png", "webp"))
-IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # Pillow's plain pixels; a .jpg of the web may hold any of them
 SCHEMA = pa.schema([field for field in TABLES["samples"].schema if field.name != "corpus"])
 HITS_SCHEMA = pa.schema([("image", pa.string()), ("label", pa.string()), ("score", pa.float32())])
 

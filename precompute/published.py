@@ -5,30 +5,30 @@ Cost: see benchmarks/README.md.
 The command: python -m precompute published [--source DIR|FILE.tar.gz|URL] [--out DIR]
 """
 
-import fcntl
-import hashlib
 import json
-import os
-import platform
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
 from backend.errors import SourceError, TailscopeError
-from backend.schema import MANIFEST, SCHEMA_VERSION, TABLES, write_manifest, write_table
+from backend.schema import MANIFEST, SCHEMA_VERSION, write_manifest, write_table
 from backend.study import ROOT, STUDIES, Study
 from backend.words import lemmas
 from precompute import release as paper
 from precompute.fits import build_scaling
 from precompute.release import Release, concept_of, kind_of
 from precompute.source import describe_source, download, read_members
+from precompute.study_writer import (
+    Say,
+    built_with,
+    code_sha256,
+    hold_alone,
+    move_into_place,
+    start_part,
+    tell_time,
+    to_arrow,
+)
 
 DEFAULT_OUT = STUDIES / "published"
 DOWNLOADS = STUDIES / "downloads"
@@ -43,9 +43,8 @@ CODE = (  # what makes the tables
     "precompute/published.py",
     "precompute/release.py",
     "precompute/source.py",
+    "precompute/study_writer.py",
 )
-
-Say = Callable[[str, float], None]  # a stage's name, and the fraction of it that is done
 
 
 def find_copy(places: tuple[Path, ...] = COPY_PLACES) -> Path | None:
@@ -74,31 +73,31 @@ def build_published(source: Path, out: Path, say: Say, *, force: bool = False) -
 
     Everything is written into a folder beside `out` and moved there at the end, so that `out` is always complete
     or absent; a killed import leaves `out` as it was and starts again. `force` replaces a study of the paper's
-    results, and nothing else: raises TailscopeError where `out` holds anything but that.
+    results, and nothing else: raises TailscopeError where `out` holds anything but that. What other steps have added to
+    the study is never replaced.
     """
     out = out.resolve()
     described = describe_source(source)
     if force:
-        _held_manifest(out)
+        if added := _list_added(_held_manifest(out)):
+            raise TailscopeError(f"{out} holds more than the import: {', '.join(added)}. Delete it, or name another folder.")
     elif _is_current(out, described):
         return None
     release = read_release(source, say)
-    with _only_import(out.parent):
+    with hold_alone(out):
         return _write_study(release, described, out, say)
 
 
 def _write_study(release: Release, described: dict, out: Path, say: Say) -> dict:
-    part = out.with_name(f".{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
+    part = start_part(out)
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "study": out.name,
         "title": "The paper's results",
         "description": "Counts, accuracies and misalignment that the authors of the paper released.",
         "source": f"{paper.PAPER}; {paper.REPOSITORY}",
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "built_with": _built_with(),
+        "created": tell_time(),
+        "built_with": built_with(CODE),
         "arguments": {"published": {"source": described}},
         "counts": {"published": {"files": release.files.entry(), "values": release.values.entry()}},
         "files": dict(release.imported),
@@ -118,9 +117,9 @@ def _write_study(release: Release, described: dict, out: Path, say: Say) -> dict
         manifest["tables"][name] = write_table(part, name, table)
     fits = build_scaling(Study(part, manifest), lambda done: say("fitting scaling lines", done))
     if not fits.empty:
-        manifest["tables"]["scaling"] = write_table(part, "scaling", _to_arrow("scaling", fits))
+        manifest["tables"]["scaling"] = write_table(part, "scaling", to_arrow("scaling", fits))
     write_manifest(part, manifest)
-    _move_into_place(part, out)
+    move_into_place(part, out)
     return manifest
 
 
@@ -169,12 +168,7 @@ def build_tables(release: Release) -> dict[str, pa.Table]:
         "alignment": _build_alignment(release),
         "tail": tail.merge(named, on=["task", "label"]).sort_values(["model", "setting", "label"]),
     }
-    return {name: _to_arrow(name, frame) for name, frame in tables.items() if len(frame)}
-
-
-def _to_arrow(name: str, frame: pd.DataFrame) -> pa.Table:
-    schema = TABLES[name].schema
-    return pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+    return {name: to_arrow(name, frame) for name, frame in tables.items() if len(frame)}
 
 
 def _build_concepts(counts: pd.DataFrame, scores: pd.DataFrame, tail: pd.DataFrame) -> pd.DataFrame:
@@ -220,22 +214,6 @@ def _build_alignment(release: Release) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["corpus", "method", "misaligned", "degree", "degree_extracted"])
 
 
-def _built_with() -> dict:
-    try:
-        git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, timeout=10, check=True)
-        revision = git.stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        revision = None  # a copy of the project without its history
-    libraries = ("duckdb", "numpy", "pandas", "pyarrow", "scipy", "spacy", "spacy-lookups-data")
-    built_with = {"revision": revision, "code": _code_sha256(), "python": platform.python_version()}
-    return built_with | {name: version(name) for name in libraries}
-
-
-def _code_sha256() -> str:
-    """One checksum of the code that makes the tables: other code, other tables."""
-    return hashlib.sha256(b"".join((ROOT / path).read_bytes() for path in CODE)).hexdigest()
-
-
 def _held_manifest(out: Path) -> dict | None:
     """The manifest of the paper's study that lies at `out`, None where nothing does; else raises TailscopeError."""
     if not out.exists():
@@ -258,6 +236,11 @@ def _held_manifest(out: Path) -> dict | None:
     raise TailscopeError(f"{out} holds another study ('{title}'). Name another folder with --out.")
 
 
+def _list_added(manifest: dict | None) -> list[str]:
+    """The other steps that have added to the study."""
+    return sorted(set(manifest["arguments"]) - {"published"}) if manifest else []
+
+
 def _is_current(out: Path, described: dict) -> bool:
     """Whether `out` already holds this study, by this code; raises TailscopeError where it holds another."""
     manifest = _held_manifest(out)
@@ -268,29 +251,7 @@ def _is_current(out: Path, described: dict) -> bool:
         raise TailscopeError(
             f"{out} was built from another source ({held['name']}). Replace it with --force, or name another folder with --out."
         )
-    same_code = manifest.get("built_with", {}).get("code") == _code_sha256()
+    if _list_added(manifest):
+        return True
+    same_code = manifest.get("built_with", {}).get("code") == code_sha256(CODE)
     return same_code and described["form"] != "folder"  # a folder has no checksum: build again
-
-
-@contextmanager
-def _only_import(folder: Path) -> Iterator[None]:
-    """Holds a lock on the folder of studies, so that two imports never write there at once."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise TailscopeError(f"Another import writes into {folder}. Wait for its end and run again.") from error
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _move_into_place(part: Path, out: Path) -> None:
-    old = out.with_name(f".{out.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.replace(old)
-    part.replace(out)
-    shutil.rmtree(old, ignore_errors=True)

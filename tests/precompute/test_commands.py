@@ -10,6 +10,7 @@ import pytest
 from backend.study import ROOT
 from precompute import __main__ as commands
 from precompute import published
+from tests.precompute.colour_shards import picture, write_shard
 from tests.release_archive import HOSTILE, write_archive
 
 
@@ -137,3 +138,65 @@ def test_check_of_no_study_says_what_is_missing(run, tmp_path):
         f"manifest.json: missing in {tmp_path}, so no step has finished here",
         f"{tmp_path}: 1 fault",
     ]
+
+
+# A study of one's own
+
+
+@pytest.fixture
+def begun(run, tmp_path):
+    """A study of two concepts, and a shard of two samples beside it."""
+    (tmp_path / "names.txt").write_text("Rose\nfern\n")
+    write_shard(tmp_path / "a.tar", [("a rose", picture(128, 0, 0)), ("", picture(0, 0, 0))])
+    code, out, _ = run("concepts", "--study", tmp_path / "mine", "--task", f"plants={tmp_path}/names.txt", "--title", "Mine")
+    assert (code, out) == (0, f"  plants: 2 labels\n{tmp_path}/mine is complete.\n")
+    return tmp_path / "mine"
+
+
+def test_tasks_that_are_there_are_nothing_to_do(run, begun):
+    code, out, _ = run("concepts", "--study", begun, "--task", f"plants={begun.parent}/names.txt")
+    assert (code, out) == (0, f"{begun} has these tasks already; nothing to do.\n")
+
+
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        (["plants"], "'plants' is no task. Expected: --task NAME=CLASSNAMES.txt"),
+        (["=names.txt"], "'=names.txt' is no task. Expected: --task NAME=CLASSNAMES.txt"),
+        (["a=names.txt", "a=other.txt"], "'a=other.txt' names a task again. Expected: --task NAME=CLASSNAMES.txt"),
+    ],
+)
+def test_task_that_is_none_is_one_error(run, tmp_path, tasks, message):
+    code, _, err = run("concepts", "--study", tmp_path / "mine", *(word for task in tasks for word in ("--task", task)))
+    assert (code, err) == (1, f"Error: {message}\n")
+
+
+def test_index_ends_with_its_books_and_later_tasks_are_not_counted_in_it(run, begun):
+    code, out, _ = run("index", "--study", begun, "--corpus", "web", "--shards", begun.parent / "*.tar")
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[:-1] == [
+        "  samples              1 rows",
+        "  hits                 3 rows",
+        "samples: read 2 = written 1 + dropped 1 (no caption: 1)",
+        "concepts: read 2 = written 2 + dropped 0",
+    ]
+    assert re.fullmatch(rf"{begun} is complete after \d+\.\d s\.", lines[-1])
+    assert run("check", "--study", begun)[0] == 0
+    _, out, _ = run("concepts", "--study", begun, "--task", f"more={begun.parent}/names.txt")
+    assert "Not counted in web yet: index them again, with --force.\n" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--shards", "absent.tar"], "'absent.tar' matches no file."),
+        (["--shards", "a.tar", "--tagger", "x", "--thresholds", "high"], "'high' are no thresholds. Expected numbers"),
+        (["--shards", "a.tar", "--image-hits", "absent.csv"], "No file of image hits at absent.csv."),
+    ],
+)
+def test_index_of_what_is_not_there_is_one_error(run, begun, monkeypatch, arguments, message):
+    monkeypatch.chdir(begun.parent)
+    code, out, err = run("index", "--study", begun, "--corpus", "web", *arguments)
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1].startswith(f"Error: {message}")

@@ -10,6 +10,7 @@ from backend.schema import TABLES, file_sha256, study_faults, write_manifest
 from backend.study import NOT_RELEASED, Study
 from precompute import published
 from precompute.published import build_published, find_copy, locate_source
+from precompute.study_writer import code_sha256
 from tests.release_archive import HOSTILE, release_files, write_archive, write_folder
 
 
@@ -187,9 +188,9 @@ def test_forced_run_builds_the_same_bytes_again(out, small_archive):
 
 
 def test_changed_code_builds_again(out, small_archive, monkeypatch):
-    monkeypatch.setattr(published, "_code_sha256", lambda: "other code")
+    monkeypatch.setattr(published, "CODE", published.CODE[1:])
     manifest = build_published(small_archive, out, silent)
-    assert manifest["built_with"]["code"] == "other code"
+    assert manifest["built_with"]["code"] == code_sha256(published.CODE)
 
 
 def test_other_source_is_refused_without_force(out, tmp_path):
@@ -202,6 +203,18 @@ def test_other_source_is_refused_without_force(out, tmp_path):
     )
     assert checksums(out) == before
     assert build_published(other, out, silent, force=True)["arguments"]["published"]["source"]["name"] == "other.tar.gz"
+
+
+def test_what_another_step_added_is_never_replaced(out, small_archive, monkeypatch):
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    manifest["arguments"]["index"] = {"mine": {}}
+    write_manifest(out, manifest)
+    before = checksums(out)
+    monkeypatch.setattr(published, "CODE", published.CODE[1:])
+    assert build_published(small_archive, out, silent) is None
+    with pytest.raises(TailscopeError, match="study holds more than the import: index. Delete it, or name another"):
+        build_published(small_archive, out, silent, force=True)
+    assert checksums(out) == before
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -278,7 +291,7 @@ def test_second_import_at_the_same_time_is_refused(tmp_path, small_archive, monk
 
     def write_meanwhile(folder, name, table):
         if name == "tail":
-            with pytest.raises(TailscopeError, match="Another import writes into .* Wait for its end") as error:
+            with pytest.raises(TailscopeError, match="Another step writes .*/study. Wait for its end") as error:
                 build_published(small_archive, tmp_path / "study", silent)
             refusals.append(error.value)
         return write_table(folder, name, table)

@@ -3,8 +3,9 @@
 import pytest
 
 from backend.errors import SourceError, TailscopeError
-from backend.schema import TABLES, content_faults
-from precompute.vocabulary import make_concepts, read_class_names
+from backend.schema import TABLES, content_faults, study_faults
+from backend.study import Study
+from precompute.vocabulary import add_tasks, make_concepts, read_class_names
 
 
 def labels(tmp_path, content: str | bytes) -> list[str]:
@@ -90,3 +91,56 @@ def test_concepts_and_words_are_those_that_the_import_makes(small_study):
     assert made.num_rows > 0
     assert made["concept"].to_pylist() == rows["concept"].tolist()
     assert made["words"].to_pylist() == [list(words) for words in rows["words"]]
+
+
+# Tasks of a study
+
+
+def names_file(tmp_path, *labels: str, name: str = "names.txt"):
+    path = tmp_path / name
+    path.write_text("\n".join(labels) + "\n")
+    return path
+
+
+def test_tasks_begin_a_study_and_more_are_added(tmp_path):
+    study = tmp_path / "mine"
+    assert add_tasks(study, {"zoo": names_file(tmp_path, "Zib", "Ant")}, "My corpora") == {"zoo": 2}
+    assert add_tasks(study, {"art": names_file(tmp_path, "Zib", name="art.txt")}) == {"art": 1}
+    assert study_faults(study) == []
+    held = Study(study)
+    assert (held.title, held.name) == ("My corpora", "mine")
+    rows = held.query("SELECT task, label, concept FROM concepts")
+    assert list(rows.itertuples(index=False, name=None)) == [
+        ("art", "Zib", "zib"),
+        ("zoo", "Ant", "ant"),
+        ("zoo", "Zib", "zib"),
+    ]
+    assert {task: entry["file"] for task, entry in held.manifest["arguments"]["concepts"].items()} == {
+        "zoo": "names.txt",
+        "art": "art.txt",
+    }
+
+
+def test_task_that_is_there_is_left_or_refused(tmp_path):
+    study, path = tmp_path / "mine", names_file(tmp_path, "Zib", "Ant")
+    add_tasks(study, {"zoo": path})
+    before = Study(study).manifest
+    assert add_tasks(study, {"zoo": names_file(tmp_path, "Ant", "Zib", name="order.txt")}) == {}
+    with pytest.raises(
+        TailscopeError, match=r"has a task 'zoo' with other labels \(2; .*other\.txt has 1\). Choose another name"
+    ):
+        add_tasks(study, {"art": path, "zoo": names_file(tmp_path, "Ant", name="other.txt")})
+    assert Study(study).manifest == before
+
+
+def test_file_that_cannot_be_used_begins_no_study(tmp_path):
+    with pytest.raises(SourceError, match="line 2: 'Zib' stands in line 1"):
+        add_tasks(tmp_path / "mine", {"zoo": names_file(tmp_path, "Zib", "Zib")})
+    assert not (tmp_path / "mine").exists()
+
+
+def test_title_of_a_study_stays(tmp_path):
+    study, path = tmp_path / "mine", names_file(tmp_path, "Zib")
+    add_tasks(study, {"zoo": path})
+    with pytest.raises(TailscopeError, match="Study 'mine' has a title already: 'mine'. Leave --title out"):
+        add_tasks(study, {"art": path}, "Another")

@@ -1,0 +1,113 @@
+"""Encodes the images of a task, once for a model; a run that was killed goes on where it was.
+
+Reads: images by their places. Writes: features in a work folder, which the step deletes at its end.
+Cost beside the model's own: decoding and preprocessing take 0.4 ms for a picture of 96 pixels, on one core of a server.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from backend.clip import Model
+from backend.errors import ImageError
+from backend.samples import decode_image, read_image_bytes
+from precompute.ledger import Ledger
+
+CHUNK = 1024  # images that a killed run has to encode again
+NOT_READ = "image cannot be read"
+NOT_DECODED = "image cannot be decoded"
+LONGEST = 50  # times its width; scaled until its shorter side fits a model, a thread of pixels would fill the memory
+TOO_LONG = f"image more than {LONGEST} times as long as wide"
+
+Place = tuple[str, int | None, int | None]  # the path of a file; where an image stands in it: offset, length (None: all of it)
+
+
+def encode_places(
+    model: Model,
+    places: Sequence[Place],
+    ledger: Ledger,
+    work: Path | None = None,
+    say: Callable[[float], None] = lambda done: None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The features of images, float32 (readable images, width), and which of the places each belongs to, int64.
+
+    The ledger counts images; one that cannot be decoded is booked there. In the folder `work` chunks are kept by the model's
+    weights and by the files as they are: a changed file, or another model, is encoded anew.
+    """
+    folder = work and work / _fingerprint(model, places)
+    features, numbers = [], []
+    for start in range(0, len(places), CHUNK):
+        chunk = places[start : start + CHUNK]
+        encoded, faults = _load_chunk(folder, start) or _store_chunk(folder, start, *_encode_chunk(model, chunk))
+        for fault in faults[faults != ""]:
+            ledger.take(dropped=1, reason=str(fault))
+        good = np.flatnonzero(faults == "")
+        ledger.take(written=len(good))
+        if len(good):
+            features.append(encoded)
+            numbers.append(good + start)
+        say((start + len(chunk)) / len(places))
+    if not features:
+        return np.empty((0, 0), np.float32), np.empty(0, np.int64)
+    return np.concatenate(features), np.concatenate(numbers)
+
+
+def _encode_chunk(model: Model, places: Sequence[Place]) -> tuple[np.ndarray, np.ndarray]:
+    """Features of the images that can be decoded, and for every place its fault; "" where there is none."""
+    faults = np.full(len(places), "", dtype="U64")
+
+    def draw_images() -> Iterator[Image.Image]:
+        for number, place in enumerate(places):
+            reason = NOT_READ
+            try:
+                content = read_image_bytes(Path(), *place)
+                reason = NOT_DECODED
+                image = decode_image(content)
+            except ImageError:
+                faults[number] = reason
+                continue
+            if max(image.size) > LONGEST * min(image.size):
+                faults[number] = TOO_LONG
+            else:
+                yield image
+
+    return model.encode_images(draw_images()), faults
+
+
+def _load_chunk(folder: Path | None, start: int) -> tuple[np.ndarray, np.ndarray] | None:
+    if folder is None or not (path := _chunk_path(folder, start)).is_file():
+        return None
+    with np.load(path) as chunk:
+        return chunk["features"], chunk["faults"]
+
+
+def _store_chunk(folder: Path | None, start: int, features: np.ndarray, faults: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"{start}.part"
+        with part.open("wb") as stream:
+            np.savez(stream, features=features, faults=faults)
+        part.replace(_chunk_path(folder, start))
+    return features, faults
+
+
+def _chunk_path(folder: Path, start: int) -> Path:
+    return folder / f"{start}.npz"
+
+
+def _fingerprint(model: Model, places: Sequence[Place]) -> str:
+    """One checksum of the model's weights and of the places, with each file's size and time."""
+    checksum = hashlib.sha256(model.weights_sha256.encode())
+    seen: dict[str, tuple] = {}
+    for path, offset, length in places:
+        if path not in seen:
+            try:
+                state = Path(path).stat()
+                seen[path] = (state.st_size, state.st_mtime_ns)
+            except OSError:
+                seen[path] = ()
+        checksum.update(repr((path, seen[path], offset, length)).encode())
+    return checksum.hexdigest()[:24]

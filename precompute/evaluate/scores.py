@@ -1,0 +1,270 @@
+"""Adds a model's scores to a study: its rows of models, performance and overall, and the scaling lines anew.
+
+Reads: a model, tasks' folders of images, held-out pairs. Writes: models, performance, overall, concepts, scaling, the manifest.
+Cost: see `features`; a study with 21 models and 18 tasks takes some seconds more for its scaling lines.
+The command: python -m precompute evaluate --study DIR --model ARCH:WEIGHTS|FOLDER --task NAME=FOLDER
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from backend.clip import PROMPTS, Model, find_templates, load_model
+from backend.errors import TailscopeError
+from backend.schema import TABLES, table_path, write_table
+from backend.study import Study, find_build_command
+from precompute.evaluate.classification import Task, read_task, score_prompts
+from precompute.evaluate.features import encode_places
+from precompute.evaluate.retrieval import Pairs, evaluate_retrieval, keep_encoded, read_pairs
+from precompute.fits import build_scaling
+from precompute.ledger import Ledger
+from precompute.study_writer import Say, extend_study, to_arrow
+from precompute.vocabulary import make_concepts
+
+STEP = "evaluate"
+NO_IMAGES = "class without an image"
+NO_QUERIES = "concept that no pair names"
+LIBRARIES = ("open_clip_torch", "torch", "torchvision")
+
+
+@dataclass(frozen=True, eq=False)
+class TaskScores:
+    """What a model scores on a task in one setting: percent of each label (nan: not known), its n items, and overall."""
+
+    task: str
+    kind: str
+    setting: str
+    labels: Sequence[str]
+    values: np.ndarray
+    n: np.ndarray
+    overall: float
+    source: str
+
+
+@dataclass
+class Report:
+    """What came of an evaluation: the model's name, its scores, and the books by what they count."""
+
+    model: str
+    scores: list[TaskScores] = field(default_factory=list)
+    ledgers: dict[str, Ledger] = field(default_factory=dict)
+
+
+def evaluate_model(
+    folder: Path,
+    spec: str,
+    tasks: dict[str, Path],
+    retrieval: dict[str, list[str]],
+    say: Say,
+    *,
+    prompts: Sequence[str] = PROMPTS,
+    name: str | None = None,
+    corpus: str | None = None,
+    allow_download: bool = False,
+) -> Report:
+    """Scores a model on tasks (folders of labelled images) and on retrieval (shard patterns), and adds that to the study.
+
+    Rows that the model had on these tasks are replaced. Everything is checked before the model is loaded: raises
+    TailscopeError where the study, a task or a name does not fit. A killed run finds its encoded images again.
+    """
+    folder = folder.resolve()
+    study = Study(folder)
+    _check_arguments(study, tasks, retrieval, prompts, corpus)
+    ledgers = {task: Ledger() for task in [*tasks, *retrieval]}
+    labelled = {task: read_task(place, ledgers[task]) for task, place in tasks.items()}
+    paired = {task: read_pairs(patterns, ledgers[task]) for task, patterns in retrieval.items()}
+    model = load_model(spec, allow_download=allow_download)
+    report = Report(name or model.name)
+    _check_model(study.manifest, _list_models(study), report.model, model)
+    work = folder.with_name(f".{folder.name}.{STEP}")
+    for task, read in labelled.items():
+        report.scores += _score_classification(model, task, read, prompts, ledgers[task], work, say)
+        report.ledgers |= {f"{task}: images": ledgers[task], f"{task}: scores": _book_scores(report.scores, task, NO_IMAGES)}
+    for task, pairs in paired.items():
+        report.scores += _score_retrieval(model, task, pairs, study, ledgers[task], work, say)
+        report.ledgers |= {f"{task}: pairs": ledgers[task], f"{task}: scores": _book_scores(report.scores, task, NO_QUERIES)}
+    with extend_study(folder) as (part, manifest):
+        _check_model(manifest, _list_models(Study(part, manifest)), report.model, model)
+        made = {"model": spec, "weights_sha256": model.weights_sha256, "device": model.device, "prompts": list(prompts)}
+        made |= {library: version(library) for library in LIBRARIES}
+        manifest.setdefault("arguments", {}).setdefault(STEP, {})[report.model] = made
+        books = {unit: ledger.entry() for unit, ledger in report.ledgers.items()}
+        manifest.setdefault("counts", {}).setdefault(STEP, {}).setdefault(report.model, {}).update(books)
+        _write_scores(part, manifest, report, spec, corpus, say)
+    shutil.rmtree(work, ignore_errors=True)
+    return report
+
+
+def replace_rows(part: Path, manifest: dict, name: str, rows: pd.DataFrame, replaced: Sequence[str]) -> None:
+    """Writes a table with these rows instead of those that have the same values in the columns `replaced`."""
+    path = table_path(part, name)
+    columns = TABLES[name].schema.names
+    if path.is_file():
+        old = pq.read_table(path).to_pandas()
+        gone = pd.MultiIndex.from_frame(old[list(replaced)]).isin(pd.MultiIndex.from_frame(rows[list(replaced)]))
+        rows = pd.concat([frame for frame in (old[~gone], rows[columns]) if len(frame)])
+    order = [column for column in ("kind", *TABLES[name].key) if column in columns]
+    manifest["tables"][name] = write_table(part, name, to_arrow(name, rows.sort_values(order)))
+
+
+def _check_arguments(study: Study, tasks: dict, retrieval: dict, prompts: Sequence[str], corpus: str | None) -> None:
+    if not tasks and not retrieval:
+        raise TailscopeError("Nothing to evaluate on. Name a folder of images with --task, or pairs with --retrieval.")
+    if both := sorted(set(tasks) & set(retrieval)):
+        raise TailscopeError(f"'{both[0]}' cannot be both a task of classification and one of retrieval. Rename one.")
+    for strategy in prompts:
+        find_templates(strategy)
+    if corpus is not None:
+        known = list(study.query("SELECT corpus FROM corpora ORDER BY corpus")["corpus"]) if study.has("corpora") else []
+        if corpus not in known:
+            raise TailscopeError(f"Study '{study.name}' has no corpus '{corpus}'. It has: {', '.join(known) or 'none'}.")
+    kinds = _list_task_kinds(study)
+    for task, kind in [*((task, "classification") for task in tasks), *((task, "retrieval") for task in retrieval)]:
+        if kinds.get(task, kind) != kind:
+            raise TailscopeError(f"'{task}' is a task of {kinds[task]} in study '{study.name}', not of {kind}.")
+    if set(retrieval) - set(kinds) and not kinds:
+        raise TailscopeError(
+            f"Study '{study.name}' has no concepts to look for in the captions of a retrieval task. Add some: "
+            f"{find_build_command('concepts', study.folder, {})}"
+        )
+
+
+def _list_task_kinds(study: Study) -> dict[str, str]:
+    if not study.has("concepts"):
+        return {}
+    rows = study.query("SELECT DISTINCT task, kind FROM concepts")
+    return dict(zip(rows["task"], rows["kind"], strict=True))
+
+
+def _list_models(study: Study) -> list[str]:
+    return list(study.query("SELECT model FROM models")["model"]) if study.has("models") else []
+
+
+def _check_model(manifest: dict, models: Sequence[str], name: str, model: Model) -> None:
+    """Raises TailscopeError where the study has scores under this name that other weights, or another source, made."""
+    held = manifest.get("arguments", {}).get(STEP, {}).get(name)
+    if held is None and name not in models:
+        return
+    if held is None or held["weights_sha256"] != model.weights_sha256:
+        made = "that were not evaluated here" if held is None else f"of other weights ({held['model']})"
+        raise TailscopeError(f"The study has scores of a model '{name}' {made}. Give this one another name with --name.")
+
+
+def _score_classification(
+    model: Model, name: str, task: Task, prompts: Sequence[str], ledger: Ledger, work: Path, say: Say
+) -> list[TaskScores]:
+    features, numbers = encode_places(model, task.places, ledger, work, lambda done: say(f"{name}: images", done))
+    if not len(numbers):
+        raise TailscopeError(f"None of the {len(task.places):,} images of '{name}' can be decoded.")
+    source = f"evaluated on {len(numbers):,} images"
+    return [
+        TaskScores(name, "classification", strategy, task.labels, scores.values, scores.n, scores.overall, source)
+        for strategy, scores in score_prompts(model, features, task.classes[numbers], task.labels, prompts).items()
+    ]
+
+
+def _score_retrieval(
+    model: Model, name: str, pairs: Pairs, study: Study, ledger: Ledger, work: Path, say: Say
+) -> list[TaskScores]:
+    features, numbers = encode_places(model, pairs.places, Ledger(), work, lambda done: say(f"{name}: images", done))
+    pairs = keep_encoded(pairs, numbers, ledger)
+    if not pairs.captions:
+        raise TailscopeError(f"None of the pairs of '{name}' can be read.")
+    rows = _list_concepts(study, name)
+    source = f"evaluated on {len(pairs.places):,} images and {len(pairs.captions):,} captions"
+    return [
+        TaskScores(name, "retrieval", setting, list(rows["label"]), scores.values, scores.n, scores.overall, source)
+        for setting, scores in evaluate_retrieval(model, features, pairs, list(rows["concept"])).items()
+    ]
+
+
+def _list_concepts(study: Study, task: str) -> pd.DataFrame:
+    """label, concept of a retrieval task: those that the study has of it, or all concepts of the study where it has none."""
+    rows = study.query("SELECT label, concept FROM concepts WHERE task = $task ORDER BY label", task=task)
+    if rows.empty:
+        return study.query("SELECT DISTINCT concept AS label, concept FROM concepts ORDER BY concept")
+    return rows
+
+
+def _book_scores(scores: Sequence[TaskScores], task: str, reason: str) -> Ledger:
+    """The books of a task's scores: one for each label and setting; those that have no items are dropped."""
+    ledger = Ledger()
+    for one in scores:
+        if one.task == task:
+            known = int((one.n > 0).sum())
+            ledger.take(written=known, dropped=len(one.n) - known, reason=reason)
+    return ledger
+
+
+def _write_scores(part: Path, manifest: dict, report: Report, spec: str, corpus: str | None, say: Say) -> None:
+    study = Study(part, manifest)
+    labels = {one.task: (one.kind, one.labels) for one in report.scores}
+    concepts = name_concepts(part, manifest, labels)
+    _copy_counts(part, manifest, concepts)
+    frames = [
+        pd.DataFrame({"task": one.task, "kind": one.kind, "setting": one.setting, "label": one.labels})
+        .assign(value=one.values, n=one.n.astype("int32"))
+        .query("n > 0")
+        for one in report.scores
+    ]
+    performance = pd.concat(frames, ignore_index=True).assign(model=report.model).merge(concepts, on=["task", "label"])
+    overall = pd.DataFrame([(one.task, one.kind, one.setting, one.overall, one.source) for one in report.scores])
+    overall = overall.set_axis(["task", "kind", "setting", "value", "source"], axis=1).assign(model=report.model)
+    architecture, _, pretraining = report.model.partition("/")
+    corpora = list(study.query("SELECT corpus FROM corpora")["corpus"]) if study.has("corpora") else []
+    model = {
+        "model": report.model,
+        "architecture": architecture,
+        "pretraining": pretraining or None,
+        "corpus": corpus or (pretraining if pretraining in corpora else None),
+        "checkpoint": spec,
+    }
+    replace_rows(part, manifest, "models", pd.DataFrame([model]), ["model"])
+    replace_rows(part, manifest, "performance", performance, ["model", "task"])
+    replace_rows(part, manifest, "overall", overall, ["model", "task"])
+    fits = build_scaling(Study(part, manifest), lambda done: say("fitting scaling lines", done))
+    if not fits.empty:
+        manifest["tables"]["scaling"] = write_table(part, "scaling", to_arrow("scaling", fits))
+
+
+def name_concepts(part: Path, manifest: dict, labels: dict[str, tuple[str, Sequence[str]]]) -> pd.DataFrame:
+    """task, label, concept: the concepts of tasks' labels (task -> kind, labels).
+
+    A label that the study knows keeps its concept there; what it lacks is added to its table.
+    """
+    path = table_path(part, "concepts")
+    known = pq.read_table(path).to_pandas() if path.is_file() else pd.DataFrame({"task": [], "label": [], "concept": []})
+    have = set(zip(known["task"], known["label"], strict=True))
+    new = {task: [label for label in names if (task, label) not in have] for task, (_, names) in labels.items()}
+    rows = [make_concepts(task, labels[task][0], names).to_pandas() for task, names in new.items() if names]
+    if rows:
+        replace_rows(part, manifest, "concepts", pd.concat(rows), ["task", "label"])
+    everything = pd.concat([known[["task", "label", "concept"]], *(frame[["task", "label", "concept"]] for frame in rows)])
+    return everything[everything["task"].isin(labels)]
+
+
+def _copy_counts(part: Path, manifest: dict, concepts: pd.DataFrame) -> None:
+    """Gives tasks the counts that the study has of their concepts under other tasks, in the corpora that were searched here.
+
+    A search counts a concept once, for all tasks. The release's counts differ from task to task: they are left alone.
+    """
+    study = Study(part, manifest)
+    if not study.has("frequency"):
+        return
+    counted = study.query(
+        """SELECT DISTINCT ON (corpus, concept, method) corpus, concept, modality, method, count FROM frequency
+           WHERE list_contains(CAST($searched AS VARCHAR[]), corpus) ORDER BY corpus, concept, method, task, label""",
+        searched=sorted(manifest.get("search", {})),
+    )
+    rows = concepts.merge(counted, on="concept")
+    known = study.query("SELECT DISTINCT corpus, task, label, method FROM frequency")
+    keys = ["corpus", "task", "label", "method"]
+    rows = rows[~pd.MultiIndex.from_frame(rows[keys]).isin(pd.MultiIndex.from_frame(known))]
+    if len(rows):
+        replace_rows(part, manifest, "frequency", rows, keys)

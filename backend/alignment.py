@@ -10,14 +10,20 @@ LEAST_COUNT = 100  # below this, a ratio of two counts is mostly chance
 def list_degrees(study: Study) -> pd.DataFrame:
     """corpus, title, pairs, method, misaligned, degree, degree_extracted: one row a corpus, the worst first.
 
-    `degree` is the fraction of all pairs, `degree_extracted` of the samples in which any concept was found.
+    `degree` is the fraction of all pairs, `degree_extracted` of the samples in which any concept was found. Where a corpus
+    was compared by several methods, the one that its search chose stands for it.
     """
-    return study.ask(
+    rows = study.ask(
         "alignment",
         """SELECT alignment.corpus, corpora.title, corpora.pairs, alignment.method, misaligned, degree, degree_extracted
-           FROM alignment JOIN corpora USING (corpus) ORDER BY degree DESC""",
+           FROM alignment JOIN corpora USING (corpus) ORDER BY degree DESC, corpus, method""",
         f"No misalignment degree in study '{study.name}'.",
     )
+    searched = study.manifest.get("search", {})
+    chosen = {(corpus, entry["chosen"].get("joint")) for corpus, entry in searched.items()}
+    other = [(row.corpus, row.method) not in chosen for row in rows.itertuples(index=False)]
+    rows = rows.assign(other=other).sort_values("other", kind="stable").drop_duplicates("corpus")
+    return rows.drop(columns="other").sort_values("degree", ascending=False, kind="stable", ignore_index=True)
 
 
 def list_joint_methods(study: Study) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from backend.scaling import ModelLine
+from backend.scaling import Comparison, ModelLine
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A8A")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
@@ -255,6 +255,113 @@ def draw_lines(lines: list[ModelLine], titles: dict[str, str], *, unit: str) -> 
     return _finish(figure, height=460)
 
 
+def draw_comparison(comparison: Comparison, names: tuple[str, str], *, unit: str, name: str) -> go.Figure:
+    """Two models over the counts of one corpus: a point a concept, the bin means and the line of each."""
+    figure = go.Figure()
+    points = comparison.points
+    for i, column in enumerate(("first", "second")):
+        figure.add_scattergl(
+            x=_with_zero(points["count"]),
+            y=points[column],
+            customdata=np.stack([points["concept"], points["count"]], axis=1),
+            mode="markers",
+            showlegend=False,
+            marker={"color": COLORS[i], "symbol": SYMBOLS[i], "size": 5, "opacity": 0.35},
+            hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]:,} samples<br>%{y:.1f} "
+            + unit
+            + f"<extra>{names[i]}</extra>",
+        )
+    for i, side in enumerate((comparison.first, comparison.second)):
+        if np.isfinite(side.fit.slope):
+            figure.add_trace(_line_trace(side.fit, COLORS[i], None, dash=DASHES[i]))
+        figure.add_scatter(
+            x=side.bins["edge"],
+            y=side.bins["mean"],
+            customdata=side.bins["n"],
+            mode="markers",
+            name=names[i],
+            marker={"color": COLORS[i], "symbol": SYMBOLS[i], "size": 11, "line": {"color": "white", "width": 1}},
+            hovertemplate="mean %{y:.1f} of %{customdata:,} concepts<br>up to %{x:,.0f} samples"
+            f"<extra>{names[i]}</extra>",
+        )
+    figure.update_xaxes(title=f"samples that show the concept ({name})", **_zero_axis(points["count"].max()))
+    figure.update_yaxes(title=unit)
+    return _finish(figure, height=480)
+
+
+def draw_disagreements(swept: pd.DataFrame, threshold: float) -> go.Figure:
+    """How many samples disagree in each way at each threshold (threshold, kind, share), and where the threshold stands."""
+    figure = go.Figure()
+    for i, (kind, rows) in enumerate(swept.groupby("kind", sort=False)):
+        figure.add_scatter(
+            x=rows["threshold"],
+            y=rows["share"],
+            customdata=rows["samples"],
+            mode="lines+markers",
+            name=kind,
+            line={"color": COLORS[i], "dash": DASHES[i]},
+            marker={"symbol": SYMBOLS[i], "size": 7},
+            hovertemplate="from %{x:.2f} on<br>%{customdata:,} samples (%{y:.1f}%)<extra>" + kind + "</extra>",
+        )
+    figure.add_vline(x=threshold, line={"color": NEUTRAL, "width": 2, "dash": "dot"})
+    figure.update_xaxes(title="threshold of the image score", tickformat=".2f")
+    figure.update_yaxes(title="of all samples (%)", rangemode="tozero")
+    return _finish(figure, height=300)
+
+
+def draw_quality(swept: pd.DataFrame, columns: dict[str, str], y_title: str) -> go.Figure:
+    """Measures of a search against its threshold, one line a measure; the chosen threshold is marked.
+
+    `columns` names the measures of `swept` (threshold, chosen, ...) for people.
+    """
+    figure = go.Figure()
+    for i, (column, name) in enumerate(columns.items()):
+        rows = swept[swept[column].notna()]
+        figure.add_scatter(
+            x=rows["threshold"],
+            y=rows[column],
+            mode="lines+markers",
+            name=name,
+            line={"color": COLORS[i], "dash": DASHES[i]},
+            marker={"symbol": SYMBOLS[i], "size": 7},
+            hovertemplate="from %{x:.2f} on<br>%{y:.3~g}<extra>" + name + "</extra>",
+        )
+    for row in swept[swept["chosen"]].itertuples(index=False):
+        figure.add_vline(x=row.threshold, line={"color": NEUTRAL, "width": 2, "dash": "dot"})
+        figure.add_annotation(
+            x=row.threshold, y=1, yref="paper", yanchor="bottom", text=f"chosen: {row.threshold:.2f}", showarrow=False
+        )
+    figure.update_xaxes(title="threshold of the image score", tickformat=".2f")
+    figure.update_yaxes(title=y_title, rangemode="tozero")
+    return _finish(figure, height=340)
+
+
+def draw_truth(compared: pd.DataFrame) -> go.Figure:
+    """One point a concept and modality: its count against its true number, on the diagonal where the search was right."""
+    figure = go.Figure()
+    highest = max(float(compared[["count", "truth"]].max().max()), 10.0)
+    figure.add_scatter(
+        x=[1, highest], y=[1, highest], mode="lines", line={"color": NEUTRAL, "dash": "dot"}, name="right", hoverinfo="skip"
+    )
+    for modality, style in style_of(("text", "image", "joint")).items():
+        rows = compared[compared["modality"] == modality]
+        if rows.empty:
+            continue
+        figure.add_scattergl(
+            x=_with_zero(rows["truth"]),
+            y=_with_zero(rows["count"]),
+            customdata=np.stack([rows["concept"], rows["truth"], rows["count"]], axis=1),
+            mode="markers",
+            name=modality,
+            marker={"color": style["color"], "symbol": style["symbol"], "size": 7, "opacity": 0.55},
+            hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]:,} in truth<br>%{customdata[2]:,} counted"
+            f"<extra>{modality}</extra>",
+        )
+    figure.update_xaxes(title="true number of samples", **_zero_axis(highest))
+    figure.update_yaxes(title="samples counted", **_zero_axis(highest))
+    return _finish(figure, height=480)
+
+
 def draw_small_multiples(lines: list[ModelLine], titles: dict[str, str], *, unit: str, columns: int = 3) -> go.Figure:
     """One small plot a model on shared axes: bin means and fit, with slope and raw r in the title."""
     rows = -(-len(lines) // columns)
@@ -304,8 +411,11 @@ def draw_small_multiples(lines: list[ModelLine], titles: dict[str, str], *, unit
     return _finish(figure, legend=False, height=100 + SMALL_MULTIPLE * rows, top=60)
 
 
-def draw_concept_counts(counts: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
-    """A concept's counts: one row a corpus, one mark a modality; a line where its labels carry different counts."""
+def draw_concept_counts(counts: pd.DataFrame, titles: dict[str, str], truth: pd.DataFrame | None = None) -> go.Figure:
+    """A concept's counts: one row a corpus, one mark a modality; a line where its labels carry different counts.
+
+    `truth` (corpus, modality, truth) adds an upright stroke at each true number.
+    """
     styles = style_of(("text", "image", "joint"))
     figure = go.Figure()
     for (modality, style), size in zip(styles.items(), (17, 12, 8), strict=True):  # equal counts stay visible
@@ -325,7 +435,21 @@ def draw_concept_counts(counts: pd.DataFrame, titles: dict[str, str]) -> go.Figu
             },
             hovertemplate="%{customdata[0]:,} to %{customdata[1]:,} samples<br>%{customdata[2]}<extra></extra>",
         )
-    figure.update_xaxes(title="samples that show it", **_zero_axis(counts["high"].max()))
+    highest = counts["high"].max()
+    if truth is not None and len(truth):
+        highest = max(highest, truth["truth"].max())
+        for modality, style in styles.items():
+            rows = truth[truth["modality"] == modality]
+            figure.add_scatter(
+                x=_with_zero(rows["truth"]),
+                y=[titles[corpus] for corpus in rows["corpus"]],
+                customdata=np.stack([rows["truth"], rows["modality"]], axis=1),
+                mode="markers",
+                showlegend=False,
+                marker={"color": style["color"], "symbol": "line-ns-open", "size": 24, "line": {"width": 2}},
+                hovertemplate="%{customdata[0]:,} samples in truth<br>%{customdata[1]}<extra></extra>",
+            )
+    figure.update_xaxes(title="samples that show it", **_zero_axis(highest))
     figure.update_yaxes(autorange="reversed", automargin=True)
     return _finish(figure, height=130 + 42 * counts["corpus"].nunique())
 

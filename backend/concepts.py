@@ -50,6 +50,12 @@ def list_concepts(study: Study) -> tuple[str, ...]:
     return _names(study)[0]
 
 
+def pick_examples(study: Study, count: int = 3) -> tuple[str, ...]:
+    """A few concepts to show what a name looks like: spread over the alphabet, always the same, the shorter ones."""
+    names = [name for name in list_concepts(study) if name.isascii() and len(name) <= 16] or list(list_concepts(study))
+    return tuple(names[(2 * i + 1) * len(names) // (2 * count)] for i in range(min(count, len(names))))
+
+
 def find_concept(study: Study, query: str, *, limit: int = 12) -> Match:
     """The concept that a query names, with others to offer: those that begin with it, then those spelled like it.
 

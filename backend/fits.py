@@ -171,6 +171,30 @@ def bootstrap_pearson(x: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np
 
     The seed is fixed, so that the same points give the same interval.
     """
+    covariance, variance_x, variance_y = _resample_moments(x, values)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r = covariance / np.sqrt(np.maximum(variance_x[:, None] * variance_y, 0))
+    r[~np.isfinite(r)] = np.nan
+    r[:, np.ptp(values, axis=0) == 0] = np.nan
+    r = r.clip(-1, 1)
+    return _percentiles_without_nan(r, (2.5, 97.5))
+
+
+def bootstrap_slopes(x: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 95% percentile interval of the slope for each column of `values`, over 1000 resamples of the pairs.
+
+    The columns share the resamples, so that the difference of two columns has the interval of the slopes' difference.
+    """
+    covariance, variance_x, _ = _resample_moments(x, values)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slopes = covariance / variance_x[:, None]
+    slopes[variance_x <= 1e-12 * np.var(x)] = np.nan  # a resample of one frequency only
+    slopes[~np.isfinite(slopes)] = np.nan
+    return _percentiles_without_nan(slopes, (2.5, 97.5))
+
+
+def _resample_moments(x: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each resample: the covariances of x with the columns (1000 × k), x's variance (1000), the columns' (1000 × k)."""
     weights = _resamples(len(x))
     x = x - x.mean()
     values = values - values.mean(axis=0)
@@ -180,12 +204,7 @@ def bootstrap_pearson(x: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np
     variance_x = weights @ x**2 / n - mean_x**2
     variance_y = weights @ values**2 / n - mean_y**2
     covariance = weights @ (x[:, None] * values) / n - mean_x[:, None] * mean_y
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r = covariance / np.sqrt(np.maximum(variance_x[:, None] * variance_y, 0))
-    r[~np.isfinite(r)] = np.nan
-    r[:, np.ptp(values, axis=0) == 0] = np.nan
-    r = r.clip(-1, 1)
-    return _percentiles_without_nan(r, (2.5, 97.5))
+    return covariance, variance_x, variance_y
 
 
 def find_residuals(points: pd.DataFrame, fit: Fit) -> pd.DataFrame:

@@ -20,13 +20,19 @@ FLAG_FACTOR = 10.0
 
 
 def list_methods(study: Study, corpus: str | None = None) -> pd.DataFrame:
-    """modality, method, corpora (how many have it), counts: of all corpora or one, the widest-used method first."""
+    """modality, method, corpora (how many have it), counts: of all corpora or one, the widest-used method first.
+
+    Among methods that are used as widely, those that a search chose come first.
+    """
     study.require("frequency")
+    searched = study.manifest.get("search", {}).values()
     return study.query(
         """SELECT modality, method, count(DISTINCT corpus) AS corpora, count(*) AS counts,
                   count_if($corpus IS NULL OR corpus = $corpus) > 0 AS wanted FROM frequency
-           GROUP BY modality, method HAVING wanted ORDER BY corpora DESC, counts DESC, method""",
+           GROUP BY modality, method HAVING wanted
+           ORDER BY corpora DESC, counts DESC, NOT list_contains(CAST($chosen AS VARCHAR[]), method), method""",
         corpus=corpus,
+        chosen=sorted({method for entry in searched for method in entry["chosen"].values() if method}),
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from backend.alignment import list_degrees
 from backend.frequency import count_concepts, list_corpora, list_methods
 from backend.study import Study
 
@@ -41,8 +42,8 @@ def summarise(study: Study, kind: str, setting: str) -> Headline:
             setting=setting,
             method=method,
         )["slope"]
-    if study.has("alignment"):
-        degrees = study.query("SELECT degree FROM alignment")["degree"]
+    if study.has("alignment") and len(study.query("SELECT 1 FROM alignment LIMIT 1")):
+        degrees = list_degrees(study)["degree"]
     return Headline(
         corpus_title=largest["title"],
         pairs=None if pd.isna(largest["pairs"]) else int(largest["pairs"]),
@@ -69,3 +70,15 @@ def count_contents(study: Study) -> dict[str, int]:
     ):
         contents[name] = int(study.manifest["tables"].get(table, {}).get("rows", 0))
     return contents
+
+
+def list_ledgers(study: Study) -> list[tuple[str, int, int, dict[str, int]]]:
+    """What each step of a study read, wrote and dropped: (what, read, written, dropped by reason)."""
+    return _find_ledgers(study.manifest.get("counts", {}), ())
+
+
+def _find_ledgers(entry: dict, path: tuple[str, ...]) -> list[tuple[str, int, int, dict[str, int]]]:
+    """The ledgers below an entry of the manifest's `counts`: step, then perhaps a corpus or a model, then the unit."""
+    if {"read", "written", "dropped"} <= set(entry):
+        return [(" ".join(path[1:]) or path[0], entry["read"], entry["written"], entry["dropped"])]
+    return [ledger for name, part in entry.items() if isinstance(part, dict) for ledger in _find_ledgers(part, (*path, name))]

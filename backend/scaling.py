@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from backend.errors import EmptySelection
-from backend.fits import FEWEST_POINTS, Fit, bin_points, fit_points
+from backend.fits import FEWEST_POINTS, Fit, bin_points, bootstrap_slopes, fit_columns, fit_points, log_count
 from backend.study import Study
 
 PERCENT_KINDS = ("classification", "retrieval")
@@ -187,6 +187,74 @@ def fit_models(
     if not lines:
         raise EmptySelection(f"No model has both scores ({kind}, {setting}) and a corpus counted by '{method}'.")
     return lines
+
+
+@dataclass(frozen=True)
+class Side:
+    """One model of a causal comparison: what it was trained on, its line and bins, and its slope's 95% interval."""
+
+    model: str
+    trained_on: str | None
+    fit: Fit
+    bins: pd.DataFrame
+    slope_low: float
+    slope_high: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models over the counts of one corpus, the first trained on it, the second on another.
+
+    `points`: task, label, concept, count, and each model's value in `first` and `second`. `gap`: slope of the first less
+    that of the second, with its 95% interval.
+    """
+
+    corpus: str
+    first: Side
+    second: Side
+    points: pd.DataFrame
+    gap: tuple[float, float, float]
+
+
+def list_comparisons(study: Study) -> list[dict]:
+    """The causal comparisons that the manifest brings: title, corpus, models (the one trained on it, and another)."""
+    return study.manifest.get("causal", {}).get("pairs", [])
+
+
+def compare_training(study: Study, corpus: str, models: tuple[str, str], *, method: str, setting: str, kind: str) -> Comparison:
+    """Two models on the same concepts, set against one corpus's counts: does a slope come from what a model was shown?
+
+    Only labels that both were scored on count. Raises EmptySelection where there are fewer than three.
+    """
+    tasks = pooled_tasks(study, kind)
+    joined = [
+        join_points(study, model=model, corpus=corpus, method=method, setting=setting, kind=kind, tasks=tasks)
+        for model in models
+    ]
+    keys = ["task", "label", "concept", "count"]
+    points = joined[0][[*keys, "value"]].merge(joined[1][[*keys, "value"]], on=keys, suffixes=("_first", "_second"))
+    points = points.rename(columns={"value_first": "first", "value_second": "second"})
+    if len(points) < FEWEST_POINTS:
+        raise EmptySelection(f"A comparison needs {FEWEST_POINTS} points; {models[0]} and {models[1]} share {len(points)}.")
+    counts = points["count"].to_numpy()
+    values = points[["first", "second"]].to_numpy(float)
+    fits = fit_columns(counts, values, points["task"].to_numpy(), kind)
+    with_gap = np.column_stack([values, values[:, 0] - values[:, 1]])
+    low, high = bootstrap_slopes(log_count(counts), with_gap)
+    owners = study.query("SELECT model, corpus FROM models").set_index("model")["corpus"]
+    sides = [
+        Side(
+            model=model,
+            trained_on=owners[model] if isinstance(owners.get(model), str) else None,
+            fit=fits[i],
+            bins=bin_points(counts, values[:, i], kind),
+            slope_low=float(low[i]),
+            slope_high=float(high[i]),
+        )
+        for i, model in enumerate(models)
+    ]
+    gap = (fits[0].slope - fits[1].slope, float(low[2]), float(high[2]))
+    return Comparison(corpus, *sides, points, gap)
 
 
 def sweep_fits(study: Study, tagger: str, kind: str, setting: str) -> pd.DataFrame:

@@ -74,3 +74,21 @@ def lemma(word: str) -> str:
 def lemmas(text: str) -> list[str]:
     """The lemmatised words of a text, in order."""
     return [lemma(word) for word in split_words(text)]
+
+
+def match_words(caption: str, concept: str, method: str) -> list[str]:
+    """The words of a caption, as it writes them, by which a text method finds a concept in it; none where it does not.
+
+    >>> match_words("Roses, and a rose.", "rose", "lemmatized"), match_words("Roses, and a rose.", "rose", "lowercased")
+    (['Roses', 'rose'], ['rose'])
+    """
+    form = (lambda word: word) if method == "lowercased" else lemma
+    wanted = [form(word) for word in split_words(concept)]
+    written = [(match[0], form(word)) for match in _WORD.finditer(caption) for word in split_words(match[0])]
+    forms = [word for _, word in written]
+    if method == "phrase":
+        starts = [i for i in range(len(forms)) if forms[i : i + len(wanted)] == wanted]
+        found = [i for i in range(len(forms)) if any(start <= i < start + len(wanted) for start in starts)]
+    else:
+        found = [i for i, word in enumerate(forms) if word in wanted] if set(wanted) <= set(forms) else []
+    return list(dict.fromkeys(written[i][0] for i in found))

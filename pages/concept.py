@@ -1,14 +1,15 @@
-"""One concept, one page: its counts everywhere, where countings disagree, every model's score, and its neighbours."""
+"""One concept, one page: its counts everywhere, every model's score, its samples with their captions, its neighbours."""
 
 import pandas as pd
 import streamlit as st
 
-from backend import charts, concepts, frequency, scaling, tail
+from backend import charts, concepts, frequency, quality, scaling, tail
 from backend.methods import describe_method
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concept
 from pages.ui.blocks import explain_counting, format_count, show_figure, show_guarded, show_table, show_title
 from pages.ui.controls import choose_corpus, choose_kind, choose_method, corpus_titles, in_order, unit_of
+from pages.ui.examples import show_examples
 from pages.ui.text import escape
 
 
@@ -57,9 +58,16 @@ def show_counts(study: Study, concept: str, titles: dict[str, str]) -> None:
     shown = counts[counts["method"].isin(widest)].copy()
     shown["method_title"] = [describe_method(method).title for method in shown["method"]]
     shown = shown.sort_values("corpus", key=lambda corpora: corpora.map(list(titles).index))
+    truth = answer(quality.list_truth, study, concept)
+    truth = truth[truth["corpus"].isin(set(shown["corpus"]))]
     show_figure(
-        charts.draw_concept_counts(shown, titles), "concept-counts", f"Samples of {concept} by corpus and modality", rows=shown
+        charts.draw_concept_counts(shown, titles, truth),
+        "concept-counts",
+        f"Samples of {concept} by corpus and modality",
+        rows=shown,
     )
+    if len(truth):
+        st.caption("The upright strokes stand at the true numbers, which the world that made these samples knows.")
     varied = counts[counts["variants"] > 1]
     if len(varied):
         st.caption(
@@ -69,7 +77,11 @@ def show_counts(study: Study, concept: str, titles: dict[str, str]) -> None:
             )
             + ". The largest gives rank and percentile."
         )
+    in_figure = counts["method"].isin(widest)
+    counts = pd.concat([counts[in_figure], counts[~in_figure]])
     table = counts.rename(columns={"low": "fewest", "high": "count"}).drop(columns="variants")
+    if len(truth):
+        table = table.merge(truth, on=["corpus", "modality"], how="left")
     show_table(table, "counts", titles=titles | {"fewest": "Fewest"})
 
 
@@ -143,7 +155,7 @@ query = st.text_input(
     key="concept",
     bind="query-params",
     type="search",
-    placeholder="a name, a prefix or a label, such as rose, gold or Acadian_Flycatcher",
+    placeholder=f"a name, a prefix or a label, such as {', '.join(answer(concepts.pick_examples, study))}",
     icon=":material/search:",
 )
 concept = find(study, query)
@@ -158,12 +170,8 @@ if len(tail_scores):
         f"{tail_scores['value'].mean():.1f}% on average, the best ({escape(known['model'])}) {known['value']:.1f}%."
     )
     st.page_link("pages/let_it_wag.py", label="See all tail classes", icon=":material/pets:")
+show_guarded(show_examples, study, concept)
 show_guarded(show_neighbours, study, concept, titles)
 st.subheader("What stands behind it?", anchor=False)
 st.markdown("Text search looks for the words " + ", ".join(f"`{word}`" for word in labels["words"].iloc[0]) + ".")
 show_table(labels, "labels")
-st.subheader("What do its samples look like?", anchor=False)
-st.markdown(
-    "This study holds counts only: its source released no captions and no images, so there are no examples to show. "
-    "Examples come with a study made from a corpus that you hold."
-)

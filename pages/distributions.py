@@ -8,7 +8,7 @@ from backend.concepts import find_concept
 from backend.errors import EmptySelection
 from backend.study import Study
 from pages.ui.address import answer, current_study
-from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
+from pages.ui.blocks import explain_counting, format_count, show_figure, show_guarded, show_table, show_title
 from pages.ui.controls import choose_corpora, choose_corpus, choose_method, choose_view, corpus_titles, in_order
 from pages.ui.text import escape, format_figure
 
@@ -154,9 +154,20 @@ VIEWS = {
     "Between corpora": show_between_corpora,
 }
 
+
+def tell_tail(study: Study, titles: dict[str, str]) -> str:
+    """One sentence: the most frequent concept, the median one and those without a sample, in the corpus with most pairs."""
+    ranked = answer(frequency.count_concepts, study, answer(frequency.list_methods, study)["method"].iloc[0])
+    corpus = in_order(titles, ranked["corpus"])[-1]
+    counts = ranked.loc[ranked["corpus"] == corpus, "count"]
+    return (
+        f"Every concept's frequency in every corpus: {escape(titles[corpus])} shows the most frequent concept "
+        f"{format_count(counts.max())} times, the median one {format_count(counts.median())} times, and "
+        f"{(counts == 0).sum():,} of {len(counts):,} never."
+    )
+
+
 study = current_study()
-show_title(
-    "How long is the tail?",
-    "Every concept's frequency in every corpus: a few concepts have millions of samples, most have few, and some none.",
-)
-VIEWS[choose_view(list(VIEWS), "curve")](study, corpus_titles(study))
+titles = corpus_titles(study)
+show_title("How long is the tail?", tell_tail(study, titles))
+VIEWS[choose_view(list(VIEWS), "curve")](study, titles)

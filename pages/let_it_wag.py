@@ -18,8 +18,15 @@ show_title(
     f"{len(models)} models on **{facts['title']}**, classes picked for being least frequent, against "
     f"{facts['compared_with']}. Both: accuracy in percent, prompts: {facts['setting']}.",
 )
+losing = int((models["gap"] > 0).sum())
 st.markdown(
-    f"Every model loses: from {models['gap'].min():.1f} to {models['gap'].max():.1f} points. "
+    (
+        f"Every model loses: from {models['gap'].min():.1f} to {models['gap'].max():.1f} points. "
+        if losing == len(models)
+        else ""
+    )
+    + (f"{losing} of {len(models)} models lose, at most {models['gap'].max():.1f} points. " if 0 < losing < len(models) else "")
+    + ("No model loses. " if not losing else "")
     + " ".join(
         f"{line.side.capitalize()} {facts['split']}% on {facts['compared_with']}, one more point there goes with "
         f"**{line.slope:.3f}** points on the tail ({line.models} models)."

@@ -1,12 +1,71 @@
-"""Do captions say what images show? Degrees of misalignment, and the concepts that text and images disagree on."""
+"""Do captions say what images show? Degrees of misalignment, the samples that disagree, and the concepts they disagree on."""
 
 import streamlit as st
 
 from backend import alignment, charts
+from backend.study import Study
 from pages.ui.address import answer, current_study, link_concepts
-from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
+from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
 from pages.ui.controls import choose_corpus, choose_method, corpus_titles, in_order
+from pages.ui.disagreements import show_disagreements
 from pages.ui.text import escape, format_figure
+
+
+def show_degrees(study: Study) -> None:
+    """The misalignment degree of every corpus."""
+    degrees = answer(alignment.list_degrees, study)
+    worst, least = degrees.iloc[0], degrees.iloc[-1]
+    highest = f"**{100 * worst['degree']:.1f}%** ({escape(worst['title'])})"
+    lowest = f"**{100 * least['degree']:.1f}%** ({escape(least['title'])})"
+    st.markdown(f"Of all pairs, {highest if len(degrees) == 1 else f'{lowest} to {highest}'} are misaligned.")
+    show_figure(charts.draw_degrees(degrees), "misalignment", "Misalignment degree of each corpus", rows=degrees)
+    show_table(degrees.drop(columns="corpus"), "degrees", titles={"pairs": "Pairs"})
+    st.caption(study.manifest.get("reported", {}).get("alignment_note", ""))
+
+
+def show_concepts(study: Study, titles: dict[str, str]) -> None:
+    """Joint counts against text or image counts, and the concepts that are said and not seen, or seen and not said."""
+    st.subheader("On which concepts do text and images disagree?", anchor=False)
+    joint = answer(alignment.list_joint_methods, study)
+    if joint.empty:
+        st.info("This study has no corpus with joint counts beside text and image counts.", icon=":material/info:")
+        return
+    left, middle, right = st.columns(3)
+    with left:
+        corpus = choose_corpus(study, in_order(titles, joint["corpus"]))
+    with middle:
+        chosen = study.manifest.get("search", {}).get(corpus, {}).get("chosen", {}).get("joint")
+        method = choose_method(list(joint.loc[joint["corpus"] == corpus, "method"]), default=chosen)
+    with right:
+        against = st.selectbox("Set against", ["text", "image"], key="beside", bind="query-params")
+    compared = answer(alignment.compare_modalities, study, corpus, method)
+    figure = charts.draw_counts_against(compared, against, "joint", f"samples by {against}", "samples by text and image")
+    show_figure(figure, "joint", f"Joint counts against {against} counts in {titles[corpus]}", rows=compared, pick=True)
+    median = format_figure(compared["agreement"].median(), ".0f")
+    st.caption(
+        f"{len(compared):,} concepts. On the dotted line every sample that shows a concept in its {against} shows it in both. "
+        f"For the median concept, {median}% of the samples that could agree do. "
+        "Click a point to open its concept."
+    )
+    ranked = alignment.rank_disagreements(compared)
+    text_heavy, image_heavy = ranked[ranked["log_ratio"] > 0], ranked[ranked["log_ratio"] < 0]
+    left, right = st.columns(2)
+    for place, title, rows, name in (
+        (left, "Said, but hardly seen", text_heavy, "text-heavy"),
+        (right, "Seen, but hardly said", image_heavy, "image-heavy"),
+    ):
+        with place:
+            st.markdown(f"**{title}**")
+            show_table(rows[["concept", "text", "image", "joint"]].head(200), name)
+            link_concepts(rows["concept"].head(4))
+    explain_counting(
+        study,
+        [method],
+        "**Denominators:** all pairs of the corpus, and the samples in which any concept was found in text or image. "
+        "**Agreement:** joint hits as a share of the smaller of text and image hits. "
+        f"The lists hold concepts with at least {alignment.LEAST_COUNT} hits in text or in images.",
+    )
+
 
 study = current_study()
 titles = corpus_titles(study)
@@ -14,52 +73,6 @@ show_title(
     "Do captions say what images show?",
     "A sample is misaligned when concepts were found in its caption and in its image, and they have none in common.",
 )
-degrees = answer(alignment.list_degrees, study)
-worst, least = degrees.iloc[0], degrees.iloc[-1]
-st.markdown(
-    f"Of all pairs, **{100 * least['degree']:.1f}%** ({escape(least['title'])}) to **{100 * worst['degree']:.1f}%** "
-    f"({escape(worst['title'])}) are misaligned."
-)
-show_figure(charts.draw_degrees(degrees), "misalignment", "Misalignment degree of each corpus", rows=degrees)
-show_table(degrees.drop(columns="corpus"), "degrees", titles={"pairs": "Pairs"})
-st.caption(study.manifest.get("reported", {}).get("alignment_note", ""))
-
-st.subheader("On which concepts do text and images disagree?", anchor=False)
-joint = answer(alignment.list_joint_methods, study)
-if joint.empty:
-    st.info("This study has no corpus with joint counts beside text and image counts.", icon=":material/info:")
-    st.stop()
-left, middle, right = st.columns(3)
-with left:
-    corpus = choose_corpus(study, in_order(titles, joint["corpus"]))
-with middle:
-    method = choose_method(list(joint.loc[joint["corpus"] == corpus, "method"]))
-with right:
-    against = st.selectbox("Set against", ["text", "image"], key="beside", bind="query-params")
-compared = answer(alignment.compare_modalities, study, corpus, method)
-figure = charts.draw_counts_against(compared, against, "joint", f"samples by {against}", "samples by text and image")
-show_figure(figure, "joint", f"Joint counts against {against} counts in {titles[corpus]}", rows=compared, pick=True)
-median = format_figure(compared["agreement"].median(), ".0f")
-st.caption(
-    f"{len(compared):,} concepts. On the dotted line every sample that shows a concept in its {against} shows it in both. "
-    f"For the median concept, {median}% of the samples that could agree do. "
-    "Click a point to open its concept."
-)
-ranked = alignment.rank_disagreements(compared)
-text_heavy, image_heavy = ranked[ranked["log_ratio"] > 0], ranked[ranked["log_ratio"] < 0]
-left, right = st.columns(2)
-for place, title, rows, name in (
-    (left, "Said, but hardly seen", text_heavy, "text-heavy"),
-    (right, "Seen, but hardly said", image_heavy, "image-heavy"),
-):
-    with place:
-        st.markdown(f"**{title}**")
-        show_table(rows[["concept", "text", "image", "joint"]].head(200), name)
-        link_concepts(rows["concept"].head(4))
-explain_counting(
-    study,
-    [method],
-    "**Denominators:** all pairs of the corpus, and the samples in which any concept was found in text or image. "
-    "**Agreement:** joint hits as a share of the smaller of text and image hits. "
-    f"The lists hold concepts with at least {alignment.LEAST_COUNT} hits in text or in images.",
-)
+show_guarded(show_degrees, study)
+show_guarded(show_disagreements, study)
+show_guarded(show_concepts, study, titles)

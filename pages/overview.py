@@ -1,8 +1,12 @@
 """What a study says in ten seconds: its headline plot, three numbers, a search, and where the data came from."""
 
+import math
+from collections.abc import Sequence
+
 import streamlit as st
 
 from backend import charts, overview, scaling
+from backend.concepts import pick_examples
 from backend.methods import describe_method
 from backend.study import Study
 from pages.ui.address import answer, current_study, open_concept
@@ -22,11 +26,12 @@ def show_numbers(headline: overview.Headline) -> None:
         )
     ]
     if headline.slope:
-        low, high = headline.slope
-        tiles.append((f"{low:+.1f} to {high:+.1f} points", f"per tenfold samples, over {headline.fits} models' fits"))
+        models = "one model's fit" if headline.fits == 1 else f"{headline.fits} models' fits"
+        tiles.append((f"{tell_range(headline.slope, '+.1f')} points", f"per tenfold samples, over {models}"))
     if headline.degree:
         low, high = headline.degree
-        tiles.append((f"{100 * low:.0f}% to {100 * high:.0f}%", "of a corpus's pairs are misaligned"))
+        degree = f"{100 * low:.0f}% to {100 * high:.0f}%" if low < high else f"{100 * low:.0f}%"
+        tiles.append((degree, "of a corpus's pairs are misaligned"))
     for column, (number, meaning) in zip(st.columns(len(tiles)), tiles, strict=True):
         with column.container(border=True, height="stretch"):
             st.markdown(f"### {number}")
@@ -40,11 +45,38 @@ def show_headline_plot(study: Study, kind: str, setting: str, method: str) -> No
     lines = answer(scaling.fit_models, study, kind=kind, setting=setting, method=method, models=list(best))
     figure = charts.draw_lines(lines, corpus_titles(study), unit=unit_of(kind, setting))
     show_figure(figure, "headline", "Mean score of models against concept frequency", rows=scaling.tabulate_bins(lines))
+    binned, raw = (
+        [getattr(line.fit, name) for line in lines if not math.isnan(getattr(line.fit, name))]
+        for name in ("binned_r", "pearson_r")
+    )
     st.caption(
         "The best model of each corpus. A mark is the mean of the concepts of one bin of frequency, a line the fit "
         "through all of a model's concepts. "
-        "The means follow the lines; single concepts scatter widely around them, which the Scaling page shows."
+        + (f"The means follow the lines with r {tell_range(binned, '.2f')}; " if binned else "")
+        + (f"single concepts with r {tell_range(raw, '.2f')}, which the Scaling page shows." if raw else "")
     )
+
+
+def tell_slopes(headline: overview.Headline) -> str:
+    """One sentence: what a tenfold of samples goes with, as far as the study's models and corpora tell."""
+    if headline.slope is None:
+        return "How often each corpus shows each concept, and how each model scores on it."
+    low, high = headline.slope
+    rises = "rises" if low > 0 else "changes"
+    return (
+        f"A model's score on a concept {rises} by {tell_range(headline.slope, '.1f' if low > 0 else '+.1f')} points, on "
+        "average, each time its pretraining data shows the concept ten times as often."
+    )
+
+
+def tell_range(figures: Sequence[float], form: str) -> str:
+    """The least and the greatest of some figures; one of them where both read the same.
+
+    >>> tell_range([0.1, 0.26, 0.2], ".1f"), tell_range([0.11, 0.12], ".1f")
+    ('0.1 to 0.3', '0.1')
+    """
+    low, high = f"{min(figures):{form}}", f"{max(figures):{form}}"
+    return low if low == high else f"{low} to {high}"
 
 
 study = current_study()
@@ -52,14 +84,14 @@ kind, setting = answer(scaling.list_settings, study).iloc[0]
 headline = answer(overview.summarise, study, kind, setting)
 show_title(
     "Which concepts does the data hardly show, and what does that cost?",
-    f"**{escape(study.title)}.** A model's score on a concept rises by a constant amount each time its pretraining data shows "
-    f"the concept ten times as often. Counts: {describe_method(headline.method).title}; scores: {kind}, {setting}.",
+    f"**{escape(study.title)}.** {tell_slopes(headline)} Counts: {describe_method(headline.method).title}; scores: {kind}, "
+    f"{setting}.",
 )
 query = st.text_input(
     "Find a concept",
     key="find",
     type="search",
-    placeholder="a name, such as rose, pickup truck or Acadian_Flycatcher",
+    placeholder=f"a name, such as {', '.join(answer(pick_examples, study))}",
     icon=":material/search:",
 )
 if query:
@@ -78,9 +110,9 @@ with st.container(horizontal=True):
     st.page_link("pages/test_set.py", label="Check your own test set", icon=":material/checklist:")
 explain_counting(study, [headline.method])
 with st.expander("Where the data came from"):
-    st.markdown(f"{study.manifest['source']}. Imported {study.manifest['created']}.")
-    for unit, entry in study.manifest["counts"].get("published", {}).items():
-        dropped = "; ".join(f"{reason}: {count:,}" for reason, count in entry["dropped"].items()) or "nothing"
-        st.markdown(f"- {unit}: {entry['read']:,} read, {entry['written']:,} written; dropped: {dropped}")
+    st.markdown(f"{study.manifest['source']}. Built {study.manifest['created']}.")
+    for unit, read, wrote, drops in overview.list_ledgers(study):
+        dropped = "; ".join(f"{escape(reason)}: {count:,}" for reason, count in drops.items()) or "nothing"
+        st.markdown(f"- {escape(unit)}: {read:,} read, {wrote:,} written; dropped: {dropped}")
     for place in study.manifest.get("absent", []):
         st.caption(f"Absent from the source: {place}")

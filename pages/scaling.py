@@ -22,6 +22,7 @@ from pages.ui.controls import (
 from pages.ui.text import escape, format_figure
 
 VIEWS = ["One model", "Several models", "Every model", "Controls"]
+CAUSAL = "Causal comparison"  # offered where the study brings pairs of models that were trained alike on other frequencies
 STATISTICS = (
     "**Slope:** points gained each time the corpus shows a concept ten times as often. **Raw r:** Pearson correlation of "
     "score with log10(max(count, 1)) over single concepts: how much of *a concept's* score its frequency explains. "
@@ -148,15 +149,85 @@ def show_controls(study: Study) -> None:
     explain_counting(study, [control["method"]], STATISTICS)
 
 
+def show_comparison(study: Study) -> None:
+    """The same concepts and the same counts, two models: one trained on the corpus that was counted, one on another."""
+    titles = corpus_titles(study)
+    pairs = answer(scaling.list_comparisons, study)
+    left, middle, right = st.columns(3)
+    with left:
+        title = st.selectbox("Comparison", [entry["title"] for entry in pairs], key="pair", bind="query-params")
+        pair = next(entry for entry in pairs if entry["title"] == title)
+    with middle:
+        method = choose_method(list(answer(list_methods, study, pair["corpus"])["method"]))
+    with right:
+        kind, setting = choose_kind(study)
+    found = answer(
+        scaling.compare_training, study, pair["corpus"], tuple(pair["models"]), method=method, setting=setting, kind=kind
+    )
+    names = tuple(
+        f"trained on {titles.get(side.trained_on, side.trained_on)}" if side.trained_on else side.model
+        for side in (found.first, found.second)
+    )
+    corpus = titles[pair["corpus"]]
+    st.markdown(tell_comparison(found, names, corpus))
+    unit = unit_of(kind, setting)
+    show_figure(
+        charts.draw_comparison(found, names, unit=unit, name=corpus),
+        "comparison",
+        f"{unit} of two models against the frequency of concepts in {corpus}",
+        rows=found.points,
+        pick=True,
+    )
+    st.caption(
+        f"First: {escape(found.first.model)}; second: {escape(found.second.model)}. {len(found.points):,} concepts, "
+        f"{found.first.fit.n_zero:,} of them never counted in {escape(corpus)}: those stand left of one. "
+        "Brackets: 95% interval of the slope, a bootstrap over the concepts (1000 resamples). "
+        + escape(study.manifest["causal"].get("note", ""))
+    )
+    explain_counting(study, [method], STATISTICS)
+
+
+def tell_comparison(found: scaling.Comparison, names: tuple[str, str], corpus: str) -> str:
+    """Both slopes with their intervals, and what the second says of the first."""
+    sides = (found.first, found.second)
+    if any(math.isnan(number) for side in sides for number in (side.fit.slope, side.slope_low)):
+        return "The counts or the scores are all the same, so that there is no slope to compare."
+    slopes = "; ".join(
+        f"the model {escape(name)}: **{side.fit.slope:+.1f} points** per tenfold "
+        f"[{side.slope_low:+.1f}, {side.slope_high:+.1f}]"
+        for name, side in zip(names, sides, strict=True)
+    )
+    gap, low, high = found.gap
+    first, second = (side.slope_low <= 0 <= side.slope_high for side in sides)
+    if first:
+        verdict = f"Even the first model's scores do not surely go with how often {escape(corpus)} shows a concept."
+    elif second:
+        verdict = (
+            f"Frequency in {escape(corpus)}, which the second model never saw, explains nothing of its scores: rare "
+            "concepts are not harder by themselves, so the first model's slope comes from what it was shown."
+        )
+    else:
+        verdict = (
+            f"The second model never saw {escape(corpus)}, and its scores go with these counts too: that part of the first "
+            "model's slope comes from the concepts, not from how often they were shown."
+        )
+    return (
+        f"On the counts of {escape(corpus)}, {slopes}.\n\n{verdict} "
+        f"The difference, **{gap:+.1f}** [{low:+.1f}, {high:+.1f}], is the effect of training."
+    )
+
+
 study = current_study()
 show_title(
     "Does frequency determine performance?",
     "A model's score on each concept against how many samples of a corpus show that concept.",
 )
-view = choose_view(VIEWS, "view")
+view = choose_view([*VIEWS, CAUSAL] if scaling.list_comparisons(study) else VIEWS, "view")
 if view == "One model":
     show_one_model(study)
 elif view == "Controls":
     show_controls(study)
+elif view == CAUSAL:
+    show_comparison(study)
 else:
     show_several_models(study, multiples=view == "Every model")

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from backend import charts, frequency, scaling, testset
+from backend.concepts import pick_examples
 from backend.errors import EmptySelection
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
@@ -25,7 +26,7 @@ with left:
         bind="query-params",
         height=160,
         max_chars=MAX_ADDRESS,
-        placeholder="rose\nflamingo\npickup truck",
+        placeholder="\n".join(answer(pick_examples, study)),
     )
 with right:
     upload = st.file_uploader("or a file", type=["txt", "csv", "tsv"], max_upload_size=1, key="names_file")

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 from streamlit.runtime.pages_manager import PagesManager
 
-from backend.schema import MANIFEST
+from backend.schema import MANIFEST, table_files
 from backend.study import STUDIES, Study, list_studies
 from pages.ui.text import escape
 
@@ -86,6 +86,17 @@ def with_study(**parameters) -> dict[str, str]:
     if chosen and chosen != list_studies(STUDIES)[0]:
         parameters[STUDY_KEY] = chosen
     return parameters
+
+
+def find_other_study(*tables: str) -> str | None:
+    """The first study beside the chosen one that holds these tables; None where no other does."""
+    others = [name for name in list_studies(STUDIES) if name != st.session_state[STUDY_KEY]]
+    return next((name for name in others if all(table_files(STUDIES / name, table) for table in tables)), None)
+
+
+def link_study(page: str, study: str, label: str) -> None:
+    """A link to a page as another study fills it."""
+    st.page_link(page, label=escape(label), icon=":material/database:", query_params={STUDY_KEY: study})
 
 
 def link_concept(concept: str) -> None:

@@ -60,6 +60,15 @@ COLUMNS = {
     "here": _NUMBER("Here", format="%.2f"),
     "pairs": _NUMBER("Pairs", format="localized"),
     "misaligned": _NUMBER("Misaligned", format="localized", help="Samples with text and image concepts, none in common"),
+    "truth": _NUMBER("In truth", format="localized", help="Samples that do show the concept, as whoever made them knows"),
+    "error": _NUMBER("log10(counted / true)", format="%+.2f", help="Of both plus one"),
+    "split": st.column_config.TextColumn("Samples", help="Which part of the corpus was held against the truth"),
+    "precision": _NUMBER("Precision", format="%.1f%%", help="Of the hits found, how many are right"),
+    "recall": _NUMBER("Recall", format="%.1f%%", help="Of the true hits, how many were found"),
+    "frequency_error": _NUMBER("Frequency error", format="%.3f", help="Mean over concepts of |log10((found+1)/(true+1))|"),
+    "found": _NUMBER("Found", format="localized", help="Hits of the search"),
+    "relevant": _NUMBER("In truth", format="localized", help="Hits that there are"),
+    "correct": _NUMBER("Correct", format="localized", help="Hits found that are there"),
     "degree": _NUMBER("Of all pairs", format="percent"),
     "degree_extracted": _NUMBER("Of samples with a concept", format="percent"),
     "mean": _NUMBER("Mean", format="%.1f%%", help="Over all models"),
@@ -71,6 +80,23 @@ COLUMNS = {
     "how": st.column_config.TextColumn("Found", help="exact, by a label's own spelling, fuzzy, or none"),
     "in_tail": st.column_config.CheckboxColumn("In the tail"),
     "score": _NUMBER("Match", format="%.0f", help="Similarity of the spellings, 0 to 100"),
+    "file": st.column_config.TextColumn("File", pinned=True),
+    "place": _NUMBER("Place", format="localized", help="Among the candidates; 1 is the best"),
+    "probability": st.column_config.ProgressColumn("Probability", format="%.1f%%", min_value=0, max_value=100),
+    "similarity": _NUMBER("Similarity", format="%.3f", help="Cosine of the features of image and candidate"),
+    "measured": _NUMBER("Measured", format="%.1f%%", help="The model's accuracy on the concept, in the study"),
+    "prompts": st.column_config.TextColumn("Prompts", pinned=True),
+    "comes_first": st.column_config.TextColumn("Comes first"),
+    "first_probability": _NUMBER("Its probability", format="%.1f%%"),
+    "bin": st.column_config.TextColumn("Samples"),
+    "images": _NUMBER("Images", format="localized"),
+    "accuracy": st.column_config.ProgressColumn("Accuracy", format="%.1f%%", min_value=0, max_value=100),
+    "label": st.column_config.TextColumn("Label"),
+    "right": st.column_config.CheckboxColumn("Right"),
+    "predicted": st.column_config.TextColumn("Taken for"),
+    "predicted_count": _NUMBER("Its samples", format="localized", help="Of what the image was taken for"),
+    "more_frequent": st.column_config.CheckboxColumn("More frequent", help="Than the true concept; empty where right"),
+    "reason": st.column_config.TextColumn("Why"),
 }
 FIGURE_CONFIG = {
     "displaylogo": False,
@@ -110,7 +136,7 @@ def show_figure(figure: go.Figure, name: str, alt: str, *, rows: pd.DataFrame | 
     with st.container(horizontal=True, gap="small"):
         _offer("Figure (HTML)", lambda: figure.to_html(include_plotlyjs=True).encode(), f"{name}.html", "text/html")
         if rows is not None:
-            _offer_rows(rows, name)
+            offer_rows(rows, name)
 
 
 def show_table(table: pd.DataFrame, name: str, *, titles: dict[str, str] | None = None) -> None:
@@ -125,10 +151,11 @@ def show_table(table: pd.DataFrame, name: str, *, titles: dict[str, str] | None 
         shown, column_config=config, hide_index=True, height=TALL if len(table) > MANY else "auto", key=f"table-{name}"
     )
     with st.container(horizontal=True, gap="small"):
-        _offer_rows(table, name)
+        offer_rows(table, name)
 
 
-def _offer_rows(table: pd.DataFrame, name: str) -> None:
+def offer_rows(table: pd.DataFrame, name: str) -> None:
+    """The rows of a table as CSV and Parquet."""
     _offer("Data (CSV)", lambda: table.to_csv(index=False).encode(), f"{name}.csv", "text/csv")
     _offer("Data (Parquet)", lambda: _to_parquet(table), f"{name}.parquet", "application/vnd.apache.parquet")
 

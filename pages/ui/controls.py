@@ -1,6 +1,6 @@
 """Controls bound to the address: every choice that changes a result stands in the query parameters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -53,10 +53,11 @@ def choose_corpora(study: Study, corpora: list[str]) -> list[str]:
     )
 
 
-def choose_method(methods: list[str], key: str = "method", label: str = "Counted in") -> str:
-    """One counting method of those named."""
+def choose_method(methods: list[str], key: str = "method", label: str = "Counted in", default: str | None = None) -> str:
+    """One counting method of those named; the first where there is no other default."""
     accept_name(key, methods, title_method)
-    return st.selectbox(label, methods, format_func=title_method, key=key, bind="query-params")
+    first = methods.index(default) if default in methods else 0
+    return st.selectbox(label, methods, first, format_func=title_method, key=key, bind="query-params")
 
 
 def title_method(method: str) -> str:
@@ -70,6 +71,12 @@ def choose_view(views: list[str], key: str) -> str:
         "View", views, default=views[0], required=True, key=key, bind="query-params", label_visibility="collapsed"
     )
     return chosen or views[0]  # an empty value in the address chooses nothing
+
+
+def choose_word(label: str, words: Sequence[str], key: str) -> str:
+    """One of a few words, as buttons in a row."""
+    chosen = st.segmented_control(label, words, default=words[0], required=True, key=key, bind="query-params")
+    return chosen or words[0]  # an empty value in the address chooses nothing
 
 
 def choose_own_corpus(titles: dict[str, str], own: str | None) -> str:

@@ -9,6 +9,16 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])", r"\\\1", text)
 
 
+def shorten(text: str, characters: int) -> str:
+    """The beginning of a text on one line, with an ellipsis where there is more; nothing that a browser cannot show.
+
+    >>> shorten("a red\n rose", 20), shorten("a red rose", 6)
+    ('a red rose', 'a red…')
+    """
+    line = " ".join("".join(mark if mark.isprintable() else " " for mark in text).split())
+    return line if len(line) <= characters else f"{line[: characters - 1].rstrip()}…"
+
+
 def format_figure(value: float, form: str) -> str:
     """A figure in a format, or "undetermined" where there is none.
 

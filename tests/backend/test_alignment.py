@@ -20,6 +20,16 @@ def degree_row(corpus: str, misaligned: int, degree: float) -> dict:
     return {"corpus": corpus, "method": JOINT, "misaligned": misaligned, "degree": degree, "degree_extracted": 2 * degree}
 
 
+def test_chosen_method_stands_for_a_corpus_that_was_compared_by_several(tmp_path):
+    rows = [
+        degree_row("c", misaligned, misaligned / 100) | {"method": method}
+        for method, misaligned in (("a+b@0.2", 9), ("a+b@0.3", 4))
+    ]
+    search = {"c": {"text": ["a"], "image": ["b@0.2", "b@0.3"], "chosen": {"joint": "a+b@0.3"}, "tagger": None}}
+    study = write_study(tmp_path / "tiny", joint_rows(), alignment=rows, manifest={"search": search})
+    assert alignment.list_degrees(study)[["method", "misaligned"]].values.tolist() == [["a+b@0.3", 4]]
+
+
 def joint_rows(corpus: str = "c") -> list[dict]:
     """Text, image and joint counts of five concepts, and a sixth that has no joint count."""
     rows = count_rows(corpus, "lemmatized", TEXT | {"fox": 7}) + count_rows(corpus, "rampp@0.7", IMAGE | {"fox": 7})

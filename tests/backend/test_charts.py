@@ -105,6 +105,33 @@ def thresholds(medians: list[float], corpora=("small",), y: str = "median") -> g
     )
 
 
+def comparison(counts: list[int], first: list[float], second: list[float]) -> go.Figure:
+    sides = []
+    for name, values in (("a", first), ("b", second)):
+        line = line_of(name, "small", tuple(counts), tuple(values))
+        sides.append(scaling.Side(name, "small", line.fit, line.bins, 1.0, 2.0))
+    points = points_of(counts, first).assign(first=first, second=second)
+    found = scaling.Comparison("small", *sides, points, (0.0, -1.0, 1.0))
+    return charts.draw_comparison(found, ("one", "other"), unit="%", name="Small")
+
+
+def disagreements(shares: list[float]) -> go.Figure:
+    rows = [(0.2 + i / 100, kind, 5, share) for i, share in enumerate(shares) for kind in ("conflicting", "text-only")]
+    return charts.draw_disagreements(pd.DataFrame(rows, columns=["threshold", "kind", "samples", "share"]), 0.2)
+
+
+def quality(precision: list[float], chosen: int | None) -> go.Figure:
+    rows = [(0.2 + i / 100, value, i == chosen) for i, value in enumerate(precision)]
+    return charts.draw_quality(
+        pd.DataFrame(rows, columns=["threshold", "precision", "chosen"]), {"precision": "precision"}, "%"
+    )
+
+
+def truth_of(rows: list[tuple[str, int, int]]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=["modality", "count", "truth"])
+    return table.assign(concept=[f"c{i}" for i in range(len(rows))], corpus="small")
+
+
 # Each figure with several rows, with one, and with the least that a page can pass.
 FIGURES = {
     "draw_rank_curves": [
@@ -146,6 +173,20 @@ FIGURES = {
         lambda: charts.draw_lines([line_of("a", "small")], TITLES, unit="%"),
         lambda: charts.draw_lines([line_of("a", "small", values=(7.0,) * 4)], TITLES, unit="%"),
     ],
+    "draw_comparison": [
+        lambda: comparison([0, 1, 10, 100], [1, 2, 3, 4], [4, 4, 4, 4]),
+        lambda: comparison([7, 7, 7], [1, 2, 3], [4, 4, 4]),
+    ],
+    "draw_disagreements": [lambda: disagreements([50.0, 0.0]), lambda: disagreements([0.0])],
+    "draw_quality": [
+        lambda: quality([50.0, 60.0, 70.0], 1),
+        lambda: quality([50.0, math.nan], None),
+        lambda: quality([50.0], 0),
+    ],
+    "draw_truth": [
+        lambda: charts.draw_truth(truth_of([("text", 0, 5), ("image", 10**6, 10), ("joint", 3, 3)])),
+        lambda: charts.draw_truth(truth_of([("text", 0, 0)])),
+    ],
     "draw_small_multiples": [
         lambda: charts.draw_small_multiples([line_of(f"m{i}/small", "small") for i in range(7)], TITLES, unit="%"),
         lambda: charts.draw_small_multiples([line_of("a", "small")], TITLES, unit="%"),
@@ -154,6 +195,7 @@ FIGURES = {
         lambda: charts.draw_concept_counts(concept_counts([0, 1, 5], [9, 1, 5]), TITLES),
         lambda: charts.draw_concept_counts(concept_counts([0], [0]), TITLES),
         lambda: charts.draw_concept_counts(concept_counts([], []), TITLES),
+        lambda: charts.draw_concept_counts(concept_counts([0], [4]), TITLES, truth_of([("text", 4, 90), ("image", 4, 0)])),
     ],
     "draw_concept_scores": [
         lambda: charts.draw_concept_scores(concept_scores(3), TITLES, unit="accuracy (%)"),

@@ -240,3 +240,24 @@ def test_residuals_come_with_the_line_most_above_it_first():
     table = fits.find_residuals(points, fit([1, 10, 100, 1000], [10, 20, 30, 40]))
     assert table["expected"].tolist() == pytest.approx([20, 10, 40, 30])
     assert table["residual"].tolist() == pytest.approx([6, 0, 0, -6], abs=1e-9)
+
+
+def test_slope_intervals_are_those_of_a_plain_loop(cloud):
+    x, values = fits.log_count(cloud["count"].to_numpy()), cloud[["value"]].to_numpy(float)
+    low, high = fits.bootstrap_slopes(x, values)
+    drawn = np.random.default_rng(fits.SEED).integers(0, len(x), size=(fits.RESAMPLES, len(x)))
+    slopes = [stats.linregress(x[rows], values[rows, 0]).slope for rows in drawn]
+    assert (low[0], high[0]) == pytest.approx(tuple(np.percentile(slopes, (2.5, 97.5))), rel=1e-4)
+
+
+def test_slope_of_a_perfect_line_has_no_width_and_that_of_one_frequency_none():
+    values = np.array([[10.0], [20.0], [30.0], [40.0]])
+    assert np.array(fits.bootstrap_slopes(np.arange(4.0), values)).ravel() == pytest.approx([10, 10])
+    assert np.isnan(fits.bootstrap_slopes(np.ones(4), values)).all()
+
+
+def test_difference_of_columns_that_differ_by_a_line_has_the_lines_slope(cloud):
+    x, values = fits.log_count(cloud["count"].to_numpy()), cloud["value"].to_numpy(float)
+    low, high = fits.bootstrap_slopes(x, np.column_stack([values, values + 3 * x, 3 * x]))
+    assert low[1] - low[0] == pytest.approx(3, abs=1e-6)
+    assert (low[2], high[2]) == pytest.approx((3, 3))

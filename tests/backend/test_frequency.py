@@ -572,3 +572,10 @@ def test_a_third_of_the_papers_concepts_are_unseen_in_cc3m(published_study):
     assert shares.loc[("cc3m", 0), "concepts"] == 1_237
     assert shares.loc[("cc3m", 0), "share"] == pytest.approx(100 * 1_237 / 3_725)
     assert shares.loc[("laion400m", 0), "share"] == pytest.approx(100 * 794 / 3_738)
+
+
+def test_methods_that_a_search_chose_come_first_among_those_used_as_widely(tmp_path):
+    rows = [row for method in ("a", "tag@0.20", "tag@0.30") for row in count_rows("c", method, {"ant": 1, "bee": 2})]
+    search = {"c": {"text": ["a"], "image": [], "chosen": {"text": "a", "image": "tag@0.30", "joint": None}, "tagger": None}}
+    study = write_study(tmp_path / "tiny", rows, manifest={"search": search})
+    assert frequency.list_methods(study)["method"].tolist() == ["a", "tag@0.30", "tag@0.20"]

@@ -54,3 +54,14 @@ def test_unknown_tagger_keeps_its_name_and_threshold():
 
 def test_unknown_text_method_is_not_taken_for_a_known_one():
     assert describe_method("stemmed").sentence == "Counted by the study's own method “stemmed”."
+
+
+def test_given_hits_are_of_images():
+    assert [describe_method(name).modality for name in ("annotated", "given@0.70", "lemmatized+annotated")] == [
+        "image",
+        "image",
+        "joint",
+    ]
+    assert describe_method("given@0.70").sentence == (
+        "An image counts when the file of hits that the corpus was indexed with gives the concept a score of at least 0.70."
+    )

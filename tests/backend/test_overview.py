@@ -132,3 +132,16 @@ def test_headline_of_the_paper(published_study):
 def test_contents_of_the_paper(published_study):
     contents = overview.count_contents(published_study)
     assert (contents["tasks"], contents["corpora"], contents["concepts"], contents["labels"]) == (26, 7, 3_955, 6_844)
+
+
+def test_ledgers_of_every_step_are_found_however_deep(tmp_path):
+    ledger = {"read": 3, "written": 2, "dropped": {"no caption": 1}}
+    counts = {"index": {"mine": {"samples": ledger}}, "evaluate": ledger}
+    study = write_study(tmp_path / "tiny", animal_rows(), manifest={"counts": counts})
+    expected = [("mine samples", 3, 2, {"no caption": 1}), ("evaluate", 3, 2, {"no caption": 1})]
+    assert overview.list_ledgers(study) == expected
+
+
+def test_alignment_without_a_row_has_no_degree(tmp_path):
+    study = write_study(tmp_path / "tiny", animal_rows(), alignment=[])
+    assert overview.summarise(study, "classification", "plain").degree is None

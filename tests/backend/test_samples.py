@@ -558,3 +558,16 @@ def test_many_threads_get_the_thumbnails_of_one(study):
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda row: thumbnails.get(study, row), rows * 20)) == expected
     assert thumbnails.held_bytes == sum(map(len, thumbnails._held.values())) <= thumbnails.max_bytes
+
+
+def test_disagreements_are_swept_over_the_counted_thresholds(study):
+    swept = samples.sweep_misaligned(study, "mine")
+    assert swept.pivot(index="threshold", columns="kind", values="samples").reset_index().values.tolist() == [
+        [0.2, 1, 1, 1],  # threshold, conflicting, image-only, text-only
+        [0.26, 1, 1, 2],
+        [0.3, 1, 0, 3],
+    ]
+
+
+def test_threshold_is_compared_as_scores_are_stored():
+    assert samples.as_stored(0.26) == float(np.float32(0.26)) != 0.26

@@ -10,6 +10,7 @@ from backend import fits, scaling
 from backend.errors import EmptySelection, MissingTable
 from backend.schema import write_manifest, write_table
 from backend.study import Study
+from tests.tiny_study import count_rows, model_row, score_rows, write_study
 
 IMAGENET = {
     "model": "RN50/cc3m",
@@ -186,3 +187,63 @@ def test_each_model_is_drawn_over_its_own_corpus(small_study):
     ]
     table = scaling.tabulate_fits(lines)
     assert table["slope"].tolist() == pytest.approx([10, 0], abs=1e-9)
+
+
+# Causal comparisons: counts 1, 10, 100, 1000 of `c`; `own` was trained on it, `other` was not.
+
+COUNTS = {"ant": 1, "bee": 10, "cat": 100, "dog": 1_000, "elk": 0}
+OWN = {"ant": 10, "bee": 20, "cat": 30, "dog": 40}
+OTHER = {"ant": 30, "bee": 20, "cat": 20, "dog": 30, "elk": 99}
+
+
+@pytest.fixture(scope="module")
+def causal_study(tmp_path_factory) -> Study:
+    return write_study(
+        tmp_path_factory.mktemp("causal") / "tiny",
+        count_rows("c", "lemmatized", COUNTS) + count_rows("flat", "lemmatized", dict.fromkeys(COUNTS, 7)),
+        models=[model_row("own", "c"), model_row("other", "flat"), model_row("lost", None)],
+        performance=score_rows("own", OWN) + score_rows("other", OTHER) + score_rows("lost", {"ant": 1, "bee": 2}),
+        manifest={"causal": {"pairs": [{"title": "t", "corpus": "c", "models": ["own", "other"]}]}},
+    )
+
+
+def compare(study: Study, *models: str, corpus: str = "c") -> scaling.Comparison:
+    return scaling.compare_training(study, corpus, models, method="lemmatized", setting="plain", kind="classification")
+
+
+def test_two_models_meet_on_the_labels_that_both_were_scored_on(causal_study):
+    found = compare(causal_study, "own", "other")
+    assert found.points[["label", "count", "first", "second"]].values.tolist() == [
+        ["ant", 1, 10, 30],
+        ["bee", 10, 20, 20],
+        ["cat", 100, 30, 20],
+        ["dog", 1_000, 40, 30],
+    ]
+    assert (found.first.fit.slope, found.second.fit.slope) == pytest.approx((10, 0))
+    assert (found.first.trained_on, found.second.trained_on) == ("c", "flat")
+    assert (found.first.slope_low, found.first.slope_high) == pytest.approx((10, 10))
+    assert found.second.slope_low < 0 < found.second.slope_high
+    assert found.gap[0] == pytest.approx(10)
+    assert found.gap[1] < 10 < found.gap[2]
+
+
+def test_model_set_against_a_corpus_that_is_not_its_own_has_the_fit_of_those_points(causal_study):
+    selection = {"model": "other", "corpus": "c", "method": "lemmatized", "setting": "plain", "kind": "classification"}
+    points = scaling.join_points(causal_study, **selection, tasks=["animals"])
+    assert scaling.find_fit(points, causal_study, **selection, tasks=["animals"]).n == 5
+
+
+def test_counts_that_are_all_alike_give_no_slope(causal_study):
+    found = compare(causal_study, "other", "own", corpus="flat")
+    assert math.isnan(found.first.fit.slope)
+    assert math.isnan(found.gap[0])
+
+
+def test_two_shared_points_are_too_few_to_compare(causal_study):
+    with pytest.raises(EmptySelection, match="A comparison needs 3 points; own and lost share 2"):
+        compare(causal_study, "own", "lost")
+
+
+def test_causal_comparisons_are_those_of_the_manifest(causal_study, small_study):
+    assert [entry["title"] for entry in scaling.list_comparisons(causal_study)] == ["t"]
+    assert scaling.list_comparisons(small_study) == []

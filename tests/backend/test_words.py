@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.words import canonical, lemma, lemmas, split_words
+from backend.words import canonical, lemma, lemmas, match_words, split_words
 
 
 @pytest.mark.parametrize(
@@ -90,3 +90,28 @@ def test_words_keep_their_order_and_repetitions():
 
 def test_empty_caption_has_no_words():
     assert lemmas("") == []
+
+
+@pytest.mark.parametrize(
+    ("caption", "method", "words"),
+    [
+        ("Two Roses, and a rose-bush; Rose's own", "lemmatized", ["Roses", "rose", "Rose"]),
+        ("Two Roses and a rose", "lowercased", ["rose"]),
+        ("Two Roses", "lowercased", []),
+        ("primrose", "lemmatized", []),
+        ("", "lemmatized", []),
+        ("\uff32\uff4f\uff53\uff45", "lemmatized", ["\uff32\uff4f\uff53\uff45"]),  # full width letters
+    ],
+)
+def test_words_by_which_a_caption_names_a_concept(caption, method, words):
+    assert match_words(caption, "rose", method) == words
+
+
+def test_every_word_of_a_concept_must_be_there():
+    assert match_words("a red cat and a rose", "red rose", "lemmatized") == ["red", "rose"]
+    assert match_words("a red cat", "red rose", "lemmatized") == []
+
+
+def test_words_of_a_phrase_are_those_next_to_each_other():
+    assert match_words("red, then a red rose", "red rose", "phrase") == ["red", "rose"]
+    assert match_words("a rose so red", "red rose", "phrase") == []

@@ -5,6 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.invented_world import HOSTILE_CAPTIONS
+
 PAGES = {
     "Overview": "Which concepts does the data hardly show",
     "Distributions": "How long is the tail?",
@@ -12,6 +14,7 @@ PAGES = {
     "Concept": "Which concept?",
     "Misalignment": "Do captions say what images show?",
     "Let it Wag!": "What do models know of the rarest concepts?",
+    "Search quality": "How right are the counts?",
     "Test set": "Is my test set in the tail?",
 }
 
@@ -82,6 +85,61 @@ def test_pasted_names_are_answered(small_server, visit):
     visitor.wait()
     assert "1 of 2" in visitor.page.get_by_test_id("stMetric").nth(1).inner_text()
     assert "names=rose" in visitor.page.url
+
+
+def test_gallery_of_a_concept_pages_through_and_filters(world_server, visit):
+    visitor = visit(f"{world_server}/concept?concept=striped+daxu")
+    pages = visitor.page.get_by_test_id("stPagination")
+    pages.scroll_into_view_if_needed()
+    assert "1 to 24 of 67" in visitor.text
+    pages.get_by_role("button", name="Page 3", exact=True).click()
+    visitor.wait()
+    assert "49 to 67 of 67" in visitor.text
+    assert "hits_page=3" in visitor.page.url
+    visitor.page.get_by_role("radio", name="text", exact=True).click()
+    visitor.wait()
+    assert "1 to 24 of 92" in visitor.text
+    assert "hits_page" not in visitor.page.url
+    visitor.page.get_by_text("See its samples whose caption and image disagree").click()
+    visitor.page.wait_for_url("**/misalignment?about=striped+daxu**")
+    visitor.wait()
+    assert visitor.title == PAGES["Misalignment"]
+    assert visitor.page.get_by_label("About a concept").input_value() == "striped daxu"
+    visitor.page.get_by_role("radio", name="image-only").click()
+    visitor.wait()
+    assert visitor.shown_pictures() > 0
+
+
+def test_address_of_a_page_of_samples_opens_in_a_new_window(world_server, visit):
+    visitor = visit(f"{world_server}/misalignment?disagreement=text-only&samples_page=5&order=boundary+cases+first")
+    assert "97 to 105 of 105" in visitor.text
+    assert visitor.shown_pictures() == 9
+
+
+def test_hostile_captions_stand_literally_and_do_nothing(world_server, visit):
+    visitor = visit(f"{world_server}/concept?concept=striped+daxu")
+    captions = visitor.page.get_by_test_id("stText").all_inner_texts()
+    for caption, written in zip(captions, HOSTILE_CAPTIONS[:2], strict=False):
+        assert caption == written
+    grid = visitor.page.get_by_test_id("stMain")
+    assert grid.locator("a[href*=evil], a[href^=mailto], script, .katex, img[src*=evil]").count() == 0
+
+
+def test_causal_comparison_and_search_quality_are_drawn(world_server, visit):
+    visitor = visit(f"{world_server}/scaling?view=Causal+comparison")
+    visitor.page.locator(".js-plotly-plot .main-svg").first.wait_for()
+    assert "per tenfold" in visitor.text
+    visitor.go_to("Search quality")
+    assert visitor.page.locator(".js-plotly-plot").count() == 3
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, True), (390, False)])
+def test_every_page_of_the_invented_world_opens_and_fits(world_server, visit, width, dark):
+    visitor = visit(world_server, width=width, dark=dark)
+    for page, question in PAGES.items():
+        visitor.go_to(page)
+        assert visitor.title.startswith(question)
+        assert visitor.fits()
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])

@@ -55,10 +55,18 @@ def published(shelf, monkeypatch) -> None:
     monkeypatch.setattr("pages.ui.address.STUDIES", shelf)
 
 
+@pytest.fixture
+def world(invented_study, monkeypatch) -> None:
+    """The app serves the invented world alone."""
+    monkeypatch.setattr("pages.ui.address.STUDIES", invented_study.folder.parent)
+
+
 def copy_study(source: Study, folder: Path, without: tuple[str, ...] = (), **entries) -> Study:
     """A study with the tables of another, without some of them, with some entries of the manifest replaced."""
     folder.mkdir()
-    for table in source.tables - set(without):
-        (folder / f"{table}.parquet").symlink_to(source.folder / f"{table}.parquet")
+    hidden = set(without) | {f"{table}.parquet" for table in without} | {MANIFEST}
+    for path in source.folder.iterdir():
+        if path.name not in hidden:
+            (folder / path.name).symlink_to(path)
     (folder / MANIFEST).write_text(json.dumps(source.manifest | entries), encoding="utf-8")
     return Study(folder)

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from backend.study import ROOT
 
+REASON_MARKS = (":material/check:", ":material/close:", ":material/notes:")
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem != "__init__")
 
 
@@ -62,6 +63,16 @@ def explained(app: AppTest) -> str:
     """What stands under "How this was counted"."""
     (found,) = [box for box in app.expander if box.label == "How this was counted"]
     return "\n".join(element.value for element in [*found.markdown, *found.caption])
+
+
+def captions(app: AppTest) -> list[str]:
+    """The captions of the samples that a gallery shows, in their order."""
+    return [text.value for text in app.get("text")]
+
+
+def reasons(app: AppTest) -> list[str]:
+    """What a gallery says below each caption, as it was written: the lines of one sample joined by a bar."""
+    return [text.value.replace("  \n", " | ") for text in app.caption if text.value.startswith(REASON_MARKS)]
 
 
 def figure(app: AppTest, name: str) -> dict:

@@ -2,7 +2,24 @@
 
 import pytest
 
-from tests.pages.session import assert_whole, choose, downloads, explained, figure, find, links, open_page, said, table, told
+from backend.errors import ImageError
+from tests.invented_world import HOSTILE_CAPTIONS, NEVER
+from tests.pages.session import (
+    assert_whole,
+    captions,
+    choose,
+    downloads,
+    explained,
+    figure,
+    find,
+    links,
+    open_page,
+    reasons,
+    said,
+    table,
+    told,
+    written,
+)
 from tests.tiny_study import animal_rows, count_rows, model_row, score_rows, write_study
 
 
@@ -172,8 +189,146 @@ def test_words_that_were_searched_are_said(published):
     assert rows["task"].tolist() == ["cub", "imagenet"]
 
 
-def test_counts_only_study_says_that_it_has_no_examples(published):
-    assert "This study holds counts only" in said(open_concept("rose"))
+# Its samples: of the 120 that show "striped daxu" in `zipf`, taken from 0, the image scores 0.34 less 0.02 for the remainder
+# by 7, and every eighth's caption names the next concept (remainder 6) or none (7); numbers 0, 7, ... 35 bear hostile captions
+# and broken images, and always name it.
+
+
+def open_samples(**address):
+    return open_concept("striped daxu", **address)
+
+
+def test_counts_only_study_says_that_it_has_no_examples_and_what_brings_some(published):
+    app = open_concept("rose")
+    assert "This study holds counts only" in said(app)
+    assert [code.value for code in app.code] == ["python -m precompute index --study data/mine --corpus NAME --shards GLOB"]
+    assert not captions(app)
+
+
+def test_counts_only_study_links_another_that_has_examples(place_study, invented_study):
+    place_study()
+    place_study("synthetic", source=invented_study)
+    (link,) = [link for link in open_concept("rose").get("page_link") if "study synthetic" in link.value]
+    assert link.proto.query_string == "study=synthetic"
+
+
+def test_hits_are_told_by_modality(world):
+    # text: 120 less 15 and 15, plus those of 7, 14, 21, 28, 35 that would have had another caption: 14 and 7 have
+    assert "In Zipf, **92** captions name it, **86** images show it, and **67** samples do both." in said(open_samples())
+
+
+@pytest.mark.parametrize(("modality", "hits"), [("joint", 67), ("text", 92), ("image", 86)])
+def test_gallery_has_a_page_of_24_and_says_which(world, modality, hits):
+    app = open_samples(shown_by=modality)
+    assert len(captions(app)) == len(reasons(app)) == 24
+    assert f"1 to 24 of {hits}" in said(app)
+    assert {"samples.csv", "samples.parquet"} <= downloads(app)
+
+
+def test_gallery_goes_on_to_its_last_page(world):
+    app = assert_whole(choose(open_samples(), "pagination", "hits_page", 3))
+    assert "49 to 67 of 67" in said(app)
+    assert len(captions(app)) == 19
+
+
+def test_page_of_the_address_is_shown_and_another_search_begins_at_the_first(world):
+    app = open_samples(hits_page="3")
+    assert "49 to 67 of 67" in said(app)
+    app = assert_whole(choose(app, "button_group", "shown_by", "text"))
+    assert "1 to 24 of 92" in said(app)
+    assert find(app, "pagination", "hits_page").value == 1
+
+
+def test_best_image_score_comes_first_with_the_reason_that_it_counts(world):
+    app = open_samples()
+    assert reasons(app)[0] == ":material/check: text: **striped, daxu** | :material/check: image: **0.340** ≥ 0.26"
+    app = open_samples(hits_page="3")
+    assert reasons(app)[-1] == ":material/check: text: **striped, daxu** | :material/check: image: **0.260** ≥ 0.26"
+
+
+def test_text_hit_says_that_its_image_scores_too_little(world):
+    assert ":material/close: image: 0.220 < 0.26" in reasons(open_samples(shown_by="text", hits_page="4"))[-1]
+
+
+def test_image_hit_says_that_its_caption_names_something_else(world):
+    found = reasons(open_samples(shown_by="image"))
+    assert sum(reason.startswith(":material/close: text | ") for reason in found) > 0
+    assert all(":material/check: image" in reason for reason in found)
+
+
+def test_higher_threshold_shows_fewer(world):
+    app = open_samples(image_method="openclip@0.30")
+    assert "**52** images show it" in said(app)  # remainders 0, 1, 2 of 120: 18 + 17 + 17, and 0.30 itself counts
+    assert all("≥ 0.30" in reason for reason in reasons(app))
+
+
+def test_another_corpus_has_its_own_samples(world):
+    app = assert_whole(choose(open_samples(), "selectbox", "sampled", "balanced"))
+    assert "In Balanced, " in said(app)
+    assert len(captions(app)) < 12
+    assert not app.get("pagination")
+
+
+def test_concept_that_no_sample_shows_is_a_sentence(world):
+    app = open_concept(NEVER[1])
+    assert told(app) == ["No sample of Zipf shows it: no caption names it, and no image scores it at 0.26 or more."]
+    assert not captions(app)
+    assert "In Balanced, " in said(choose(app, "selectbox", "sampled", "balanced"))
+
+
+def test_concept_that_only_a_lower_threshold_finds_says_so(world):
+    (message,) = told(open_concept(NEVER[0]))  # the sample of the concept before it has 0.21 for it
+    assert message.endswith("Other searches find up to 1; choose one above.")
+
+
+def test_hostile_captions_are_plain_text_and_long_ones_are_cut(world):
+    app = open_samples()
+    first, second, third = captions(app)[:3]
+    assert first == HOSTILE_CAPTIONS[0]
+    assert second == HOSTILE_CAPTIONS[1]
+    assert third.startswith("# striped daxu - list <script>alert(1)</script> &lt;b&gt; long")
+    assert len(third) == 160
+    assert third.endswith("…")
+    assert not [text for text in written(app) if "evil" in text or "script" in text]
+
+
+def test_images_that_cannot_be_shown_say_why(world):
+    app = open_samples()
+    assert len(app.get("image")) == 21
+    broken = [text.value for text in app.caption if text.value.startswith(":material/broken_image:")]
+    assert [text.split(":", 2)[2].strip()[:23] for text in broken] == [
+        "This sample has no imag",
+        "The image file is missi",
+        "The image cannot be dec",
+    ]
+
+
+def test_thumbnails_are_shared_between_sessions(world, monkeypatch):
+    open_samples()
+    made = []
+
+    def fail(content, side):
+        made.append(content)
+        raise ImageError("Broken.")
+
+    monkeypatch.setattr("backend.samples.make_thumbnail", fail)
+    open_samples()
+    assert len(made) == 1  # the image cut short, which is tried anew each time; no other
+
+
+def test_true_numbers_stand_beside_the_counts(world):
+    app = open_samples()
+    rows = table(app, "fewest", "count", "truth").set_index(["corpus", "method"])
+    assert rows.loc[("Zipf", "openclip@0.26"), ["count", "truth"]].tolist() == [86, 120]
+    assert rows.loc[("Zipf", "lemmatized"), ["count", "truth"]].tolist() == [92, 92]
+    strokes = [trace for trace in figure(app, "concept-counts")["data"] if trace["marker"]["symbol"] == "line-ns-open"]
+    assert len(strokes) == 3
+    assert "true numbers" in said(app)
+
+
+def test_samples_that_disagree_are_linked(world):
+    (link,) = [link for link in open_samples().get("page_link") if link.proto.page == "misalignment"]
+    assert link.proto.query_string == "about=striped+daxu&sampled=zipf"
 
 
 def test_concept_counted_by_a_rare_method_alone_has_its_marks(studies):

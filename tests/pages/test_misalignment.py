@@ -2,7 +2,22 @@
 
 import pytest
 
-from tests.pages.session import assert_whole, choose, downloads, explained, figure, find, links, open_page, said, table, told
+from tests.backend.test_samples import build
+from tests.pages.session import (
+    assert_whole,
+    captions,
+    choose,
+    downloads,
+    explained,
+    figure,
+    find,
+    links,
+    open_page,
+    reasons,
+    said,
+    table,
+    told,
+)
 from tests.tiny_study import animal_rows, count_rows, write_study
 
 DEGREES = [{"corpus": "small", "method": "m", "misaligned": 5, "degree": 0.005, "degree_extracted": 0.01}]
@@ -56,7 +71,7 @@ def test_study_without_joint_counts_keeps_its_degrees(studies):
 
 def test_study_without_a_degree_is_a_sentence(studies):
     write_study(studies / "tiny", animal_rows(), alignment=[])
-    assert told(assert_whole(open_page("misalignment"))) == ["No misalignment degree in study 'tiny'."]
+    assert told(assert_whole(open_page("misalignment")))[0] == "No misalignment degree in study 'tiny'."
 
 
 def test_joint_counts_that_are_all_zero_break_nothing(studies):
@@ -65,3 +80,96 @@ def test_joint_counts_that_are_all_zero_break_nothing(studies):
     rows = [row for method in methods for row in count_rows("small", method, zeros)]
     write_study(studies / "tiny", rows, alignment=DEGREES)
     assert "2 concepts" in said(assert_whole(open_page("misalignment")))
+
+
+# The samples that disagree. `few`: six samples whose numbers stand in tests/backend/test_samples.py, MISALIGNED.
+
+
+@pytest.fixture
+def few(studies):
+    build(studies / "few")
+
+
+@pytest.mark.parametrize(
+    ("threshold", "conflicting", "text_only", "image_only"),
+    # 0.20: samples 1 and 2 agree at 0.26 and 0.21, 3 has no text concept, 4 no image concept, the last conflicts at 0.24
+    [(0.2, 1, 1, 1), (0.22, 2, 1, 1), (0.26, 1, 2, 1), (0.29, 1, 3, 0), (0.3, 1, 3, 0)],
+)
+def test_samples_that_disagree_are_counted_at_every_threshold(few, threshold, conflicting, text_only, image_only):
+    text = said(assert_whole(open_page("misalignment", threshold=str(threshold))))
+    assert f"At an image score of {threshold:.2f} or more, **{conflicting}** samples of MINE conflict" in text
+    assert f"**{text_only}** have a concept in the text only, **{image_only}** in the image only." in text
+
+
+def test_conflicting_sample_shows_what_was_found_in_both(few):
+    app = open_page("misalignment")
+    assert captions(app) == ["a lily"]
+    assert reasons(app) == [":material/notes: **lily** 0.210 | :material/image: **rose** 0.330"]
+    assert {"lily", "rose"} <= set(links(app))
+    assert {"misaligned.csv", "misaligned.parquet"} <= downloads(app)
+
+
+def test_text_only_sample_has_no_image_concept(few):
+    app = open_page("misalignment", disagreement="text-only")
+    assert captions(app) == ["roses", "a rose"]
+    assert reasons(app) == [
+        ":material/notes: **rose** | :material/image: no concept",
+        ":material/notes: **rose** | :material/image: no concept, best 0.240",
+    ]
+
+
+def test_image_only_sample_has_no_text_concept(few):
+    app = open_page("misalignment", disagreement="image-only")
+    assert reasons(app) == [":material/notes: no concept | :material/image: **rose** 0.280"]
+
+
+def test_boundary_cases_come_by_their_distance_to_the_threshold(few):
+    # at 0.25, sample 1 agrees by 0.01 and is no case; of the text-only, the last lies 0.01 away, sample 4 has no score
+    app = open_page("misalignment", disagreement="text-only", order="boundary cases first", threshold="0.25")
+    assert captions(app) == ["a rose", "roses"]
+
+
+def test_concept_chooses_the_samples_about_it(few):
+    text = said(assert_whole(open_page("misalignment", about="lily", threshold="0.2")))
+    assert "**1** samples of MINE about “lily” conflict" in text  # the last: its image has lily at 0.24
+    assert "**0** have a concept in the text only, **0** in the image only" in text
+
+
+def test_unknown_concept_is_said_and_all_samples_are_shown(few):
+    app = assert_whole(open_page("misalignment", about="zzzz"))
+    assert "No concept of this study is named “zzzz”. These are the samples of all concepts." in told(app)
+    assert captions(app) == ["a lily"]
+
+
+def test_kind_without_a_sample_is_a_sentence(few):
+    app = assert_whole(open_page("misalignment", disagreement="image-only", threshold="0.3"))
+    assert "No sample disagrees in this way at 0.30." in told(app)
+    assert not captions(app)
+
+
+def test_study_without_samples_has_no_gallery(published):
+    app = open_page("misalignment")
+    assert "Which samples disagree?" not in said(app)
+    assert not captions(app)
+
+
+def test_gallery_of_disagreeing_samples_has_pages_and_the_next_filter_begins_at_the_first(world):
+    app = assert_whole(open_page("misalignment", disagreement="text-only", samples_page="5"))
+    assert "97 to 105 of 105" in said(app)
+    assert len(captions(app)) == 9
+    app = assert_whole(choose(app, "button_group", "disagreement", "image-only"))
+    assert "1 to 24 of 39" in said(app)
+    app = assert_whole(choose(app, "pagination", "samples_page", 2))
+    assert "25 to 39 of 39" in said(app)
+
+
+def test_every_threshold_is_a_point_of_the_sweep(world):
+    lines = figure(open_page("misalignment"), "disagreements")["data"]
+    assert [line["name"] for line in lines] == ["conflicting", "text-only", "image-only"]
+    assert "**5.0%** (Zipf)" in said(open_page("misalignment"))  # 25 of 501
+
+
+def test_corpus_of_the_address_is_the_one_shown(world):
+    app = assert_whole(open_page("misalignment", sampled="balanced"))
+    assert find(app, "selectbox", "sampled").value == "balanced"
+    assert "Balanced's 480 samples" in said(app)

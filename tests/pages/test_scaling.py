@@ -151,3 +151,53 @@ def test_task_that_stays_out_of_the_shared_fit_can_be_shown_apart(published):
     app = assert_whole(open_page("scaling", tasks="imagenet-r"))
     assert {row[1] for row in figure(app, "scaling")["data"][0]["customdata"]} == {"imagenet-r"}
     assert find(app, "multiselect", "tasks").placeholder.endswith("but imagenet-r")
+
+
+# The causal comparison: vit/zipf has 24 points a tenfold of `zipf`'s true counts, vit/balanced the same scores without them.
+
+
+def test_causal_comparison_is_offered_where_the_study_brings_one(world):
+    assert find(open_page("scaling"), "button_group", "view").options[-1] == "Causal comparison"
+
+
+def test_causal_comparison_is_not_offered_elsewhere(published):
+    app = assert_whole(open_page("scaling", view="Causal comparison"))
+    assert "Causal comparison" not in find(app, "button_group", "view").options
+    assert find(app, "selectbox", "model").value == "RN50/cc3m"
+
+
+def test_causal_comparison_tells_both_slopes_and_what_follows(world):
+    app = assert_whole(open_page("scaling", view="Causal comparison"))
+    text = said(app)
+    assert "On the counts of Zipf, the model trained on Zipf: **+24.2 points** per tenfold [" in text
+    assert "the model trained on Balanced: **-0.7 points** per tenfold [-" in text
+    assert "explains nothing of its scores" in text
+    assert "The difference, **+24.9** [" in text
+    assert "First: vit/zipf; second: vit/balanced. 40 concepts, 4 of them never counted in Zipf" in text
+    assert "Both were trained alike." in text
+    assert {"comparison.html", "comparison.csv", "comparison.parquet"} <= downloads(app)
+
+
+def test_causal_comparison_has_a_point_a_concept_and_model_zeros_too(world):
+    first, second, *_ = figure(open_page("scaling", view="Causal comparison"), "comparison")["data"]
+    assert len(first["customdata"]) == len(second["customdata"]) == 40
+    assert sum(row[1] == 0 for row in first["customdata"]) == 4
+
+
+def test_causal_comparison_over_counts_that_are_all_alike_has_no_slope(place_study, invented_study):
+    pairs = [{"title": "The other way", "corpus": "balanced", "models": ["vit/balanced", "vit/zipf"]}]
+    place_study("synthetic", source=invented_study, causal={"pairs": pairs})
+    text = said(assert_whole(open_page("scaling", view="Causal comparison")))
+    assert "there is no slope to compare" in text
+
+
+def test_causal_comparison_with_a_model_that_is_not_there_is_a_sentence(place_study, invented_study):
+    pairs = [{"title": "Gone", "corpus": "zipf", "models": ["vit/zipf", "vit/gone"]}]
+    place_study("synthetic", source=invented_study, causal={"pairs": pairs})
+    (message,) = told(assert_whole(open_page("scaling", view="Causal comparison")))
+    assert message.startswith("Nothing joins: no task has both scores of vit/gone")
+
+
+@pytest.mark.parametrize("view", ["One model", "Several models", "Every model", "Controls"])
+def test_views_hold_for_corpora_of_one_frequency_and_of_many(world, view):
+    assert_whole(open_page("scaling", view=view))

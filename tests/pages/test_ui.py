@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 from backend import scaling
 from backend.errors import EmptySelection, MissingTable
 from pages.ui import blocks, controls
+from pages.ui.text import shorten
 from tests.pages.session import assert_whole, find, open_page
 
 ROWS = pd.DataFrame({"concept": ["colt's foot", 'a "b", c', "花"], "count": pd.array([3, None, 0], dtype="Int64")})
@@ -121,6 +122,22 @@ def test_escaped_text_holds_no_formula_icon_or_colour():
     assert "\\$x\\$" in escaped
     assert "\\:red\\[y\\]" in escaped
     assert "\\:material/home\\:" in escaped
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a rose", "a rose"),
+        ("a red rose", "a red…"),
+        ("  a\n\trose ", "a rose"),
+        ("\x00\u202ea", "a"),
+        ("", ""),
+        ("abcdefg", "abcdefg"),
+        ("abcdefgh", "abcdef…"),
+    ],
+)
+def test_text_is_shortened_to_one_line(text, shown):
+    assert shorten(text, 7) == shown
 
 
 def test_what_a_user_can_mend_ends_in_a_message(monkeypatch):

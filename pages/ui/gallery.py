@@ -1,0 +1,74 @@
+"""Samples as pictures with their captions, a page at a time; what cannot be shown says so in words.
+
+A caption is a stranger's text: it is shown as plain text, which Streamlit never reads as Markdown, and cut where it is long.
+"""
+
+import math
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+from backend.errors import ImageError
+from backend.samples import PAGE, Thumbnails
+from backend.study import Study
+from pages.ui.blocks import offer_rows
+from pages.ui.text import escape, shorten
+
+CAPTION_CHARACTERS = 160  # of a tile; the download has the whole caption
+BUTTON, PAGES_WIDTH = 36, 340  # pixels of a page number and of all; without a width Streamlit leaves most of them out
+COLUMNS, NARROWEST = 6, 155  # of a gallery; pixels of a tile, so that a phone shows two beside each other
+
+
+@st.cache_resource(show_spinner=False)
+def _thumbnails() -> Thumbnails:
+    """The pictures that were made last, one store for all visitors."""
+    return Thumbnails()
+
+
+def choose_page(samples: int, key: str, asked: tuple) -> int:
+    """The number of samples to skip for the page chosen; the first page again whenever something else is `asked`."""
+    pages = max(math.ceil(samples / PAGE), 1)
+    before = st.session_state.get(f"asked-{key}", asked)
+    st.session_state[f"asked-{key}"] = asked
+    if before != asked and st.session_state.get(key, 1) != 1:
+        st.session_state[key] = 1
+    if pages == 1:
+        return 0
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        page = st.pagination(pages, key=key, bind="query-params", width=min(BUTTON * (pages + 2) + 16, PAGES_WIDTH))
+        last = min(page * PAGE, samples)
+        st.caption(f"{(page - 1) * PAGE + 1:,} to {last:,} of {samples:,}", width="content")
+    return (page - 1) * PAGE
+
+
+def show_gallery(study: Study, rows: pd.DataFrame, name: str, explain: Callable[..., list[str]]) -> None:
+    """A tile for each sample: picture, caption, and the lines of Markdown that `explain(row)` gives; rows to download."""
+    show_tiles(study, rows, explain)
+    with st.container(horizontal=True, gap="small"):
+        offer_rows(rows, name)
+
+
+def show_tiles(
+    study: Study, rows: pd.DataFrame, explain: Callable[..., list[str]], offer: Callable[..., None] | None = None
+) -> None:
+    """The tiles of `show_gallery`, each with the control that `offer(row)` makes below it; nothing to download."""
+    with st.grid(COLUMNS, min_column_width=NARROWEST):
+        for row in rows.itertuples(index=False):
+            with st.container(gap="xxsmall"):
+                show_picture(study, row)
+                st.text(shorten(row.caption, CAPTION_CHARACTERS) or "(no caption)")
+                st.caption("  \n".join(explain(row)))
+                if offer:
+                    offer(row)
+
+
+def show_picture(study: Study, row) -> None:
+    """The sample's thumbnail, or why there is none."""
+    try:
+        picture = _thumbnails().get(study, row)
+    except ImageError as error:
+        with st.container(border=True, height=NARROWEST, vertical_alignment="center"):
+            st.caption(f":material/broken_image: {escape(shorten(str(error), CAPTION_CHARACTERS))}")
+    else:
+        st.image(picture, width="stretch", alt=shorten(row.caption, CAPTION_CHARACTERS))

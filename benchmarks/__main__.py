@@ -1,12 +1,14 @@
 """Runs every benchmark: `make bench`, or python -m benchmarks."""
 
-from benchmarks import pages, startup
+from benchmarks import pages, probe, samples, startup
 
 
 def main() -> None:
     """Prints all tables."""
     startup.main()
     pages.main()
+    probe.main()
+    samples.main()
 
 
 if __name__ == "__main__":

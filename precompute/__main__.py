@@ -67,9 +67,13 @@ def published(
     _report(manifest, out, time.monotonic() - start)
 
 
-def _report(manifest: dict, out: Path, seconds: float) -> None:
+def _report_tables(manifest: dict) -> None:
     for name, table in manifest["tables"].items():
-        print(f"  {name:12} {table['rows']:>9,} rows")
+        print(f"  {name:14} {table['rows']:>9,} rows")
+
+
+def _report(manifest: dict, out: Path, seconds: float) -> None:
+    _report_tables(manifest)
     for place in manifest["absent"]:
         print(f"  absent: {place}")
     for fault in manifest["faults"]:
@@ -77,6 +81,66 @@ def _report(manifest: dict, out: Path, seconds: float) -> None:
     for unit, entry in manifest["counts"]["published"].items():
         print(describe_entry(unit, entry))
     print(f"{out} is complete after {seconds:.1f} s.")
+
+
+@app.command()
+def synthetic(
+    out: Annotated[Path | None, typer.Option(help="The study's folder; default: data/synthetic.")] = None,
+    train: Annotated[bool, typer.Option("--train", help="Train the small CLIPs first, on a CPU in up to an hour.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Build (and with --train, train) again what is there.")] = False,
+    processes: Annotated[int | None, typer.Option(min=1, help="Processes at once; default: one a core.")] = None,
+) -> None:
+    """Builds the embedded study: an invented world whose true frequencies are known. Needs no network and no GPU.
+
+    Example: python -m precompute synthetic --out data/synthetic
+    """
+    from precompute.synthetic.build import DEFAULT_OUT, MODELS, build_synthetic
+
+    start = time.monotonic()
+    out = out or DEFAULT_OUT
+    if train:
+        from precompute.synthetic.train import train_models
+
+        with _show_progress() as say:
+            cards = train_models(MODELS, say, processes=processes, force=force)
+        for card in cards.values():
+            accuracy = card["accuracy"]
+            print(
+                f"  {card['model']}: {accuracy['mean']:.1f}% (chance {accuracy['chance']}%), {card['seconds'] / 60:.0f} minutes"
+            )
+    with _show_progress() as say:
+        manifest = build_synthetic(out, say, force=force, processes=processes)
+    if manifest is None:
+        print(f"{out} is already built by this code; nothing to do (--force builds it again).")
+        return
+    _report_tables(manifest)
+    for step, books in manifest["counts"].items():
+        for line in _describe_books(step, books):
+            print(line)
+    _report_search(out)
+    print(f"{out} is complete after {time.monotonic() - start:.1f} s.")
+
+
+def _report_search(study: Path) -> None:
+    """Precision and recall of each search against the truth."""
+    from backend.quality import list_searches
+    from backend.study import Study
+
+    print("found against the truth, and the mean error of log10(count + 1):")
+    for row in list_searches(Study(study)).itertuples(index=False):
+        print(
+            f"  {row.corpus:13} {row.modality:6} {row.method:26} precision {row.precision:5.1f}%  recall {row.recall:5.1f}%  "
+            f"error {row.frequency_error:.3f}"
+        )
+
+
+def _describe_books(name: str, books: dict) -> Iterator[str]:
+    """A line for each ledger of a step, however deep its corpora or models lie."""
+    if "read" in books:
+        yield describe_entry(name, books)
+        return
+    for unit, inner in books.items():
+        yield from _describe_books(f"{name}, {unit}", inner)
 
 
 @app.command()
@@ -252,6 +316,33 @@ def tail(
     print(f"{study} has a tail of {classes} classes after {time.monotonic() - start:.1f} s.")
     for unit, ledger in report.ledgers.items():
         print(describe_entry(unit, ledger.entry()))
+
+
+@app.command()
+def embed(
+    study: Annotated[Path, typer.Option(help="The study's folder; it has samples with images.")],
+    model: Annotated[str, typer.Option(help="A CLIP: ARCH:TAG, ARCH:FILE or a model's folder in open_clip's format.")],
+    corpus: Annotated[list[str] | None, typer.Option(help="A corpus; default: all that have samples. May be repeated.")] = None,
+    allow_download: Annotated[bool, typer.Option("--allow-download", help="Fetch weights that are not here.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Embed again what is embedded.")] = False,
+) -> None:
+    """Embeds a study's images by a model, so that the probe page finds those nearest to a text.
+
+    A run that was killed finds its encoded images again.
+
+    Example: python -m precompute embed --study data/mine --model ViT-B-32:openai --corpus web
+    """
+    from precompute.embeddings import embed_study
+
+    start = time.monotonic()
+    with _show_progress() as say:
+        report = embed_study(study, model, corpus or [], say, allow_download=allow_download, force=force)
+    if not report.ledgers:
+        print(f"{study} has these embeddings by {report.model} already; nothing to do (--force makes them again).")
+        return
+    for name, ledger in report.ledgers.items():
+        print(describe_entry(f"{name}: samples", ledger.entry()))
+    print(f"{study} has the embeddings of {report.model} after {time.monotonic() - start:.1f} s.")
 
 
 def _split_named(texts: list[str] | None, expected: str) -> dict[str, str]:

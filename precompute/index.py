@@ -9,14 +9,11 @@ The command: python -m precompute index --study DIR --corpus NAME --shards GLOB.
 
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -31,6 +28,7 @@ from precompute.corpus import SAMPLES_PER_SHARD, Shard, find_shards, read_given_
 from precompute.image_search import HITS_SCHEMA, ClipRecipe, GivenHits, TaggerRecipe, search_images
 from precompute.ledger import Ledger
 from precompute.match import CHOSEN_TEXT, TEXT_SCHEMA, Methods, Part, count_frequency, describe_alignment, merge_parts
+from precompute.processes import Processes
 from precompute.study_writer import Say, built_with, code_sha256, extend_study, to_arrow
 from precompute.text_search import compile_vocabulary, search_captions
 
@@ -46,6 +44,7 @@ CODE = (  # what makes the tables
     "precompute/image_search.py",
     "precompute/index.py",
     "precompute/match.py",
+    "precompute/processes.py",
     "precompute/study_writer.py",
     "precompute/text_search.py",
 )
@@ -193,7 +192,8 @@ def index_corpus(
     given = None
     if image_search and image_search.given is not None:
         given = GivenHits(image_search.given, concepts, image_search.thresholds[0] if image_search.thresholds else None)
-    places = _find_parts(shards, job, work, processes, say)
+    with Processes(processes) as started:
+        places = _find_parts(shards, job, work, started, say)
 
     books = {"samples": Ledger(), "images": Ledger(), "image hits": Ledger()}
 
@@ -234,12 +234,12 @@ def search_shards(
     *,
     work: Path,
     image_search: ImageSearch | None = None,
-    processes: int = 1,
+    processes: Processes,
     say: Say = lambda stage, done: None,
 ) -> None:
     """Searches the shards of several corpora at once, so that `index_corpus` with the same `work` finds all of them done.
 
-    The processes and the tagger in each start once instead of once a corpus.
+    The processes, and the tagger in each, start once instead of once a corpus.
     """
     _, job, _ = _plan_search(folder, None, None, image_search)
     _find_parts(shards, job, work, processes, say)
@@ -258,7 +258,7 @@ def _plan_search(
     return tasks, _Job(tuple(sorted(set(tasks["concept"]))), base or folder, images, tagger, floor), methods
 
 
-def _find_parts(shards: Sequence[Shard], job: _Job, work: Path, processes: int, say: Say) -> dict[Shard, Path]:
+def _find_parts(shards: Sequence[Shard], job: _Job, work: Path, processes: Processes, say: Say) -> dict[Shard, Path]:
     """The part of each shard; those that are not there yet are written first."""
     if job.tagger:
         say("loading the tagger", 0.0)
@@ -278,14 +278,14 @@ def _place_parts(shards: Sequence[Shard], job: _Job, folder: Path) -> dict[Shard
     return places
 
 
-def _write_parts(places: dict[Shard, Path], job: _Job, processes: int, say: Callable[[float], None]) -> None:
-    """Searches the shards that have no part yet, in this process or in several."""
+def _write_parts(places: dict[Shard, Path], job: _Job, processes: Processes, say: Callable[[float], None]) -> None:
+    """Searches the shards that have no part yet."""
     missing = {place: shard for shard, place in places.items() if not place.is_dir()}  # a file given twice is searched once
     if not missing:
         return
     done = len(places) - len(missing)
     say(done / len(places))
-    if min(processes, len(missing)) <= 1:
+    if processes.count == 1 or len(missing) == 1:
         search = _ShardSearch(job)
         for place, shard in missing.items():
             search.write_part(shard, place, lambda part, done=done: say((done + part) / len(places)))
@@ -294,50 +294,19 @@ def _write_parts(places: dict[Shard, Path], job: _Job, processes: int, say: Call
         return
     if job.tagger:
         job.tagger.load(job.concepts)  # what all processes need of it is made once, here
-    spawn = multiprocessing.get_context("spawn")  # a forked process would inherit locks that nobody will release
-    pool = ProcessPoolExecutor(min(processes, len(missing)), spawn, _start_process, (job,))
-    try:
-        with _one_thread_each():
-            futures = [pool.submit(_search_here, shard, place) for place, shard in missing.items()]
-        for future in as_completed(futures):
-            future.result()
-            done += 1
-            say(done / len(places))
-    except BrokenProcessPool as error:
-        raise TailscopeError(
-            "A process that searched shards was killed, perhaps for want of memory. Run again, with fewer --processes: "
-            "finished shards are kept."
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    for _ in processes.run(_search_here, [(job, shard, place) for place, shard in missing.items()]):
+        done += 1
+        say(done / len(places))
 
 
-_here: _ShardSearch | None = None  # of this process, where it is one of several
+@lru_cache(maxsize=1)
+def _open_search(job: _Job) -> _ShardSearch:
+    """The search of this process, where it is one of several."""
+    return _ShardSearch(job)
 
 
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes that are started meanwhile compute in one thread each: numpy and torch read these when they are loaded."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _start_process(job: _Job) -> None:
-    global _here
-    _here = _ShardSearch(job)
-
-
-def _search_here(shard: Shard, place: Path) -> None:
-    _here.write_part(shard, place)
+def _search_here(job: _Job, shard: Shard, place: Path) -> None:
+    _open_search(job).write_part(shard, place)
 
 
 def _read_part(shard: Shard, place: Path, given: GivenHits | None, books: dict[str, Ledger]) -> Part:

@@ -218,6 +218,14 @@ def check_port(port: int) -> None:
     raise Failure(f"Port {port} is in use or not allowed: take another one with `make app PORT={other}`.")
 
 
+def build_embedded_study(stages: Stages) -> None:
+    """Builds the study of the invented world out of the shipped models, or finds it up to date."""
+    with stages.stage("embedded study", shows_output=True):
+        if run_module("precompute", "synthetic"):
+            command = f"{shown([PYTHON])} -m precompute synthetic"
+            print(f"The embedded study could not be built; the app goes on without it. Build it later with: {command}")
+
+
 def build_published_study(stages: Stages) -> None:
     """Builds the study of the paper's results, or finds it up to date; without it the app still starts."""
     command = f"{shown([PYTHON])} -m precompute published"
@@ -351,10 +359,11 @@ def command_setup(options: argparse.Namespace) -> int:
 
 
 def command_app(options: argparse.Namespace) -> int:
-    """Sets up, builds the published study, and serves the app."""
+    """Sets up, builds the embedded study and the published one, and serves the app."""
     check_port(options.port)
-    stages = Stages(4)
+    stages = Stages(5)
     setup(stages)
+    build_embedded_study(stages)
     build_published_study(stages)
     return serve(options.port, stages)
 

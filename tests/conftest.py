@@ -13,6 +13,8 @@ from backend.schema import MANIFEST, study_faults
 from backend.study import ROOT, STUDIES, Study
 from precompute.published import _is_current, build_published
 from precompute.source import describe_source
+from precompute.synthetic.build import build_synthetic, is_current
+from tests.invented_world import build_world
 from tests.release_archive import write_archive
 
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -58,6 +60,14 @@ def small_study(common_folder, small_archive) -> Study:
 
 
 @pytest.fixture(scope="session")
+def invented_study(common_folder) -> Study:
+    """The study with every table and with pictures, made by rules."""
+    folder = common_folder / "invented_studies" / "synthetic"
+    folder.parent.mkdir(exist_ok=True)
+    return Study(_make_once(folder, (folder / MANIFEST).is_file, lambda: build_world(folder)))
+
+
+@pytest.fixture(scope="session")
 def published_study(common_folder, shared_data) -> Study:
     """The study of the paper's release: the one in `data/` where it is up to date, else one that is built now."""
     archive = shared_data / ARCHIVE
@@ -67,6 +77,21 @@ def published_study(common_folder, shared_data) -> Study:
     except TailscopeError:
         current = False
     return Study(folder if current else _build_once(common_folder / "studies" / "published", archive))
+
+
+@pytest.fixture(scope="session")
+def embedded_study(common_folder) -> Study:
+    """The embedded study: the one in `data/` where it is up to date, else one that is built now, in a minute or two."""
+    folder = STUDIES / "synthetic"
+    try:
+        current = is_current(folder) and not study_faults(folder)
+    except TailscopeError:
+        current = False
+    if current:
+        return Study(folder)
+    folder = common_folder / "embedded_studies" / "synthetic"
+    folder.parent.mkdir(exist_ok=True)
+    return Study(_make_once(folder, (folder / MANIFEST).is_file, lambda: build_synthetic(folder, lambda stage, done: None)))
 
 
 def _build_once(folder: Path, archive: Path) -> Path:

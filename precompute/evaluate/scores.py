@@ -67,11 +67,15 @@ def evaluate_model(
     name: str | None = None,
     corpus: str | None = None,
     allow_download: bool = False,
+    work: Path | None = None,
+    fit_lines: bool = True,
 ) -> Report:
     """Scores a model on tasks (folders of labelled images) and on retrieval (shard patterns), and adds that to the study.
 
     Rows that the model had on these tasks are replaced. Everything is checked before the model is loaded: raises
-    TailscopeError where the study, a task or a name does not fit. A killed run finds its encoded images again.
+    TailscopeError where the study, a task or a name does not fit. A killed run finds its encoded images again: in
+    a folder beside the study that is deleted at the end, or in `work`, which is the caller's to delete. Without `fit_lines`
+    the scaling lines are left as they are, for one who evaluates more models.
     """
     folder = folder.resolve()
     study = Study(folder)
@@ -82,12 +86,12 @@ def evaluate_model(
     model = load_model(spec, allow_download=allow_download)
     report = Report(name or model.name)
     _check_model(study.manifest, _list_models(study), report.model, model)
-    work = folder.with_name(f".{folder.name}.{STEP}")
+    features = work or folder.with_name(f".{folder.name}.{STEP}")
     for task, read in labelled.items():
-        report.scores += _score_classification(model, task, read, prompts, ledgers[task], work, say)
+        report.scores += _score_classification(model, task, read, prompts, ledgers[task], features, say)
         report.ledgers |= {f"{task}: images": ledgers[task], f"{task}: scores": _book_scores(report.scores, task, NO_IMAGES)}
     for task, pairs in paired.items():
-        report.scores += _score_retrieval(model, task, pairs, study, ledgers[task], work, say)
+        report.scores += _score_retrieval(model, task, pairs, study, ledgers[task], features, say)
         report.ledgers |= {f"{task}: pairs": ledgers[task], f"{task}: scores": _book_scores(report.scores, task, NO_QUERIES)}
     with extend_study(folder) as (part, manifest):
         _check_model(manifest, _list_models(Study(part, manifest)), report.model, model)
@@ -96,8 +100,11 @@ def evaluate_model(
         manifest.setdefault("arguments", {}).setdefault(STEP, {})[report.model] = made
         books = {unit: ledger.entry() for unit, ledger in report.ledgers.items()}
         manifest.setdefault("counts", {}).setdefault(STEP, {}).setdefault(report.model, {}).update(books)
-        _write_scores(part, manifest, report, spec, corpus, say)
-    shutil.rmtree(work, ignore_errors=True)
+        _write_scores(part, manifest, report, spec, corpus)
+        if fit_lines:
+            _write_lines(part, manifest, say)
+    if work is None:
+        shutil.rmtree(features, ignore_errors=True)
     return report
 
 
@@ -202,7 +209,7 @@ def _book_scores(scores: Sequence[TaskScores], task: str, reason: str) -> Ledger
     return ledger
 
 
-def _write_scores(part: Path, manifest: dict, report: Report, spec: str, corpus: str | None, say: Say) -> None:
+def _write_scores(part: Path, manifest: dict, report: Report, spec: str, corpus: str | None) -> None:
     study = Study(part, manifest)
     labels = {one.task: (one.kind, one.labels) for one in report.scores}
     concepts = name_concepts(part, manifest, labels)
@@ -228,6 +235,9 @@ def _write_scores(part: Path, manifest: dict, report: Report, spec: str, corpus:
     replace_rows(part, manifest, "models", pd.DataFrame([model]), ["model"])
     replace_rows(part, manifest, "performance", performance, ["model", "task"])
     replace_rows(part, manifest, "overall", overall, ["model", "task"])
+
+
+def _write_lines(part: Path, manifest: dict, say: Say) -> None:
     fits = build_scaling(Study(part, manifest), lambda done: say("fitting scaling lines", done))
     if not fits.empty:
         manifest["tables"]["scaling"] = write_table(part, "scaling", to_arrow("scaling", fits))

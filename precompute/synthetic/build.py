@@ -1,0 +1,318 @@
+"""Builds the embedded study: draws the corpora of the invented world and puts them through the general steps.
+
+Reads: the world's seed and the shipped models. Writes: data/synthetic, every table of a study, with its corpora in shards.
+Cost: see benchmarks/README.md.
+The command: python -m precompute synthetic [--out DIR] [--train]
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from backend.clip import load_model
+from backend.errors import TailscopeError
+from backend.schema import MANIFEST, SCHEMA_VERSION, file_sha256, table_path, write_manifest, write_table
+from backend.study import ROOT, STUDIES, Study
+from precompute.corpus import Shard, find_shards
+from precompute.evaluate.classification import read_task
+from precompute.evaluate.features import encode_places
+from precompute.evaluate.retrieval import read_pairs
+from precompute.evaluate.scores import evaluate_model
+from precompute.image_search import ClipRecipe
+from precompute.index import ImageSearch, add_corpus, index_corpus, search_shards
+from precompute.ledger import Ledger
+from precompute.processes import Processes
+from precompute.study_writer import Say, built_with, code_sha256, hold_alone, move_into_place, tell_time, to_arrow
+from precompute.synthetic.corpora import (
+    BALANCED,
+    HELD_OUT,
+    NESTED,
+    PAIRS,
+    SHARD,
+    TEST,
+    TEST_EACH,
+    VALIDATION,
+    Plan,
+    plan_collection,
+    plan_portraits,
+    tabulate_truth,
+    write_shard,
+)
+from precompute.synthetic.pictures import Studio
+from precompute.synthetic.species import SEED, draw_species
+from precompute.synthetic.truth import count_truth, score_search, score_thresholds
+from precompute.tail import build_tail
+from precompute.vocabulary import make_concepts
+
+DEFAULT_OUT = STUDIES / "synthetic"
+MODELS = ROOT / "data" / "models"  # shipped, each with a card
+TAGGER = "tagger"
+TRAINED = ("zipf-20k", "zipf-5k", BALANCED)  # the models whose scores the study holds
+WEIGHTS, CARD = "open_clip_model.safetensors", "card.json"
+TASK, PAIRED_TASK = "species", "held-out"
+TAIL_SIZE = 60  # species of the tail benchmark
+THRESHOLDS = tuple(step / 100 for step in range(72, 90, 2))  # cosine similarities; those of a validation split lie around 0.8
+CODE = (  # what makes the tables, beside the models
+    *(f"backend/{name}.py" for name in ("clip", "fits", "samples", "scaling", "schema", "words")),
+    *(
+        f"precompute/{name}.py"
+        for name in ("corpus", "fits", "image_search", "index", "match", "processes", "tail", "text_search")
+    ),
+    *(f"precompute/evaluate/{name}.py" for name in ("classification", "features", "retrieval", "scores")),
+    *(f"precompute/synthetic/{name}.py" for name in ("build", "captions", "corpora", "pictures", "species")),
+)
+TITLES = {corpus: f"Invented species, Zipf, {pairs:,} pairs" for corpus, pairs in NESTED.items()}
+TITLES[BALANCED] = f"Invented species, balanced, {PAIRS[BALANCED]:,} pairs"
+SOURCE = "drawn by Tailscope from the seed {seed}; {what}"
+
+
+def find_models(folder: Path = MODELS) -> dict[str, dict]:
+    """The cards of the models that the study needs, by name. Raises TailscopeError where one is missing."""
+    needed = (TAGGER, *TRAINED)
+    missing = [name for name in needed if not all((folder / name / file).is_file() for file in (CARD, WEIGHTS))]
+    if missing:
+        raise TailscopeError(
+            f"{folder} lacks the model{'s' if len(missing) > 1 else ''} {', '.join(missing)}. Train what is missing, which "
+            "takes up to an hour: python -m precompute synthetic --train"
+        )
+    return {name: json.loads((folder / name / CARD).read_text(encoding="utf-8")) for name in needed}
+
+
+def build_synthetic(
+    out: Path, say: Say, *, force: bool = False, processes: int | None = None, models: Path = MODELS, seed: int = SEED
+) -> dict | None:
+    """Builds the study from the models and returns its manifest; None where it is already there, made by this code.
+
+    What is drawn, searched or encoded is kept beside `out` until the study is whole: a killed build goes on where it was.
+    `force` builds again. Raises TailscopeError where `out` holds anything but this study, or a model is missing.
+    """
+    out = out.resolve()
+    cards = find_models(models)
+    if is_current(out, models, seed) and not force:
+        return None
+    fingerprint = _fingerprint(models, seed)
+    with hold_alone(out), Processes(processes or min(os.cpu_count() or 1, 8)) as started:
+        work = out.with_name(f".{out.name}.build")
+        mark = work / "fingerprint"
+        if force or not (mark.is_file() and mark.read_text(encoding="utf-8") == fingerprint):
+            shutil.rmtree(work, ignore_errors=True)
+            work.mkdir()
+            mark.write_text(fingerprint, encoding="utf-8")
+        study = work / out.name
+        study.mkdir(exist_ok=True)
+        manifest = _begin_manifest(cards, seed, fingerprint)
+        draw_files(study, seed, started, manifest, say)
+        _index_corpora(study, work, manifest, str(models / TAGGER), seed, started, say)
+        write_manifest(study, manifest)
+        _encode_pictures(study, [models / name for name in TRAINED], work / "features", started, say)
+        for name in TRAINED:
+            _evaluate(study, models / name, cards[name], work / "features", name == TRAINED[-1], say)
+        build_tail(
+            study, TASK, study / "tasks" / TASK, "zipf-20k", TAIL_SIZE, say, setting="ensemble", title=f"The {TAIL_SIZE} rarest"
+        )
+        manifest = Study(study).manifest
+        move_into_place(study, out)
+        shutil.rmtree(work)
+    return manifest
+
+
+def is_current(out: Path, models: Path = MODELS, seed: int = SEED) -> bool:
+    """Whether the study lies at `out`, made by this code and these models. Raises TailscopeError as `build_synthetic` does."""
+    return _held_fingerprint(out) == _fingerprint(models, seed)
+
+
+def _fingerprint(models: Path, seed: int) -> str:
+    """Changes with the code, the seed or the weights."""
+    weights = [file_sha256(models / name / WEIGHTS) for name in (TAGGER, *TRAINED)]
+    return hashlib.sha256(json.dumps([code_sha256(CODE), seed, weights]).encode()).hexdigest()
+
+
+def _held_fingerprint(out: Path) -> str | None:
+    """What the study at `out` was made by; None where nothing lies there. Raises TailscopeError for anything else."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return None
+    try:
+        return json.loads((out / MANIFEST).read_text(encoding="utf-8"))["arguments"]["synthetic"]["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TailscopeError(f"{out} holds something other than the embedded study. Name another folder with --out.") from error
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """One file to draw: samples `first` to `last` of a collection."""
+
+    path: Path
+    collection: str
+    first: int
+    last: int
+
+
+def draw_files(study: Path, seed: int, processes: Processes, manifest: dict, say: Say) -> None:
+    """Draws the corpora (`corpora`/NAME/*.tar), their truth, and the tasks (`tasks`/NAME/*.tar) that are not there yet."""
+    species = draw_species(seed)
+    folders = {name: study / "corpora" / name for name in ("zipf-20k", BALANCED, VALIDATION)}
+    folders |= {HELD_OUT: study / "tasks" / PAIRED_TASK, TEST: study / "tasks" / TASK}
+    drawings = []
+    for collection, folder in folders.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        size = TEST_EACH * len(species) if collection == TEST else PAIRS[collection]
+        for number, first in enumerate(range(0, size, SHARD)):
+            drawings.append(_Drawing(folder / f"{number:05d}.tar", collection, first, min(first + SHARD, size)))
+    names = "".join(f"{one.name}\n" for one in species)
+    (folders[TEST] / "classnames.txt").write_text(names, encoding="utf-8")
+    for corpus in (*NESTED, BALANCED, VALIDATION):
+        truth = tabulate_truth(plan_in(corpus, seed))
+        pq.write_table(truth, study / "corpora" / f"truth-{corpus}.parquet", compression="zstd")
+    missing = [drawing for drawing in drawings if not drawing.path.is_file()]
+    done = len(drawings) - len(missing)
+    for _ in processes.run(_draw_file, [(drawing, seed) for drawing in missing]):
+        done += 1
+        say("drawing pictures", done / len(drawings))
+    pictures = sum(drawing.last - drawing.first for drawing in drawings)
+    manifest["counts"]["synthetic"] = {"pictures": {"read": pictures, "written": pictures, "dropped": {}}}
+
+
+@cache
+def plan_in(collection: str, seed: int) -> list[Plan]:
+    """The plan of a collection, made once a process."""
+    species = draw_species(seed)
+    if collection == TEST:
+        return plan_portraits(species, range(len(species)), TEST_EACH)
+    return plan_collection(species, collection, seed)
+
+
+@cache
+def _open_studio(seed: int) -> Studio:
+    return Studio(draw_species(seed), seed)
+
+
+def _draw_file(drawing: _Drawing, seed: int) -> None:
+    plans = plan_in(drawing.collection, seed)[drawing.first : drawing.last]
+    write_shard(drawing.path, _open_studio(seed), drawing.collection, plans, labelled=drawing.collection == TEST)
+
+
+def _index_corpora(study: Path, work: Path, manifest: dict, tagger: str, seed: int, processes: Processes, say: Say) -> None:
+    """Puts every corpus through the search, the validation split first, and holds what was found against the truth."""
+    names = [one.name for one in draw_species(seed)]
+    manifest["tables"]["concepts"] = write_table(study, "concepts", make_concepts(TASK, "classification", names))
+    recipe = ClipRecipe(tagger, work, "simple")
+    shards = {name: find_shards([str(study / "corpora" / name / "*.tar")]) for name in ("zipf-20k", BALANCED, VALIDATION)}
+    every = [shard for found in shards.values() for shard in found]
+    search = ImageSearch(recipe, None, THRESHOLDS, THRESHOLDS[0])
+    search_shards(study, every, work=work, image_search=search, processes=processes, say=say)
+    swept, chosen = _choose_on_validation(study, work, shards[VALIDATION], search, names, seed)
+    search = ImageSearch(recipe, None, THRESHOLDS, chosen)
+    quality, truths = [swept], []
+    for corpus in (*NESTED, BALANCED):
+        pairs = PAIRS[corpus]
+        found = shards[BALANCED if corpus == BALANCED else "zipf-20k"][: pairs // SHARD]
+        what = "every species about equally often" if corpus == BALANCED else "species by a Zipf-Mandelbrot law"
+        indexed = index_corpus(
+            study,
+            corpus,
+            TITLES[corpus],
+            found,
+            work=work,
+            image_search=search,
+            source=SOURCE.format(seed=seed, what=what),
+            say=lambda stage, done, corpus=corpus: say(f"{stage} of {corpus}", done),
+        )
+        add_corpus(study, manifest, indexed)
+        plans = plan_in(corpus, seed)
+        quality.append(score_search(study, corpus, manifest["search"][corpus], plans, names))
+        truths.append(count_truth(corpus, plans, names))
+    manifest["tables"]["search_quality"] = write_table(study, "search_quality", to_arrow("search_quality", pd.concat(quality)))
+    manifest["tables"]["truth"] = write_table(study, "truth", to_arrow("truth", pd.concat(truths)))
+
+
+def _choose_on_validation(
+    study: Path, work: Path, shards: Sequence[Shard], search: ImageSearch, names: Sequence[str], seed: int
+) -> tuple[pd.DataFrame, float]:
+    """The validation split goes through the same search as a corpus, into a study of its own that is not kept."""
+    scratch = work / VALIDATION
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    write_table(scratch, "concepts", pq.read_table(table_path(study, "concepts")))
+    index_corpus(scratch, VALIDATION, VALIDATION, shards, work=work, base=study, image_search=search)
+    return score_thresholds(scratch, VALIDATION, search.tagger.name, search.thresholds, plan_in(VALIDATION, seed), names)
+
+
+def _encode_pictures(study: Path, models: Sequence[Path], work: Path, processes: Processes, say: Say) -> None:
+    """Encodes the tasks' pictures with every model, in several processes; the evaluation finds them done."""
+    jobs = [(str(model), task, study, work) for task in (TASK, PAIRED_TASK) for model in models]
+    for done, _ in enumerate(processes.run(_encode_task, jobs), start=1):
+        say("encoding pictures", done / len(jobs))
+
+
+def _encode_task(model: str, task: str, study: Path, work: Path) -> None:
+    folder = study / "tasks" / task
+    places = read_task(folder, Ledger()).places if task == TASK else read_pairs([str(folder / "*.tar")], Ledger()).places
+    encode_places(load_model(model), places, Ledger(), work)
+
+
+def _evaluate(study: Path, model: Path, card: dict, work: Path, fit_lines: bool, say: Say) -> None:
+    evaluate_model(
+        study,
+        _shorten(model),
+        {TASK: study / "tasks" / TASK},
+        {PAIRED_TASK: [str(study / "tasks" / PAIRED_TASK / "*.tar")]},
+        lambda stage, done: say(f"{card['corpus']} model, {stage}", done),
+        name=card["model"],
+        work=work,
+        fit_lines=fit_lines,
+    )
+
+
+def _shorten(model: Path) -> str:
+    """A model's folder as the checkout names it, so that a study can be moved to another machine."""
+    return str(model.relative_to(ROOT)) if model.is_relative_to(ROOT) and Path.cwd() == ROOT else str(model)
+
+
+def _begin_manifest(cards: dict[str, dict], seed: int, fingerprint: str) -> dict:
+    zipf, balanced = (cards[name]["model"] for name in ("zipf-20k", BALANCED))
+    smaller = cards["zipf-5k"]["model"]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "study": DEFAULT_OUT.name,
+        "title": "The invented world",
+        "description": (
+            "Species that never were, in pictures drawn for this study: what every sample shows and names is known, and the "
+            "same species were trained at other frequencies."
+        ),
+        "source": f"Drawn by Tailscope from the seed {seed}; models trained by Tailscope with OpenCLIP",
+        "created": tell_time(),
+        "built_with": built_with(CODE),
+        "arguments": {"synthetic": {"seed": seed, "fingerprint": fingerprint, "cards": cards}},
+        "counts": {},
+        "tables": {},
+        "default_settings": {"classification": "ensemble", "retrieval": "i2t@5"},
+        "comparisons": [
+            {
+                "title": "A quarter of the data",
+                "question": "Does a larger corpus teach a concept better, or only one that shows the concept more often?",
+                "answer": (
+                    "Both corpora show the same species in the same shares, the larger one each four times as often: where the "
+                    "two lines lie over each other, the number of pictures of a species is what counts."
+                ),
+                "models": [zipf, smaller],
+                "kind": "classification",
+                "setting": "ensemble",
+                "method": "lemmatized",
+            }
+        ],
+        "causal": {
+            "pairs": [{"title": "Zipf against balanced", "corpus": "zipf-20k", "models": [zipf, balanced]}],
+            "note": (
+                "Both models saw 20,000 pairs of the same species, in the same kinds of pictures and captions, for as many "
+                "steps. Which species is frequent in the Zipf corpus was drawn by lot."
+            ),
+        },
+    }

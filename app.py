@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from backend.study import EMBEDDED, PUBLISHED
 from pages.ui.address import choose_study, run_page
 from pages.ui.blocks import show_guarded
 
@@ -16,6 +17,7 @@ pages = [
     st.Page("pages/concept.py", title="Concept", icon=":material/search:"),
     st.Page("pages/misalignment.py", title="Misalignment", icon=":material/compare_arrows:"),
     st.Page("pages/let_it_wag.py", title="Let it Wag!", icon=":material/pets:"),
+    st.Page("pages/search_quality.py", title="Search quality", icon=":material/fact_check:"),
     st.Page("pages/test_set.py", title="Test set", icon=":material/checklist:"),
 ]
 page = st.navigation(pages)
@@ -24,7 +26,9 @@ with st.sidebar:
 
 if study is None:
     st.title("No study yet", anchor=False)
-    st.markdown("Tailscope shows studies: folders of tables under `data/`. This one imports the paper's results:")
-    st.code("python -m precompute published", language="bash")
+    st.markdown("Tailscope shows studies: folders of tables under `data/`. This makes one, and needs nothing but this program:")
+    st.code(EMBEDDED, language="bash")
+    st.markdown("This imports the paper's results, from a copy of its release or from GitHub:")
+    st.code(PUBLISHED, language="bash")
     st.stop()
 show_guarded(run_page, page)

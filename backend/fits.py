@@ -147,9 +147,7 @@ def bin_points(counts: np.ndarray, values: np.ndarray, kind: str) -> pd.DataFram
     Edges are equally spaced in ln(max(count, 1)) from the least to the greatest; a bin holds what lies above the edge
     before and not above its own (`numpy.digitize(..., right=True)`).
     """
-    x = np.log(np.maximum(counts, 1))
-    edges = np.linspace(x.min(), x.max(), BIN_EDGES[kind])
-    bins = np.minimum(np.digitize(x, edges, right=True), len(edges) - 1)
+    edges, bins = _assign_bins(counts, kind)
     grouped = pd.Series(np.asarray(values, float)).groupby(bins)
     table = grouped.agg(mean="mean", n="size")
     table["low"], table["high"] = grouped.quantile(0.25), grouped.quantile(0.75)
@@ -157,12 +155,21 @@ def bin_points(counts: np.ndarray, values: np.ndarray, kind: str) -> pd.DataFram
     return table.reset_index(drop=True)
 
 
+def _assign_bins(counts: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """The natural logarithms of the bins' edges, and the number of each point's bin."""
+    x = np.log(np.maximum(counts, 1))
+    edges = np.linspace(x.min(), x.max(), BIN_EDGES[kind])
+    return edges, np.minimum(np.digitize(x, edges, right=True), len(edges) - 1)
+
+
 def binned_correlation(counts: np.ndarray, values: np.ndarray, kind: str) -> tuple[float, float]:
     """Pearson r, and its p, of ln(bin edge) with bin mean; nan below three bins or without spread."""
-    bins = bin_points(counts, values, kind)
-    if len(bins) < FEWEST_POINTS or np.ptp(bins["mean"]) == 0:
+    edges, bins = _assign_bins(counts, kind)
+    n = np.bincount(bins, minlength=len(edges))
+    means = np.bincount(bins, values, len(edges))[n > 0] / n[n > 0]
+    if len(means) < FEWEST_POINTS or np.ptp(means) == 0:
         return float("nan"), float("nan")
-    result = stats.pearsonr(np.log(bins["edge"]), bins["mean"])
+    result = stats.pearsonr(edges[n > 0], means)
     return float(result.statistic), float(result.pvalue)
 
 

@@ -51,6 +51,10 @@ class TaggerRecipe(Protocol):
         """Changes whenever the tagger would score otherwise."""
         ...
 
+    def prepare(self, concepts: tuple[str, ...]) -> object:
+        """Computes what every process needs of the tagger of these concepts, where it is not there yet."""
+        ...
+
     def load(self, concepts: tuple[str, ...]) -> Tagger:
         """The tagger of these concepts."""
         ...
@@ -81,22 +85,33 @@ class ClipRecipe:
 
     def identify(self) -> str:
         """The spec, the prompts and the checksum of the model's files."""
-        return repr((self.spec, self.prompts, _load_clip(self.spec, self.allow_download).weights_sha256))
+        return repr((self.spec, self.prompts, _identify_clip(self.spec, self.allow_download)))
 
-    def load(self, concepts: tuple[str, ...]) -> ClipTagger:
-        """The tagger; the text side is computed by whoever comes first. Raises TailscopeError where there is no such model."""
+    def prepare(self, concepts: tuple[str, ...]) -> Path:
+        """The file of the classifier; it is computed where it is not there. Raises TailscopeError where no model is."""
         from backend.clip import build_classifier
 
-        model = _load_clip(self.spec, self.allow_download)
         key = hashlib.sha256(repr((self.identify(), concepts)).encode()).hexdigest()[:16]
         path = self.cache / f"classifier-{key}.npy"
         if not path.is_file():
+            classifier = build_classifier(_load_clip(self.spec, self.allow_download), concepts, self.prompts)
             self.cache.mkdir(parents=True, exist_ok=True)
             part = path.with_suffix(".part")
             with part.open("wb") as stream:
-                np.save(stream, build_classifier(model, concepts, self.prompts))
+                np.save(stream, classifier)
             part.replace(path)
-        return ClipTagger(model, np.load(path), concepts)
+        return path
+
+    def load(self, concepts: tuple[str, ...]) -> ClipTagger:
+        """The tagger. Raises TailscopeError where there is no such model."""
+        return ClipTagger(_load_clip(self.spec, self.allow_download), np.load(self.prepare(concepts)), concepts)
+
+
+@lru_cache(maxsize=1)
+def _identify_clip(spec: str, allow_download: bool) -> str:
+    from backend.clip import identify_model
+
+    return identify_model(spec, allow_download=allow_download)
 
 
 @lru_cache(maxsize=1)

@@ -293,7 +293,7 @@ def _write_parts(places: dict[Shard, Path], job: _Job, processes: Processes, say
             say(done / len(places))
         return
     if job.tagger:
-        job.tagger.load(job.concepts)  # what all processes need of it is made once, here
+        job.tagger.prepare(job.concepts)  # here, by all cores, and once
     for _ in processes.run(_search_here, [(job, shard, place) for place, shard in missing.items()]):
         done += 1
         say(done / len(places))

@@ -3,55 +3,66 @@
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import forkserver
 
 from backend.errors import TailscopeError
 
+# Processes are forked off a bare one: one forked off this process would inherit locks that nobody will release.
+FORKS = "forkserver" in multiprocessing.get_all_start_methods()
+
 
 class Processes:
-    """Up to `count` processes, started by the first jobs and kept until the block ends; with one, jobs run in this process.
+    """Up to `count` processes, kept until the block ends; with one, jobs run in this process.
 
-    What a job loads (a model, sprites) stays loaded in its process for the jobs that follow.
+    What a job loads (a model, sprites) stays loaded in its process for the jobs that follow. The modules `preload` are
+    imported once for all of them, from the beginning of the block on, while this process goes on.
     """
 
-    def __init__(self, count: int):
+    def __init__(self, count: int, preload: Sequence[str] = ()):
         self.count = count
+        self._preload = list(preload)
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> "Processes":
+        if self.count > 1 and FORKS:
+            forkserver.set_forkserver_preload(self._preload)
+            with _one_thread_each():
+                forkserver.ensure_running()
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
 
-    def run(self, function: Callable, jobs: Sequence[tuple]) -> Iterator[None]:
-        """Calls a function with each job's arguments, and yields whenever one is done, in any order.
+    def run(self, function: Callable, jobs: Sequence[tuple]) -> Iterator:
+        """Begins to call a function with each job's arguments, and yields what it returns, in the order that jobs are done.
 
-        Raises what a job raises, and TailscopeError where a process was killed.
+        With one process nothing is called before it is waited for. Yielding raises what a job raises, and TailscopeError
+        where a process was killed.
         """
         if self.count == 1:
-            for job in jobs:
-                function(*job)
-                yield
-            return
-        if self._pool is None:  # spawned: a forked process would inherit locks that nobody will release
-            self._pool = ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"))
+            return (function(*job) for job in jobs)
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(self.count, multiprocessing.get_context("forkserver" if FORKS else "spawn"))
         with _one_thread_each():
-            futures = [self._pool.submit(function, *job) for job in jobs]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise TailscopeError(
-                "One of the processes was killed, perhaps for want of memory. Run again, with fewer --processes: what is "
-                "finished is kept."
-            ) from error
-        finally:
-            for future in futures:
-                future.cancel()
+            return _collect([self._pool.submit(function, *job) for job in jobs])
+
+
+def _collect(futures: Sequence[Future]) -> Iterator:
+    try:
+        for future in as_completed(futures):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise TailscopeError(
+            "One of the processes was killed, perhaps for want of memory. Run again, with fewer --processes: what is "
+            "finished is kept."
+        ) from error
+    finally:
+        for future in futures:
+            future.cancel()
 
 
 @contextmanager

@@ -39,9 +39,12 @@ OTHER_CLASS = "image of a class that is not in the tail"
 
 @dataclass
 class Report:
-    """What came of a tail: its classes (label, count; the rarest first), each model's percent, and the books."""
+    """What came of a tail: its classes (label, count; the rarest first), every model's rows and percent, facts and books."""
 
     classes: pd.DataFrame
+    facts: dict
+    arguments: dict
+    scores: pd.DataFrame = field(default_factory=pd.DataFrame)
     overall: dict[str, float] = field(default_factory=dict)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
 
@@ -65,37 +68,64 @@ def build_tail(
     no model was evaluated on the task in this setting, or where the study has a tail from elsewhere.
     """
     folder = folder.resolve()
+    report = score_tail(folder, task, images, corpus, size, say, method=method, setting=setting, title=title, split=split)
+    with extend_study(folder) as (part, manifest):
+        add_tail(part, manifest, report)
+    shutil.rmtree(_work_folder(folder), ignore_errors=True)
+    return report
+
+
+def score_tail(
+    folder: Path,
+    task: str,
+    images: Path,
+    corpus: str,
+    size: int,
+    say: Say = lambda stage, done: None,
+    *,
+    method: str = "lemmatized",
+    setting: str = "ensemble",
+    title: str | None = None,
+    split: float = SPLIT,
+) -> Report:
+    """`build_tail` without adding anything to the study; encoded images stay beside it."""
     study = Study(folder)
     _check_tail(study.manifest)
     counts = count_classes(study, task, corpus, method)
     models = _list_evaluated(study, task, setting)
-    read = Ledger()
+    read, chosen = Ledger(), Ledger()
     whole = read_task(images, read)
-    report = Report(pd.DataFrame(), ledgers={"classes": Ledger()})
-    report.classes = choose_tail(whole, counts, size, report.ledgers["classes"])
-    tail = cut_task(whole, list(report.classes["label"]), read)
-    work = folder.with_name(f".{folder.name}.{STEP}")
-    frames, weights = [], {}
+    classes = choose_tail(whole, counts, size, chosen)
+    tail = cut_task(whole, list(classes["label"]), read)
+    facts = {"title": title or f"The tail of {task}", "task": task + ENDING, "compared_with": task}
+    arguments = {"task": task, "corpus": corpus, "method": method, "classes": size, "weights_sha256": {}}
+    arguments |= {library: version(library) for library in LIBRARIES}
+    report = Report(classes, facts | {"setting": setting, "split": split}, arguments, ledgers={"classes": chosen})
+    frames = []
     for name, made in models.items():
         model = _load_same(name, made)
         ledger = report.ledgers[f"{name}: images"] = Ledger(read.read, read.written, read.dropped.copy())
-        scores = _score_tail(model, tail, setting, ledger, work, lambda done, name=name: say(name, done))
+        scores = _score_classes(model, tail, setting, ledger, _work_folder(folder), lambda done, name=name: say(name, done))
         frame = pd.DataFrame({"label": tail.labels, "value": scores.values, "n": scores.n.astype("int32")})
         frames.append(frame.query("n > 0").assign(model=name))
         report.overall[name] = scores.overall
-        weights[name] = model.weights_sha256
-    facts = {"title": title or f"The tail of {task}", "task": task + ENDING, "compared_with": task}
-    facts |= {"setting": setting, "split": split}
-    arguments = {"task": task, "corpus": corpus, "method": method, "classes": size, "weights_sha256": weights}
-    with extend_study(folder) as (part, manifest):
-        _check_tail(manifest)
-        _drop_former(part, manifest)
-        _write_tail(part, manifest, facts, pd.concat(frames), report)
-        manifest["tail"] = facts
-        manifest["arguments"][STEP] = arguments | {library: version(library) for library in LIBRARIES}
-        manifest["counts"][STEP] = {unit: ledger.entry() for unit, ledger in report.ledgers.items()}
-    shutil.rmtree(work, ignore_errors=True)
+        arguments["weights_sha256"][name] = model.weights_sha256
+    report.scores = pd.concat(frames)
     return report
+
+
+def add_tail(part: Path, manifest: dict, report: Report) -> None:
+    """Adds a tail to the study whose tables lie in `part`, in the place of one that this step made before."""
+    _check_tail(manifest)
+    _drop_former(part, manifest)
+    _write_tail(part, manifest, report)
+    manifest["tail"] = report.facts
+    manifest["arguments"][STEP] = report.arguments
+    manifest["counts"][STEP] = {unit: ledger.entry() for unit, ledger in report.ledgers.items()}
+
+
+def _work_folder(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.{STEP}")
 
 
 def count_classes(study: Study, task: str, corpus: str, method: str) -> dict[str, int]:
@@ -172,7 +202,7 @@ def _load_same(name: str, made: dict) -> Model:
     return model
 
 
-def _score_tail(model: Model, tail: Task, setting: str, ledger: Ledger, work: Path, say) -> ClassScores:
+def _score_classes(model: Model, tail: Task, setting: str, ledger: Ledger, work: Path, say) -> ClassScores:
     features, numbers = encode_places(model, tail.places, ledger, work, say)
     if not len(numbers):
         raise TailscopeError(f"None of the {len(tail.places):,} images of the tail can be decoded.")
@@ -189,10 +219,11 @@ def _drop_former(part: Path, manifest: dict) -> None:
             manifest["tables"][name] = write_table(part, name, to_arrow(name, rows[rows["task"] != former]))
 
 
-def _write_tail(part: Path, manifest: dict, facts: dict, scores: pd.DataFrame, report: Report) -> None:
-    task, labels = facts["task"], sorted(report.classes["label"])
+def _write_tail(part: Path, manifest: dict, report: Report) -> None:
+    facts, labels = report.facts, sorted(report.classes["label"])
+    task = facts["task"]
     concepts = name_concepts(part, manifest, {task: ("classification", labels)})
-    rows = scores.assign(task=task, setting=facts["setting"]).merge(concepts, on=["task", "label"])
+    rows = report.scores.assign(task=task, setting=facts["setting"]).merge(concepts, on=["task", "label"])
     manifest["tables"]["tail"] = write_table(part, "tail", to_arrow("tail", rows.sort_values(["model", "label"])))
     overall = pd.DataFrame({"model": report.overall.keys(), "value": report.overall.values()})
     overall = overall.assign(task=task, kind="classification", setting=facts["setting"])

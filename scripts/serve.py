@@ -15,10 +15,13 @@ from streamlit.web import cli
 
 import backend.charts  # noqa: F401
 import backend.overview  # noqa: F401
+import backend.quality  # noqa: F401
 import backend.tail  # noqa: F401
 import backend.testset  # noqa: F401
 import pages.ui.blocks  # noqa: F401
 import pages.ui.controls  # noqa: F401
+import pages.ui.disagreements  # noqa: F401
+import pages.ui.examples  # noqa: F401
 
 if __name__ == "__main__":
     sys.argv = ["streamlit", "run", str(ROOT / "app.py"), *sys.argv[1:]]

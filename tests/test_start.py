@@ -129,7 +129,7 @@ def test_second_setup_installs_nothing(folder):
     assert (first.returncode, first.stderr) == (0, "")
     assert probe == "-c import uv"
     assert re.fullmatch(r"-m pip .*install uv==[\d.]+", pip)
-    assert uv == "-m uv pip sync --python .venv/bin/python requirements.lock"
+    assert uv == "-m uv pip sync --compile-bytecode --python .venv/bin/python requirements.lock"
     assert run(folder, "setup").returncode == 0
     assert new_calls(folder) == ["-c import uv"]
 

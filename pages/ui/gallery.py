@@ -44,23 +44,14 @@ def choose_page(samples: int, key: str, asked: tuple) -> int:
 
 def show_gallery(study: Study, rows: pd.DataFrame, name: str, explain: Callable[..., list[str]]) -> None:
     """A tile for each sample: picture, caption, and the lines of Markdown that `explain(row)` gives; rows to download."""
-    show_tiles(study, rows, explain)
-    with st.container(horizontal=True, gap="small"):
-        offer_rows(rows, name)
-
-
-def show_tiles(
-    study: Study, rows: pd.DataFrame, explain: Callable[..., list[str]], offer: Callable[..., None] | None = None
-) -> None:
-    """The tiles of `show_gallery`, each with the control that `offer(row)` makes below it; nothing to download."""
     with st.grid(COLUMNS, min_column_width=NARROWEST):
         for row in rows.itertuples(index=False):
             with st.container(gap="xxsmall"):
                 show_picture(study, row)
                 st.text(shorten(row.caption, CAPTION_CHARACTERS) or "(no caption)")
                 st.caption("  \n".join(explain(row)))
-                if offer:
-                    offer(row)
+    with st.container(horizontal=True, gap="small"):
+        offer_rows(rows, name)
 
 
 def show_picture(study: Study, row) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from backend.clip import Model
+from backend.clip import Model, encode_with_all
 from backend.errors import ImageError
 from backend.samples import decode_image, read_image_bytes
 from precompute.ledger import Ledger
@@ -41,7 +41,11 @@ def encode_places(
     features, numbers = [], []
     for start in range(0, len(places), CHUNK):
         chunk = places[start : start + CHUNK]
-        encoded, faults = _load_chunk(folder, start) or _store_chunk(folder, start, *_encode_chunk(model, chunk))
+        loaded = _load_chunk(folder, start)
+        if loaded is None:
+            (encoded,), faults = _encode_chunk([model], chunk)
+            loaded = _store_chunk(folder, start, encoded, faults)
+        encoded, faults = loaded
         for fault in faults[faults != ""]:
             ledger.take(dropped=1, reason=str(fault))
         good = np.flatnonzero(faults == "")
@@ -55,8 +59,21 @@ def encode_places(
     return np.concatenate(features), np.concatenate(numbers)
 
 
-def _encode_chunk(model: Model, places: Sequence[Place]) -> tuple[np.ndarray, np.ndarray]:
-    """Features of the images that can be decoded, and for every place its fault; "" where there is none."""
+def encode_ahead(models: Sequence[Model], places: Sequence[Place], start: int, work: Path) -> None:
+    """Encodes one chunk of places, from `start` on, with several models; `encode_places` with this `work` finds it done.
+
+    Each image is decoded once, and chunks can be encoded by several processes.
+    """
+    folders = [work / _fingerprint(model, places) for model in models]
+    if all(_chunk_path(folder, start).is_file() for folder in folders):
+        return
+    encoded, faults = _encode_chunk(models, places[start : start + CHUNK])
+    for folder, features in zip(folders, encoded, strict=True):
+        _store_chunk(folder, start, features, faults)
+
+
+def _encode_chunk(models: Sequence[Model], places: Sequence[Place]) -> tuple[list[np.ndarray], np.ndarray]:
+    """Each model's features of the images that can be decoded, and for every place its fault; "" where there is none."""
     faults = np.full(len(places), "", dtype="U64")
 
     def draw_images() -> Iterator[Image.Image]:
@@ -74,7 +91,7 @@ def _encode_chunk(model: Model, places: Sequence[Place]) -> tuple[np.ndarray, np
             else:
                 yield image
 
-    return model.encode_images(draw_images()), faults
+    return encode_with_all(models, draw_images()), faults
 
 
 def _load_chunk(folder: Path | None, start: int) -> tuple[np.ndarray, np.ndarray] | None:

@@ -49,9 +49,10 @@ class TaskScores:
 
 @dataclass
 class Report:
-    """What came of an evaluation: the model's name, its scores, and the books by what they count."""
+    """What came of an evaluation: the model's name and how it was loaded, its scores, and the books by what they count."""
 
     model: str
+    made: dict
     scores: list[TaskScores] = field(default_factory=list)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
 
@@ -67,45 +68,72 @@ def evaluate_model(
     name: str | None = None,
     corpus: str | None = None,
     allow_download: bool = False,
-    work: Path | None = None,
-    fit_lines: bool = True,
 ) -> Report:
     """Scores a model on tasks (folders of labelled images) and on retrieval (shard patterns), and adds that to the study.
 
     Rows that the model had on these tasks are replaced. Everything is checked before the model is loaded: raises
-    TailscopeError where the study, a task or a name does not fit. A killed run finds its encoded images again: in
-    a folder beside the study that is deleted at the end, or in `work`, which is the caller's to delete. Without `fit_lines`
-    the scaling lines are left as they are, for one who evaluates more models.
+    TailscopeError where the study, a task or a name does not fit. A killed run finds its encoded images again, in a folder
+    beside the study that is deleted at the end.
     """
     folder = folder.resolve()
+    _check_corpus(Study(folder), corpus)
+    work = folder.with_name(f".{folder.name}.{STEP}")
+    report = score_model(folder, spec, tasks, retrieval, work, say, prompts=prompts, name=name, allow_download=allow_download)
+    with extend_study(folder) as (part, manifest):
+        add_scores(part, manifest, report, corpus)
+        fit_lines(part, manifest, say)
+    shutil.rmtree(work, ignore_errors=True)
+    return report
+
+
+def score_model(
+    folder: Path,
+    spec: str,
+    tasks: dict[str, Path],
+    retrieval: dict[str, list[str]],
+    work: Path,
+    say: Say = lambda stage, done: None,
+    *,
+    prompts: Sequence[str] = PROMPTS,
+    name: str | None = None,
+    allow_download: bool = False,
+) -> Report:
+    """`evaluate_model` without adding anything to the study; encoded images are kept in `work`, the caller's to delete."""
     study = Study(folder)
-    _check_arguments(study, tasks, retrieval, prompts, corpus)
+    _check_arguments(study, tasks, retrieval, prompts)
     ledgers = {task: Ledger() for task in [*tasks, *retrieval]}
     labelled = {task: read_task(place, ledgers[task]) for task, place in tasks.items()}
     paired = {task: read_pairs(patterns, ledgers[task]) for task, patterns in retrieval.items()}
     model = load_model(spec, allow_download=allow_download)
-    report = Report(name or model.name)
-    _check_model(study.manifest, _list_models(study), report.model, model)
-    features = work or folder.with_name(f".{folder.name}.{STEP}")
+    made = {"model": spec, "weights_sha256": model.weights_sha256, "device": model.device, "prompts": list(prompts)}
+    report = Report(name or model.name, made | {library: version(library) for library in LIBRARIES})
+    _check_model(study.manifest, _list_models(study), report)
     for task, read in labelled.items():
-        report.scores += _score_classification(model, task, read, prompts, ledgers[task], features, say)
+        report.scores += _score_classification(model, task, read, prompts, ledgers[task], work, say)
         report.ledgers |= {f"{task}: images": ledgers[task], f"{task}: scores": _book_scores(report.scores, task, NO_IMAGES)}
     for task, pairs in paired.items():
-        report.scores += _score_retrieval(model, task, pairs, study, ledgers[task], features, say)
+        report.scores += _score_retrieval(model, task, pairs, study, ledgers[task], work, say)
         report.ledgers |= {f"{task}: pairs": ledgers[task], f"{task}: scores": _book_scores(report.scores, task, NO_QUERIES)}
-    with extend_study(folder) as (part, manifest):
-        _check_model(manifest, _list_models(Study(part, manifest)), report.model, model)
-        made = {"model": spec, "weights_sha256": model.weights_sha256, "device": model.device, "prompts": list(prompts)}
-        made |= {library: version(library) for library in LIBRARIES}
-        manifest.setdefault("arguments", {}).setdefault(STEP, {})[report.model] = made
-        books = {unit: ledger.entry() for unit, ledger in report.ledgers.items()}
-        manifest.setdefault("counts", {}).setdefault(STEP, {}).setdefault(report.model, {}).update(books)
-        _write_scores(part, manifest, report, spec, corpus)
-        if fit_lines:
-            _write_lines(part, manifest, say)
-    if work is None:
-        shutil.rmtree(features, ignore_errors=True)
     return report
+
+
+def add_scores(part: Path, manifest: dict, report: Report, corpus: str | None = None) -> None:
+    """Adds a model's scores to the study whose tables lie in `part`: its rows of models, performance and overall.
+
+    Raises TailscopeError where the study has scores of another model by that name.
+    """
+    _check_model(manifest, _list_models(Study(part, manifest)), report)
+    manifest.setdefault("arguments", {}).setdefault(STEP, {})[report.model] = report.made
+    books = {unit: ledger.entry() for unit, ledger in report.ledgers.items()}
+    manifest.setdefault("counts", {}).setdefault(STEP, {}).setdefault(report.model, {}).update(books)
+    _write_scores(part, manifest, report, corpus)
+
+
+def fit_lines(part: Path, manifest: dict, say: Say) -> None:
+    """Writes the scaling lines of the study whose tables lie in `part` anew."""
+    fits = build_scaling(Study(part, manifest), lambda done: say("fitting scaling lines", done))
+    if not fits.empty:
+        manifest["tables"]["scaling"] = write_table(part, "scaling", to_arrow("scaling", fits))
 
 
 def replace_rows(part: Path, manifest: dict, name: str, rows: pd.DataFrame, replaced: Sequence[str]) -> None:
@@ -120,17 +148,20 @@ def replace_rows(part: Path, manifest: dict, name: str, rows: pd.DataFrame, repl
     manifest["tables"][name] = write_table(part, name, to_arrow(name, rows.sort_values(order)))
 
 
-def _check_arguments(study: Study, tasks: dict, retrieval: dict, prompts: Sequence[str], corpus: str | None) -> None:
+def _check_corpus(study: Study, corpus: str | None) -> None:
+    if corpus is not None:
+        known = list(study.query("SELECT corpus FROM corpora ORDER BY corpus")["corpus"]) if study.has("corpora") else []
+        if corpus not in known:
+            raise TailscopeError(f"Study '{study.name}' has no corpus '{corpus}'. It has: {', '.join(known) or 'none'}.")
+
+
+def _check_arguments(study: Study, tasks: dict, retrieval: dict, prompts: Sequence[str]) -> None:
     if not tasks and not retrieval:
         raise TailscopeError("Nothing to evaluate on. Name a folder of images with --task, or pairs with --retrieval.")
     if both := sorted(set(tasks) & set(retrieval)):
         raise TailscopeError(f"'{both[0]}' cannot be both a task of classification and one of retrieval. Rename one.")
     for strategy in prompts:
         find_templates(strategy)
-    if corpus is not None:
-        known = list(study.query("SELECT corpus FROM corpora ORDER BY corpus")["corpus"]) if study.has("corpora") else []
-        if corpus not in known:
-            raise TailscopeError(f"Study '{study.name}' has no corpus '{corpus}'. It has: {', '.join(known) or 'none'}.")
     kinds = _list_task_kinds(study)
     for task, kind in [*((task, "classification") for task in tasks), *((task, "retrieval") for task in retrieval)]:
         if kinds.get(task, kind) != kind:
@@ -153,14 +184,16 @@ def _list_models(study: Study) -> list[str]:
     return list(study.query("SELECT model FROM models")["model"]) if study.has("models") else []
 
 
-def _check_model(manifest: dict, models: Sequence[str], name: str, model: Model) -> None:
+def _check_model(manifest: dict, models: Sequence[str], report: Report) -> None:
     """Raises TailscopeError where the study has scores under this name that other weights, or another source, made."""
-    held = manifest.get("arguments", {}).get(STEP, {}).get(name)
-    if held is None and name not in models:
+    held = manifest.get("arguments", {}).get(STEP, {}).get(report.model)
+    if held is None and report.model not in models:
         return
-    if held is None or held["weights_sha256"] != model.weights_sha256:
+    if held is None or held["weights_sha256"] != report.made["weights_sha256"]:
         made = "that were not evaluated here" if held is None else f"of other weights ({held['model']})"
-        raise TailscopeError(f"The study has scores of a model '{name}' {made}. Give this one another name with --name.")
+        raise TailscopeError(
+            f"The study has scores of a model '{report.model}' {made}. Give this one another name with --name."
+        )
 
 
 def _score_classification(
@@ -209,7 +242,7 @@ def _book_scores(scores: Sequence[TaskScores], task: str, reason: str) -> Ledger
     return ledger
 
 
-def _write_scores(part: Path, manifest: dict, report: Report, spec: str, corpus: str | None) -> None:
+def _write_scores(part: Path, manifest: dict, report: Report, corpus: str | None) -> None:
     study = Study(part, manifest)
     labels = {one.task: (one.kind, one.labels) for one in report.scores}
     concepts = name_concepts(part, manifest, labels)
@@ -230,17 +263,11 @@ def _write_scores(part: Path, manifest: dict, report: Report, spec: str, corpus:
         "architecture": architecture,
         "pretraining": pretraining or None,
         "corpus": corpus or (pretraining if pretraining in corpora else None),
-        "checkpoint": spec,
+        "checkpoint": report.made["model"],
     }
     replace_rows(part, manifest, "models", pd.DataFrame([model]), ["model"])
     replace_rows(part, manifest, "performance", performance, ["model", "task"])
     replace_rows(part, manifest, "overall", overall, ["model", "task"])
-
-
-def _write_lines(part: Path, manifest: dict, say: Say) -> None:
-    fits = build_scaling(Study(part, manifest), lambda done: say("fitting scaling lines", done))
-    if not fits.empty:
-        manifest["tables"]["scaling"] = write_table(part, "scaling", to_arrow("scaling", fits))
 
 
 def name_concepts(part: Path, manifest: dict, labels: dict[str, tuple[str, Sequence[str]]]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,20 +17,20 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from backend.clip import load_model
+from backend.clip import Model, load_model
 from backend.errors import TailscopeError
 from backend.schema import MANIFEST, SCHEMA_VERSION, file_sha256, table_path, write_manifest, write_table
 from backend.study import ROOT, STUDIES, Study
 from precompute.corpus import Shard, find_shards
 from precompute.evaluate.classification import read_task
-from precompute.evaluate.features import encode_places
+from precompute.evaluate.features import CHUNK, Place, encode_ahead
 from precompute.evaluate.retrieval import read_pairs
-from precompute.evaluate.scores import evaluate_model
+from precompute.evaluate.scores import Report, add_scores, fit_lines, score_model
 from precompute.image_search import ClipRecipe
 from precompute.index import ImageSearch, add_corpus, index_corpus, search_shards
 from precompute.ledger import Ledger
 from precompute.processes import Processes
-from precompute.study_writer import Say, built_with, code_sha256, hold_alone, move_into_place, tell_time, to_arrow
+from precompute.study_writer import Say, built_with, code_sha256, extend_study, hold_alone, move_into_place, tell_time, to_arrow
 from precompute.synthetic.corpora import (
     BALANCED,
     HELD_OUT,
@@ -49,7 +49,8 @@ from precompute.synthetic.corpora import (
 from precompute.synthetic.pictures import Studio
 from precompute.synthetic.species import SEED, draw_species
 from precompute.synthetic.truth import count_truth, score_search, score_thresholds
-from precompute.tail import build_tail
+from precompute.tail import Report as TailReport
+from precompute.tail import add_tail, score_tail
 from precompute.vocabulary import make_concepts
 
 DEFAULT_OUT = STUDIES / "synthetic"
@@ -59,7 +60,7 @@ TRAINED = ("zipf-20k", "zipf-5k", BALANCED)  # the models whose scores the study
 WEIGHTS, CARD = "open_clip_model.safetensors", "card.json"
 TASK, PAIRED_TASK = "species", "held-out"
 TAIL_SIZE = 60  # species of the tail benchmark
-THRESHOLDS = tuple(step / 100 for step in range(72, 90, 2))  # cosine similarities; those of a validation split lie around 0.8
+THRESHOLDS = tuple(step / 100 for step in range(74, 88, 2))  # cosine similarities; those of a validation split lie around 0.8
 CODE = (  # what makes the tables, beside the models
     *(f"backend/{name}.py" for name in ("clip", "fits", "samples", "scaling", "schema", "words")),
     *(
@@ -99,7 +100,8 @@ def build_synthetic(
     if is_current(out, models, seed) and not force:
         return None
     fingerprint = _fingerprint(models, seed)
-    with hold_alone(out), Processes(processes or min(os.cpu_count() or 1, 8)) as started:
+    count = processes or min(os.cpu_count() or 1, 8)
+    with hold_alone(out), Processes(count, ["open_clip", "precompute.synthetic.build"]) as started:
         work = out.with_name(f".{out.name}.build")
         mark = work / "fingerprint"
         if force or not (mark.is_file() and mark.read_text(encoding="utf-8") == fingerprint):
@@ -109,15 +111,27 @@ def build_synthetic(
         study = work / out.name
         study.mkdir(exist_ok=True)
         manifest = _begin_manifest(cards, seed, fingerprint)
+        tagger = ClipRecipe(str(models / TAGGER), work, "simple")
         draw_files(study, seed, started, manifest, say)
-        _index_corpora(study, work, manifest, str(models / TAGGER), seed, started, say)
+        shards = _search_corpora(study, work, manifest, tagger, seed, started, say)
+        features = work / "features"
+        encoding = _encode_pictures(study, tuple(str(models / name) for name in TRAINED), features, started)
+        _index_corpora(study, work, manifest, tagger, shards, seed, say)
         write_manifest(study, manifest)
-        _encode_pictures(study, [models / name for name in TRAINED], work / "features", started, say)
-        for name in TRAINED:
-            _evaluate(study, models / name, cards[name], work / "features", name == TRAINED[-1], say)
-        build_tail(
-            study, TASK, study / "tasks" / TASK, "zipf-20k", TAIL_SIZE, say, setting="ensemble", title=f"The {TAIL_SIZE} rarest"
-        )
+        for done in encoding:
+            say("encoding pictures", done)
+        jobs = [(study, _shorten(models / name), cards[name]["model"], features) for name in TRAINED]
+        scored = started.run(_score_model, jobs)
+        with extend_study(study) as (part, manifest):
+            for number, report in enumerate(scored, start=1):
+                add_scores(part, manifest, report)
+                say("scoring models", number / len(jobs))
+        tails = started.run(_score_tail, [(study,)])
+        with extend_study(study) as (part, manifest):
+            fit_lines(part, manifest, say)
+            for report in tails:
+                add_tail(part, manifest, report)
+                say("scoring the tail", 1.0)
         manifest = Study(study).manifest
         move_into_place(study, out)
         shutil.rmtree(work)
@@ -173,6 +187,7 @@ def draw_files(study: Path, seed: int, processes: Processes, manifest: dict, say
         pq.write_table(truth, study / "corpora" / f"truth-{corpus}.parquet", compression="zstd")
     missing = [drawing for drawing in drawings if not drawing.path.is_file()]
     done = len(drawings) - len(missing)
+    say("drawing pictures", done / len(drawings))
     for _ in processes.run(_draw_file, [(drawing, seed) for drawing in missing]):
         done += 1
         say("drawing pictures", done / len(drawings))
@@ -186,6 +201,8 @@ def plan_in(collection: str, seed: int) -> list[Plan]:
     species = draw_species(seed)
     if collection == TEST:
         return plan_portraits(species, range(len(species)), TEST_EACH)
+    if collection in NESTED and collection != "zipf-20k":
+        return plan_in("zipf-20k", seed)[: NESTED[collection]]
     return plan_collection(species, collection, seed)
 
 
@@ -199,76 +216,92 @@ def _draw_file(drawing: _Drawing, seed: int) -> None:
     write_shard(drawing.path, _open_studio(seed), drawing.collection, plans, labelled=drawing.collection == TEST)
 
 
-def _index_corpora(study: Path, work: Path, manifest: dict, tagger: str, seed: int, processes: Processes, say: Say) -> None:
-    """Puts every corpus through the search, the validation split first, and holds what was found against the truth."""
+def _search_corpora(
+    study: Path, work: Path, manifest: dict, tagger: ClipRecipe, seed: int, processes: Processes, say: Say
+) -> dict[str, list[Shard]]:
+    """Searches all shards, in several processes; `_index_corpora` finds them done. Returns those of each folder."""
     names = [one.name for one in draw_species(seed)]
     manifest["tables"]["concepts"] = write_table(study, "concepts", make_concepts(TASK, "classification", names))
-    recipe = ClipRecipe(tagger, work, "simple")
     shards = {name: find_shards([str(study / "corpora" / name / "*.tar")]) for name in ("zipf-20k", BALANCED, VALIDATION)}
     every = [shard for found in shards.values() for shard in found]
-    search = ImageSearch(recipe, None, THRESHOLDS, THRESHOLDS[0])
+    search = ImageSearch(tagger, None, THRESHOLDS, THRESHOLDS[0])
+    concepts = sorted(set(pq.read_table(table_path(study, "concepts"))["concept"].to_pylist()))
+    for _ in processes.run(tagger.prepare, [(tuple(concepts),)]):  # there: torch takes seconds to load, and is loaded there
+        pass
     search_shards(study, every, work=work, image_search=search, processes=processes, say=say)
-    swept, chosen = _choose_on_validation(study, work, shards[VALIDATION], search, names, seed)
-    search = ImageSearch(recipe, None, THRESHOLDS, chosen)
+    return shards
+
+
+def _index_corpora(
+    study: Path, work: Path, manifest: dict, tagger: ClipRecipe, shards: dict[str, list[Shard]], seed: int, say: Say
+) -> None:
+    """Adds every corpus, by the threshold that the validation split chose, and holds what was found against the truth."""
+    names = [one.name for one in draw_species(seed)]
+    swept, chosen = _choose_on_validation(study, work, shards[VALIDATION], tagger, names, seed)
+    search = ImageSearch(tagger, None, THRESHOLDS, chosen)
     quality, truths = [swept], []
-    for corpus in (*NESTED, BALANCED):
-        pairs = PAIRS[corpus]
-        found = shards[BALANCED if corpus == BALANCED else "zipf-20k"][: pairs // SHARD]
+    for number, corpus in enumerate((*NESTED, BALANCED), start=1):
+        found = shards[BALANCED if corpus == BALANCED else "zipf-20k"][: PAIRS[corpus] // SHARD]
         what = "every species about equally often" if corpus == BALANCED else "species by a Zipf-Mandelbrot law"
-        indexed = index_corpus(
-            study,
-            corpus,
-            TITLES[corpus],
-            found,
-            work=work,
-            image_search=search,
-            source=SOURCE.format(seed=seed, what=what),
-            say=lambda stage, done, corpus=corpus: say(f"{stage} of {corpus}", done),
-        )
+        source = SOURCE.format(seed=seed, what=what)
+        indexed = index_corpus(study, corpus, TITLES[corpus], found, work=work, image_search=search, source=source)
         add_corpus(study, manifest, indexed)
         plans = plan_in(corpus, seed)
         quality.append(score_search(study, corpus, manifest["search"][corpus], plans, names))
         truths.append(count_truth(corpus, plans, names))
+        say("merging shards", number / (len(NESTED) + 1))
     manifest["tables"]["search_quality"] = write_table(study, "search_quality", to_arrow("search_quality", pd.concat(quality)))
     manifest["tables"]["truth"] = write_table(study, "truth", to_arrow("truth", pd.concat(truths)))
 
 
 def _choose_on_validation(
-    study: Path, work: Path, shards: Sequence[Shard], search: ImageSearch, names: Sequence[str], seed: int
+    study: Path, work: Path, shards: Sequence[Shard], tagger: ClipRecipe, names: Sequence[str], seed: int
 ) -> tuple[pd.DataFrame, float]:
     """The validation split goes through the same search as a corpus, into a study of its own that is not kept."""
     scratch = work / VALIDATION
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     write_table(scratch, "concepts", pq.read_table(table_path(study, "concepts")))
+    search = ImageSearch(tagger, None, THRESHOLDS, THRESHOLDS[0])
     index_corpus(scratch, VALIDATION, VALIDATION, shards, work=work, base=study, image_search=search)
-    return score_thresholds(scratch, VALIDATION, search.tagger.name, search.thresholds, plan_in(VALIDATION, seed), names)
+    return score_thresholds(scratch, VALIDATION, tagger.name, THRESHOLDS, plan_in(VALIDATION, seed), names)
 
 
-def _encode_pictures(study: Path, models: Sequence[Path], work: Path, processes: Processes, say: Say) -> None:
-    """Encodes the tasks' pictures with every model, in several processes; the evaluation finds them done."""
-    jobs = [(str(model), task, study, work) for task in (TASK, PAIRED_TASK) for model in models]
-    for done, _ in enumerate(processes.run(_encode_task, jobs), start=1):
-        say("encoding pictures", done / len(jobs))
+def _encode_pictures(study: Path, models: tuple[str, ...], work: Path, processes: Processes) -> Iterator[float]:
+    """Begins to encode the tasks' pictures with all models, in other processes; the evaluation finds them done.
+
+    Yields how much is done.
+    """
+    jobs = []
+    for task in (TASK, PAIRED_TASK):
+        starts = range(0, len(_read_places(study, task)), CHUNK)
+        jobs += [(models, study, task, start, work) for start in starts]
+    return (done / len(jobs) for done, _ in enumerate(processes.run(_encode_chunk, jobs), start=1))
 
 
-def _encode_task(model: str, task: str, study: Path, work: Path) -> None:
+@cache
+def _read_places(study: Path, task: str) -> list[Place]:
     folder = study / "tasks" / task
-    places = read_task(folder, Ledger()).places if task == TASK else read_pairs([str(folder / "*.tar")], Ledger()).places
-    encode_places(load_model(model), places, Ledger(), work)
+    return read_task(folder, Ledger()).places if task == TASK else read_pairs([str(folder / "*.tar")], Ledger()).places
 
 
-def _evaluate(study: Path, model: Path, card: dict, work: Path, fit_lines: bool, say: Say) -> None:
-    evaluate_model(
-        study,
-        _shorten(model),
-        {TASK: study / "tasks" / TASK},
-        {PAIRED_TASK: [str(study / "tasks" / PAIRED_TASK / "*.tar")]},
-        lambda stage, done: say(f"{card['corpus']} model, {stage}", done),
-        name=card["model"],
-        work=work,
-        fit_lines=fit_lines,
-    )
+@cache
+def _load_models(specs: tuple[str, ...]) -> list[Model]:
+    return [load_model(spec) for spec in specs]
+
+
+def _encode_chunk(models: tuple[str, ...], study: Path, task: str, start: int, work: Path) -> None:
+    encode_ahead(_load_models(models), _read_places(study, task), start, work)
+
+
+def _score_model(study: Path, spec: str, name: str, work: Path) -> Report:
+    paired = [str(study / "tasks" / PAIRED_TASK / "*.tar")]
+    return score_model(study, spec, {TASK: study / "tasks" / TASK}, {PAIRED_TASK: paired}, work, name=name)
+
+
+def _score_tail(study: Path) -> TailReport:
+    title = f"The {TAIL_SIZE} rarest"
+    return score_tail(study, TASK, study / "tasks" / TASK, "zipf-20k", TAIL_SIZE, setting="ensemble", title=title)
 
 
 def _shorten(model: Path) -> str:

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import tarfile
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +71,9 @@ def draw_weights(species: int, seed: int) -> np.ndarray:
 def plan_collection(species: tuple[Species, ...], collection: str, seed: int) -> list[Plan]:
     """The samples of a collection of PAIRS; all but the Zipf corpora show every species about equally often."""
     if collection in NESTED:
-        rng, weights = make_rng(seed, "plan zipf"), draw_weights(len(species), seed)
-        stream = iter(lambda: int(rng.choice(len(species), p=weights)), None)
+        rng, shares = make_rng(seed, "plan zipf"), draw_weights(len(species), seed).cumsum()
+        shares = (shares / shares[-1]).tolist()
+        stream = iter(lambda: bisect_right(shares, rng.random()), None)
     else:
         rng = make_rng(seed, f"plan {collection}")
         stream = (int(one) for _ in iter(int, 1) for one in rng.permutation(len(species)))

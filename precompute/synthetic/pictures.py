@@ -22,7 +22,7 @@ class Studio:
 
     def __init__(self, species: Sequence[Species], seed: int):
         self.seed = seed
-        self.sprites = [draw_sprite(one) for one in species]
+        self.sprites = [draw_sprite(one).convert("RGBa") for one in species]  # as Pillow turns them
 
     def draw(self, collection: str, number: int, shown: Sequence[int]) -> Image.Image:
         """The picture `number` of a collection, RGB, SIDE pixels square; `shown` are the numbers of its species (0 to 2)."""
@@ -88,16 +88,28 @@ def _paste(rng: np.random.Generator, picture: Image.Image, sprite: Image.Image, 
     """Lays the sprite over the picture: turned by up to 40 degrees, every second one looking the other way."""
     angle = float(rng.uniform(-0.7, 0.7))
     mirror = 1 if rng.integers(2) else -1
-    cos, sin = np.cos(angle) / scale, np.sin(angle) / scale
+    cos, sin = np.cos(angle), np.sin(angle)
+    left, top, right, bottom = (edge - SPRITE / 2 for edge in sprite.getbbox())
+    corners = [(mirror * across, down) for across in (left, right) for down in (top, bottom)]
+    reach = [[x + scale * (cos * a - sin * b), y + scale * (sin * a + cos * b)] for a, b in corners]
+    west, north = np.clip(np.floor(np.min(reach, axis=0)) - 1, 0, SIDE).astype(int).tolist()
+    east, south = np.clip(np.ceil(np.max(reach, axis=0)) + 1, 0, SIDE).astype(int).tolist()
+    if west == east or north == south:
+        return
+    x, y, cos, sin = x - west, y - north, cos / scale, sin / scale
     matrix = (mirror * cos, mirror * sin, -mirror * (cos * x + sin * y) + SPRITE / 2)
     matrix += (-sin, cos, sin * x - cos * y + SPRITE / 2)
-    turned = sprite.transform((SIDE, SIDE), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
-    picture.paste(turned, (0, 0), turned)
+    size = (east - west, south - north)
+    turned = sprite.transform(size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR).convert("RGBA")
+    picture.paste(turned, (west, north), turned)
 
 
 def _expose(rng: np.random.Generator, picture: Image.Image) -> Image.Image:
     """The picture under a light of its own brightness and tint, with the grain of a small camera."""
     light = rng.integers(170, 290, 1) + rng.integers(-24, 25, 3)  # 256 leaves the colours as they are
-    grain = rng.integers(-14, 15, (SIDE, SIDE, 1), np.int16)
-    pixels = (np.asarray(picture).astype(np.int32) * light >> 8) + grain
-    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8), "RGB")
+    grain = rng.integers(-14, 15, (SIDE, SIDE), np.int16)
+    pixels = np.asarray(picture).reshape(SIDE, -1) * np.tile(light, SIDE).astype(np.int32)  # rows of red, green, blue
+    pixels >>= 8
+    pixels += grain.repeat(3, axis=1)
+    pixels = np.clip(pixels, 0, 255, out=pixels).astype(np.uint8)
+    return Image.fromarray(pixels.reshape(SIDE, SIDE, 3), "RGB")

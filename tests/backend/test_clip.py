@@ -4,14 +4,16 @@ import json
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from backend.clip import Model, build_classifier, find_templates, load_model
+from backend.clip import Model, build_classifier, count_weights, describe_device, find_templates, list_tags, load_model
 from backend.errors import TailscopeError
 from backend.study import ROOT
+from tests.small_hub import serve_hub
 from tests.tiny_clip import CONFIG, draw_pictures, write_model
 
 
@@ -184,24 +186,72 @@ def test_tag_in_the_cache_is_loaded_with_its_preprocessing_and_activation(
     assert "QuickGELU" in str(loaded.net)
 
 
-def test_weights_are_fetched_only_where_that_is_allowed(folder, monkeypatch, architecture, no_network):
+@pytest.fixture
+def hub(folder, monkeypatch, tmp_path, architecture):
+    """A hub on this machine that has the tag Tiny-ViT-8:mine, and an empty cache."""
     import open_clip
 
     monkeypatch.setattr(open_clip, "get_pretrained_cfg", lambda architecture, name: {"hf_hub": "me/tiny/"})
-    monkeypatch.setattr(open_clip, "download_pretrained", lambda tag: str(folder / "open_clip_model.safetensors"))
-    assert "are not on this machine" in message(f"{architecture}:mine")
-    assert load_model(f"{architecture}:mine", allow_download=True).name == "Tiny-ViT-8/mine"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    with serve_hub({"me/tiny/open_clip_model.safetensors": (folder / "open_clip_model.safetensors").read_bytes()}) as served:
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", served.template)
+        yield served
 
 
-def test_failed_download_is_one_message(monkeypatch, no_network):
-    import open_clip
+def test_weights_are_fetched_only_where_that_is_allowed_and_then_once(hub, model):
+    assert "are not on this machine" in message("Tiny-ViT-8:mine")
+    assert hub.asked == []
+    told = []
+    fetched = load_model("Tiny-ViT-8:mine", allow_download=True, say=told.append)
+    assert (fetched.name, fetched.tag) == ("Tiny-ViT-8/mine", "mine")
+    np.testing.assert_array_equal(fetched.encode_texts(["a rose"]), model.encode_texts(["a rose"]))
+    assert told == sorted(told) and told[-1] == 1.0
+    asked = len(hub.asked)
+    assert load_model("Tiny-ViT-8:mine").name == "Tiny-ViT-8/mine"
+    assert len(hub.asked) == asked
 
-    def fail(tag):
-        raise FileNotFoundError("Failed to download file")
 
-    monkeypatch.setattr(open_clip, "download_pretrained", fail)
-    expected = "The weights of ViT-B-32:openai could not be fetched: Failed to download file"
-    assert message("ViT-B-32:openai", allow_download=True) == expected
+def test_fetched_file_with_a_wrong_checksum_is_deleted(hub, tmp_path):
+    hub.checksum = "0" * 64
+    said = message("Tiny-ViT-8:mine", allow_download=True)
+    assert said.startswith("The weights of Tiny-ViT-8:mine could not be fetched: open_clip_model.safetensors has the checksum")
+    assert [path for path in (tmp_path / "hub").rglob("*") if path.is_file() and path.stat().st_size > 1000] == []
+    assert "are not on this machine" in message("Tiny-ViT-8:mine")
+
+
+def test_full_disk_is_told_before_anything_is_fetched(hub, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1_000_000))
+    said = message("Tiny-ViT-8:mine", allow_download=True)
+    assert "could not be fetched: it has 7 MB, and " in said and said.endswith("has room for 1 MB.")
+    assert {method for method, _ in hub.asked} == {"HEAD"}
+
+
+def test_tag_that_the_hub_lacks_is_one_message(hub):
+    hub.files.clear()
+    assert message("Tiny-ViT-8:mine", allow_download=True).startswith(
+        "The weights of Tiny-ViT-8:mine could not be fetched: 404 Client Error."
+    )
+
+
+def test_hub_out_of_reach_is_one_message(hub):
+    hub.stop()
+    said = message("Tiny-ViT-8:mine", allow_download=True)
+    assert said.startswith("The weights of Tiny-ViT-8:mine could not be fetched: ")
+
+
+def test_weights_of_an_architecture_are_counted_without_making_them(architecture, model):
+    assert count_weights(architecture) == sum(parameter.numel() for parameter in model.net.parameters())
+    assert count_weights("roberta-ViT-B-32") is None
+
+
+def test_tags_are_those_of_open_clip(no_network):
+    tags = list_tags()
+    assert ("ViT-B-32", "openai", False) in tags
+    assert len(tags) == len({(architecture, tag) for architecture, tag, _ in tags}) > 100
+
+
+def test_device_is_told_in_words(model):
+    assert describe_device("cpu") == "CPU, float32"
 
 
 def test_unknown_architecture_and_tag_name_near_ones():

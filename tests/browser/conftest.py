@@ -83,6 +83,12 @@ def published_server(published_study: Study, tmp_path_factory) -> Iterator[str]:
     yield from serve(folder, folder / "server.log")
 
 
+@pytest.fixture(scope="module")
+def world_server(invented_study: Study, tmp_path_factory) -> Iterator[str]:
+    """A server over the invented world, under the name `synthetic`."""
+    yield from serve(invented_study.folder.parent, tmp_path_factory.mktemp("world") / "server.log")
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One browser for the whole run."""
@@ -130,6 +136,19 @@ class Visitor:
     def title(self) -> str:
         """The question that the page answers."""
         return self.page.locator("h1").first.inner_text()
+
+    @property
+    def text(self) -> str:
+        """What the page says."""
+        return self.page.get_by_test_id("stMain").inner_text()
+
+    def shown_pictures(self) -> int:
+        """How many pictures of a gallery have been loaded and drawn."""
+        pictures = self.page.get_by_test_id("stMain").locator("[data-testid=stImage] img")
+        self.page.wait_for_function(
+            "[...document.querySelectorAll('[data-testid=stMain] [data-testid=stImage] img')].every(img => img.complete)"
+        )
+        return sum(picture.evaluate("img => img.naturalWidth > 0") for picture in pictures.all())
 
     def choose_another(self, label: str) -> str:
         """Picks an option of a select box that is not the one chosen, and returns it."""

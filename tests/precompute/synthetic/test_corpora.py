@@ -25,7 +25,8 @@ from precompute.synthetic.pictures import Studio
 from precompute.synthetic.species import SEED, draw_species
 
 SPECIES = draw_species()
-WORLD = "be580baca4bc00794396a5f8704b5f2b965a6211ffe579c99cc0fda38bddd013"  # changes with every species, caption and pixel: then the models are to be trained again
+# changes with every species, caption and pixel: then the models are to be trained again
+WORLD = "be580baca4bc00794396a5f8704b5f2b965a6211ffe579c99cc0fda38bddd013"
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ RESAMPLES = 1000
 SEED = 0
 BAND = (10, 90)  # percentiles of the residuals: four concepts in five score inside the band
 FEWEST_POINTS = 3
+TENFOLD = 1.0  # in log10: where counts span less, points per tenfold say nothing about them
 ROUNDING = 1e-24  # of a sum of squares: what float64 leaves of a perfect fit
 
 
@@ -56,6 +57,11 @@ class Fit:
     residual_high: float
     log_count_min: float
     log_count_max: float
+
+    @property
+    def spans_tenfold(self) -> bool:
+        """Whether the greatest count is at least ten times the least."""
+        return self.log_count_max - self.log_count_min >= TENFOLD
 
     @classmethod
     def from_row(cls, row) -> "Fit":

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from backend.alignment import list_degrees
+from backend.fits import TENFOLD
 from backend.frequency import count_concepts, list_corpora, list_methods
 from backend.study import Study
 
@@ -14,7 +15,8 @@ class Headline:
     """Three findings of a study, each None where the study lacks the table it comes from.
 
     median_count: half of all concepts have fewer samples than this in the corpus with the most pairs · slope: (least,
-    greatest) points per tenfold samples over the models · degree: (least, greatest) misaligned fraction over the corpora.
+    greatest) points per tenfold samples over the models whose counts span a tenfold · degree: (least, greatest) misaligned
+    fraction over the corpora.
     """
 
     corpus_title: str
@@ -37,10 +39,11 @@ def summarise(study: Study, kind: str, setting: str) -> Headline:
     if study.has("scaling"):
         slopes = study.query(
             """SELECT slope FROM scaling WHERE kind = $kind AND setting = $setting AND method = $method
-               AND tasks = 'pooled' AND slope IS NOT NULL""",
+               AND tasks = 'pooled' AND slope IS NOT NULL AND log_count_max - log_count_min >= $tenfold""",
             kind=kind,
             setting=setting,
             method=method,
+            tenfold=TENFOLD,
         )["slope"]
     if study.has("alignment") and len(study.query("SELECT 1 FROM alignment LIMIT 1")):
         degrees = list_degrees(study)["degree"]

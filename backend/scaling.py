@@ -84,7 +84,8 @@ def list_settings(study: Study) -> pd.DataFrame:
 def list_models(study: Study, kind: str, setting: str) -> pd.DataFrame:
     """model, corpus (null where its data is not in the study), score: models with scores, those with a corpus first.
 
-    score is the mean over the tasks of their overall value, null where the study has none.
+    The study's manifest may name a `default_model`, to come before all others. score is the mean over the tasks of their
+    overall value, null where the study has none.
     """
     study.require("models", "performance")
     scores = "overall" if study.has("overall") else "(SELECT model, kind, setting, value FROM performance LIMIT 0)"
@@ -93,9 +94,10 @@ def list_models(study: Study, kind: str, setting: str) -> pd.DataFrame:
                 means AS (SELECT model, avg(value) AS score FROM {scores} WHERE kind = $kind AND setting = $setting
                           GROUP BY model)
            SELECT model, corpus, score FROM models JOIN scored USING (model) LEFT JOIN means USING (model)
-           ORDER BY corpus IS NULL, corpus, model""",
+           ORDER BY model <> $first, corpus IS NULL, corpus, model""",
         kind=kind,
         setting=setting,
+        first=study.manifest.get("default_model", ""),
     )
 
 

@@ -438,7 +438,6 @@ def _reference_faults(folder: Path, present: set[str]) -> list[str]:
         (("corpus",), "frequency", "corpora"),
         (("corpus",), "models", "corpora"),
         (("corpus",), "alignment", "corpora"),
-        (("corpus",), "search_quality", "corpora"),
         (("corpus",), "truth", "corpora"),
         (("model",), "performance", "models"),
         (("model",), "overall", "models"),

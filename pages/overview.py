@@ -29,9 +29,9 @@ def show_numbers(headline: overview.Headline) -> None:
         models = "one model's fit" if headline.fits == 1 else f"{headline.fits} models' fits"
         tiles.append((f"{tell_range(headline.slope, '+.1f')} points", f"per tenfold samples, over {models}"))
     if headline.degree:
-        low, high = headline.degree
-        degree = f"{100 * low:.0f}% to {100 * high:.0f}%" if low < high else f"{100 * low:.0f}%"
-        tiles.append((degree, "of a corpus's pairs are misaligned"))
+        tiles.append(
+            (tell_range([100 * degree for degree in headline.degree], ".0f") + "%", "of a corpus's pairs are misaligned")
+        )
     for column, (number, meaning) in zip(st.columns(len(tiles)), tiles, strict=True):
         with column.container(border=True, height="stretch"):
             st.markdown(f"### {number}")

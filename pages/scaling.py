@@ -77,6 +77,12 @@ def show_statistics(fit: fits.Fit) -> None:
             "so that there is nothing to correlate."
         )
         return
+    if not fit.spans_tenfold:
+        least, most = 10**fit.log_count_min, 10**fit.log_count_max
+        st.info(
+            f"The counts go from {least:,.0f} to {most:,.0f}, less than a tenfold: what a tenfold would do cannot be read off "
+            "these points."
+        )
     within, binned = format_figure(fit.within_task_slope, "+.1f"), format_figure(fit.binned_r, ".2f")
     st.markdown(
         f"Each tenfold of samples goes with **{fit.slope:+.1f} points** ({within} within tasks). "

@@ -17,6 +17,8 @@ MANY, TALL = 9, 340  # rows from which a table scrolls, in a window of so many p
 _NUMBER = st.column_config.NumberColumn
 COLUMNS = {
     "corpus": st.column_config.TextColumn("Corpus"),
+    "title": st.column_config.TextColumn("Corpus"),
+    "models": _NUMBER("Models", format="localized"),
     "concept": st.column_config.TextColumn("Concept", pinned=True),
     "name": st.column_config.TextColumn("Name", pinned=True),
     "method": st.column_config.TextColumn("Method"),

@@ -111,11 +111,11 @@ def build_synthetic(
         study = work / out.name
         study.mkdir(exist_ok=True)
         manifest = _begin_manifest(cards, seed, fingerprint)
-        tagger = ClipRecipe(str(models / TAGGER), work, "simple")
+        tagger = ClipRecipe(_shorten(models / TAGGER), work, "simple")
         draw_files(study, seed, started, manifest, say)
         shards = _search_corpora(study, work, manifest, tagger, seed, started, say)
         features = work / "features"
-        encoding = _encode_pictures(study, tuple(str(models / name) for name in TRAINED), features, started)
+        encoding = _encode_pictures(study, tuple(_shorten(models / name) for name in TRAINED), features, started)
         _index_corpora(study, work, manifest, tagger, shards, seed, say)
         write_manifest(study, manifest)
         for done in encoding:
@@ -202,7 +202,7 @@ def plan_in(collection: str, seed: int) -> list[Plan]:
     if collection == TEST:
         return plan_portraits(species, range(len(species)), TEST_EACH)
     if collection in NESTED and collection != "zipf-20k":
-        return plan_in("zipf-20k", seed)[: NESTED[collection]]
+        return plan_in("zipf-20k", seed)[: PAIRS[collection]]
     return plan_collection(species, collection, seed)
 
 
@@ -327,6 +327,7 @@ def _begin_manifest(cards: dict[str, dict], seed: int, fingerprint: str) -> dict
         "counts": {},
         "tables": {},
         "default_settings": {"classification": "ensemble", "retrieval": "i2t@5"},
+        "default_model": zipf,
         "comparisons": [
             {
                 "title": "A quarter of the data",

@@ -17,6 +17,8 @@ FIT = {
     "tasks": "pooled",
     "n": 5,
     "n_zero": 1,
+    "log_count_min": 0.0,
+    "log_count_max": 2.0,
 }
 
 
@@ -31,6 +33,7 @@ def degree_row(corpus: str, degree: float) -> dict:
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> Study:
     fits = [fit_row("a", 2.0), fit_row("b", 7.5), fit_row("c", None), fit_row("d", 99.0, tasks="other")]
+    fits += [fit_row("h", 99.0, log_count_max=0.9)]  # its counts do not span a tenfold
     fits += [fit_row("e", 99.0, setting="other"), fit_row("f", 99.0, method="phrase"), fit_row("g", 99.0, kind="retrieval")]
     return write_study(
         tmp_path_factory.mktemp("headline"),
@@ -48,7 +51,7 @@ def test_headline_of_the_largest_corpus(study):
     assert headline.zero_share == pytest.approx(100 / 3)
 
 
-def test_headline_slopes_are_those_of_the_pooled_fits_that_are_determined(study):
+def test_headline_slopes_are_those_of_the_pooled_fits_that_are_determined_over_a_tenfold(study):
     headline = overview.summarise(study, "classification", "plain")
     assert (headline.slope, headline.fits) == ((2.0, 7.5), 2)
     assert headline.degree == (0.05, 0.5)

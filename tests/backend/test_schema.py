@@ -489,7 +489,6 @@ def test_counts_and_hits_without_any_samples_are_a_study(sampled):
 @pytest.mark.parametrize(
     ("name", "column", "line"),
     [
-        ("search_quality", "corpus", "search_quality: 1 corpus not in corpora, such as nowhere"),
         ("truth", "corpus", "truth: 1 corpus not in corpora, such as nowhere"),
         ("truth", "concept", "truth: 1 concept not in concepts, such as nowhere"),
     ],

@@ -56,6 +56,9 @@ class ColourRecipe:
         """What the test says."""
         return self.identity
 
+    def prepare(self, concepts: tuple[str, ...]) -> None:
+        """Nothing: its processes need nothing made before."""
+
     def load(self, concepts: tuple[str, ...]) -> ColourTagger:
         """A new tagger."""
         return ColourTagger(concepts)

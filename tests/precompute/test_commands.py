@@ -55,7 +55,7 @@ def test_unknown_command_and_option_are_refused(run):
 def test_import_ends_with_its_books(run, tmp_path, small_archive):
     code, out, err = run("published", "--source", small_archive, "--out", tmp_path / "study")
     lines = out.splitlines()
-    assert (code, lines[0]) == (0, "  concepts           102 rows")
+    assert (code, lines[0]) == (0, "  concepts             102 rows")
     assert "  absent: misalignment of cc12m: no file" in lines
     assert "  fault:  search_counts/coco_cc3m_rampp0.7_search_counts.json: empty label (× 1)" in lines
     assert lines[-3:-1] == [

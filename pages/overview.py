@@ -8,7 +8,7 @@ import streamlit as st
 from backend import charts, overview, scaling
 from backend.concepts import pick_examples
 from backend.methods import describe_method
-from backend.study import Study
+from backend.study import Study, find_build_command
 from pages.ui.address import answer, current_study, open_concept
 from pages.ui.blocks import explain_counting, format_count, show_figure, show_title
 from pages.ui.controls import corpus_titles, unit_of
@@ -60,7 +60,7 @@ def show_headline_plot(study: Study, kind: str, setting: str, method: str) -> No
 def tell_slopes(headline: overview.Headline) -> str:
     """One sentence: what a tenfold of samples goes with, as far as the study's models and corpora tell."""
     if headline.slope is None:
-        return "How often each corpus shows each concept, and how each model scores on it."
+        return "How often each corpus shows each concept."
     low, high = headline.slope
     rises = "rises" if low > 0 else "changes"
     return (
@@ -80,12 +80,13 @@ def tell_range(figures: Sequence[float], form: str) -> str:
 
 
 study = current_study()
-kind, setting = answer(scaling.list_settings, study).iloc[0]
+scored = study.has("models", "performance")
+kind, setting = answer(scaling.list_settings, study).iloc[0] if scored else ("", "")
 headline = answer(overview.summarise, study, kind, setting)
 show_title(
     "Which concepts does the data hardly show, and what does that cost?",
-    f"**{escape(study.title)}.** {tell_slopes(headline)} Counts: {describe_method(headline.method).title}; scores: {kind}, "
-    f"{setting}.",
+    f"**{escape(study.title)}.** {tell_slopes(headline)} Counts: {describe_method(headline.method).title}"
+    + (f"; scores: {kind}, {setting}." if scored else "."),
 )
 query = st.text_input(
     "Find a concept",
@@ -97,7 +98,11 @@ query = st.text_input(
 if query:
     open_concept(query)
 show_numbers(headline)
-show_headline_plot(study, kind, setting, headline.method)
+if scored:
+    show_headline_plot(study, kind, setting, headline.method)
+else:
+    command = find_build_command("performance", study.folder, study.manifest)
+    st.info(escape(f"No model has scores in this study yet. Add some: {command}"), icon=":material/info:")
 contents = answer(overview.count_contents, study)
 st.markdown(
     f"The study holds **{contents['concepts']:,} concepts** in {contents['tasks']} tasks ({contents['labels']:,} labels), "

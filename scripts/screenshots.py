@@ -1,4 +1,4 @@
-"""Makes the screenshots of the README again, from the published study.
+"""Makes the screenshots of the README again, from both studies.
 
     .venv/bin/python scripts/screenshots.py
 
@@ -18,10 +18,12 @@ from backend.study import ROOT, STUDIES
 from tests.browser.conftest import Visitor, find_chromium, serve
 
 IMAGES = ROOT / "docs" / "images"
-# file, address, window height in pixels
+# file, address, window height in pixels, the heading to begin at
 SHOTS = [
-    ("scaling", "scaling?model=ViT-B-16%2Fcc12m&method=joint%3A+lemmatized%2Brampp%400.7", 1000),
-    ("concept", "concept?concept=rose", 1000),
+    ("scaling", "scaling?study=published&model=ViT-B-16%2Fcc12m&method=joint%3A+lemmatized%2Brampp%400.7", 1000, None),
+    ("concept", "concept?study=published&concept=rose", 1000, None),
+    ("causal", "scaling?study=synthetic&view=Causal+comparison", 1000, None),
+    ("samples", "misalignment?study=synthetic", 1000, "Which samples disagree?"),
 ]
 
 
@@ -32,10 +34,12 @@ def main() -> None:
         server = serve(STUDIES, Path(folder) / "server.log")
         address = next(server)
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
-        for name, path, height in SHOTS:
+        for name, path, height, heading in SHOTS:
             page = browser.new_page(viewport={"width": 1280, "height": height}, color_scheme="light")
             Visitor(page).open(f"{address}/{path}")
             page.locator(".js-plotly-plot .main-svg").first.wait_for()
+            if heading:
+                page.get_by_role("heading", name=heading).evaluate("element => element.scrollIntoView()")
             page.wait_for_timeout(1500)  # the figure's last repaint
             page.screenshot(path=IMAGES / f"{name}.png")
             print(os.path.relpath(IMAGES / f"{name}.png"))

@@ -70,8 +70,7 @@ CODE = (  # what makes the tables, beside the models
     *(f"precompute/evaluate/{name}.py" for name in ("classification", "features", "retrieval", "scores")),
     *(f"precompute/synthetic/{name}.py" for name in ("build", "captions", "corpora", "pictures", "species")),
 )
-TITLES = {corpus: f"Invented species, Zipf, {pairs:,} pairs" for corpus, pairs in NESTED.items()}
-TITLES[BALANCED] = f"Invented species, balanced, {PAIRS[BALANCED]:,} pairs"
+TITLES = {corpus: corpus.replace("-", " ").capitalize() for corpus in (*NESTED, BALANCED)}  # Zipf 20k ...
 SOURCE = "drawn by Tailscope from the seed {seed}; {what}"
 
 

@@ -17,7 +17,7 @@ from tests.release_archive import release_files, write_folder
 ADDRESS = {"concept": {"concept": "crane"}, "test_set": {"names": "crane\nbank swallow"}}
 # What a page cannot do without. It may say so beside what it can still show.
 NEEDS = {
-    "overview": {"concepts", "corpora", "frequency", "models", "performance"},
+    "overview": {"concepts", "corpora", "frequency"},
     "distributions": {"concepts", "corpora", "frequency"},
     "scaling": {"concepts", "corpora", "frequency", "models", "performance"},
     "search_quality": {"corpora", "frequency"},

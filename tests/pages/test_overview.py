@@ -11,7 +11,7 @@ def test_three_numbers_of_the_small_release(published):
     assert "show the median concept in LAION-400M, of 414M pairs" in text
     assert "### +0.0 to +10.0 points" in text
     assert "over 2 models' fits" in text
-    assert "### 5% to 17%" in text
+    assert "### 5 to 17%" in text
 
 
 def test_contents_and_origin_are_said(published):
@@ -66,3 +66,10 @@ def test_study_whose_models_have_no_corpus_says_so(studies):
     write_study(studies / "tiny", animal_rows(), models=[model_row("net", None)], performance=scores)
     app = assert_whole(open_page())
     assert "No model has both scores (classification, plain) and a corpus counted by 'lemmatized'." in said(app)
+
+
+def test_study_without_scores_has_its_counts_and_the_command_that_adds_scores(studies):
+    write_study(studies / "tiny", animal_rows())
+    text = said(assert_whole(open_page()))
+    assert "### 5 samples" in text
+    assert "No model has scores in this study yet. Add some: python -m precompute evaluate" in text

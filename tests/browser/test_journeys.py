@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from playwright.sync_api import expect
 
 from tests.invented_world import HOSTILE_CAPTIONS
 
@@ -138,7 +139,7 @@ def test_every_page_of_the_invented_world_opens_and_fits(world_server, visit, wi
     visitor = visit(world_server, width=width, dark=dark)
     for page, question in PAGES.items():
         visitor.go_to(page)
-        assert visitor.title.startswith(question)
+        expect(visitor.page.locator("h1").first).to_contain_text(question, timeout=30_000)
         assert visitor.fits()
 
 
@@ -147,7 +148,7 @@ def test_every_page_of_the_published_study_opens_and_fits(published_server, visi
     visitor = visit(published_server, width=width, dark=dark)
     for page, question in PAGES.items():
         visitor.go_to(page)
-        assert visitor.title.startswith(question)
+        expect(visitor.page.locator("h1").first).to_contain_text(question, timeout=30_000)
         assert visitor.fits()
 
 

@@ -22,7 +22,7 @@ IMAGES = ROOT / "docs" / "images"
 SHOTS = [
     ("scaling", "scaling?study=published&model=ViT-B-16%2Fcc12m&method=joint%3A+lemmatized%2Brampp%400.7", 1000, None),
     ("concept", "concept?study=published&concept=rose", 1000, None),
-    ("causal", "scaling?study=synthetic&view=Causal+comparison", 1000, None),
+    ("causal", "scaling?study=synthetic&view=Causal+comparison", 1150, None),
     ("samples", "misalignment?study=synthetic", 1000, "Which samples disagree?"),
 ]
 

@@ -19,6 +19,7 @@ pages = [
     st.Page("pages/let_it_wag.py", title="Let it Wag!", icon=":material/pets:"),
     st.Page("pages/search_quality.py", title="Search quality", icon=":material/fact_check:"),
     st.Page("pages/test_set.py", title="Test set", icon=":material/checklist:"),
+    st.Page("pages/probe.py", title="Live probe", icon=":material/image_search:"),
 ]
 page = st.navigation(pages)
 with st.sidebar:

@@ -6,6 +6,7 @@ first model, not with this module.
 
 import hashlib
 import json
+import os
 import pickle
 import re
 import shutil
@@ -239,6 +240,15 @@ def describe_device(device: str) -> str:
     return {"mps": "Apple GPU, float32", "cpu": "CPU, float32"}[device]
 
 
+def measure_memory() -> int:
+    """The bytes of the memory that models are loaded into: the GPU's where there is one of its own, else the machine's."""
+    if _choose_device() == "cuda":
+        import torch
+
+        return torch.cuda.mem_get_info()[1]
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def find_templates(prompts: str | Sequence[str]) -> tuple:
     """The templates of a prompt strategy; templates of one's own ("a drawing of a {}.") are given back as they are.
 
@@ -366,13 +376,15 @@ def _load(name: str, source: str, files: tuple[Path, ...], architecture: str, ta
         tokenizer = open_clip.get_tokenizer(source)
     except ImportError as error:
         raise TailscopeError(f"{name} needs the package '{error.name}', which is not installed.") from error
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise TailscopeError(
+            f"{name} does not fit into the memory that there is ({device}). Choose a smaller model."
+        ) from error
     except (*_UNREADABLE, SafetensorError) as error:
         raise TailscopeError(
             f"{files[-1]} does not hold the weights of {architecture or 'the model that ' + str(files[0]) + ' describes'}: "
             f"{_shorten(error)}"
         ) from error
-    except MemoryError as error:
-        raise TailscopeError(f"{name} does not fit into this machine's memory. Choose a smaller model.") from error
     net = net.eval().requires_grad_(False)
     if device == "cpu":  # convolutions take half the time in this layout, and nothing else takes longer
         net = net.to(memory_format=torch.channels_last)

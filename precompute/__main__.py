@@ -318,6 +318,33 @@ def tail(
         print(describe_entry(unit, ledger.entry()))
 
 
+@app.command()
+def embed(
+    study: Annotated[Path, typer.Option(help="The study's folder; it has samples with images.")],
+    model: Annotated[str, typer.Option(help="A CLIP: ARCH:TAG, ARCH:FILE or a model's folder in open_clip's format.")],
+    corpus: Annotated[list[str] | None, typer.Option(help="A corpus; default: all that have samples. May be repeated.")] = None,
+    allow_download: Annotated[bool, typer.Option("--allow-download", help="Fetch weights that are not here.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Embed again what is embedded.")] = False,
+) -> None:
+    """Embeds a study's images by a model, so that the probe page finds those nearest to a text.
+
+    A run that was killed finds its encoded images again.
+
+    Example: python -m precompute embed --study data/mine --model ViT-B-32:openai --corpus web
+    """
+    from precompute.embeddings import embed_study
+
+    start = time.monotonic()
+    with _show_progress() as say:
+        report = embed_study(study, model, corpus or [], say, allow_download=allow_download, force=force)
+    if not report.ledgers:
+        print(f"{study} has these embeddings by {report.model} already; nothing to do (--force makes them again).")
+        return
+    for name, ledger in report.ledgers.items():
+        print(describe_entry(f"{name}: samples", ledger.entry()))
+    print(f"{study} has the embeddings of {report.model} after {time.monotonic() - start:.1f} s.")
+
+
 def _split_named(texts: list[str] | None, expected: str) -> dict[str, str]:
     """NAME=VALUE options by their names. Raises TailscopeError for one of another form, or a name that comes twice."""
     named: dict[str, str] = {}

@@ -23,6 +23,7 @@ SHOTS = [
     ("scaling", "scaling?study=published&model=ViT-B-16%2Fcc12m&method=joint%3A+lemmatized%2Brampp%400.7", 1000, None),
     ("concept", "concept?study=published&concept=rose", 1000, None),
     ("causal", "scaling?study=synthetic&view=Causal+comparison", 1150, None),
+    ("probe", "probe?study=synthetic&source=the+study&like=kenaubaik&pick=1", 1150, None),
     ("samples", "misalignment?study=synthetic", 1000, "Which samples disagree?"),
 ]
 
@@ -37,7 +38,7 @@ def main() -> None:
         for name, path, height, heading in SHOTS:
             page = browser.new_page(viewport={"width": 1280, "height": height}, color_scheme="light")
             Visitor(page).open(f"{address}/{path}")
-            page.locator(".js-plotly-plot .main-svg").first.wait_for()
+            page.locator("[data-testid=stSkeleton]").first.wait_for(state="detached", timeout=120_000)
             if heading:
                 page.get_by_role("heading", name=heading).evaluate("element => element.scrollIntoView()")
             page.wait_for_timeout(1500)  # the figure's last repaint

@@ -22,6 +22,7 @@ import pages.ui.blocks  # noqa: F401
 import pages.ui.controls  # noqa: F401
 import pages.ui.disagreements  # noqa: F401
 import pages.ui.examples  # noqa: F401
+import pages.ui.probe_experiments  # noqa: F401
 
 if __name__ == "__main__":
     sys.argv = ["streamlit", "run", str(ROOT / "app.py"), *sys.argv[1:]]

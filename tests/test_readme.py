@@ -28,7 +28,7 @@ def test_every_make_target_of_the_readme_exists():
 
 def test_every_page_of_the_navigation_has_its_row():
     titles = re.findall(r'st\.Page\([^)]*title="([^"]+)"', (ROOT / "app.py").read_text(encoding="utf-8"))
-    assert len(titles) == 8
+    assert len(titles) == 9
     assert [title for title in titles if f"| {title} | " not in README] == []
 
 

@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend.clip import Model, build_classifier, count_weights, describe_device, find_templates, list_tags, load_model
+from backend.clip import (
+    Model,
+    _choose_device,
+    build_classifier,
+    count_weights,
+    describe_device,
+    find_templates,
+    list_tags,
+    load_model,
+)
 from backend.errors import TailscopeError
 from backend.study import ROOT
 from tests.small_hub import serve_hub
@@ -309,6 +318,16 @@ def test_file_that_holds_no_weights(tmp_path, architecture, name, content):
     path = tmp_path / name
     path.write_bytes(content)
     assert message(f"{architecture}:{path}").startswith(f"{path} does not hold the weights of Tiny-ViT-8: ")
+
+
+@pytest.mark.parametrize("error", ["MemoryError", "torch.OutOfMemoryError"])
+def test_model_too_large_for_the_memory_says_so(folder, monkeypatch, error):
+    import open_clip
+    import torch
+
+    kind = torch.OutOfMemoryError if error.startswith("torch") else MemoryError
+    monkeypatch.setattr(open_clip, "create_model_from_pretrained", lambda *_, **__: (_ for _ in ()).throw(kind("16 GB")))
+    assert message(folder) == f"tiny does not fit into the memory that there is ({_choose_device()}). Choose a smaller model."
 
 
 def test_weights_that_would_run_code_are_not_run(tmp_path, architecture):

@@ -17,6 +17,7 @@ PAGES = {
     "Let it Wag!": "What do models know of the rarest concepts?",
     "Search quality": "How right are the counts?",
     "Test set": "Is my test set in the tail?",
+    "Live probe": "Does CLIP know what is on my photo?",
 }
 
 

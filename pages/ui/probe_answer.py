@@ -1,0 +1,198 @@
+"""What a model makes of an image: the best candidates, how often the data shows each, and where the true one stands."""
+
+from dataclasses import replace
+
+import pandas as pd
+import streamlit as st
+
+from backend import probe
+from backend.classifiers import Classifier
+from backend.clip import Model, describe_device
+from backend.study import Study
+from backend.uploads import open_upload
+from pages.ui.address import answer, link_concept
+from pages.ui.blocks import format_count, show_table
+from pages.ui.controls import corpus_titles
+from pages.ui.gallery import show_picture
+from pages.ui.probe_images import Picture, tell_samples
+from pages.ui.probe_setup import Setup, describe, embed, load, refer
+from pages.ui.progress import follow
+from pages.ui.text import escape, shorten
+
+ANSWERED = "probe-answers"  # of this session
+MAX_ANSWERED = 64
+BEST, ROWS = 5, 100  # candidates shown in full; in a table
+PICTURES = 150  # pixels of the two pictures of a candidate
+
+
+def ask(model: Model, classifier: Classifier, pictures: list[Picture]) -> list[probe.Answer]:
+    """The model's answer on each image; this session's last ones are remembered."""
+    held = st.session_state.setdefault(ANSWERED, {})
+    found = []
+    for picture in pictures:
+        key = (classifier.key, picture.digest)
+        if key not in held:
+            held[key] = follow("Looking at the image", lambda say, content=picture.content: _look(model, classifier, content))
+        found.append(held[key])
+    while len(held) > max(MAX_ANSWERED, len(pictures)):
+        del held[next(iter(held))]
+    return found
+
+
+def _look(model: Model, classifier: Classifier, content: bytes) -> probe.Answer:
+    return probe.probe_images(model, classifier, [open_upload(content).image])[0]
+
+
+def show_answers(study: Study, setup: Setup, pictures: list[Picture], picture: Picture) -> None:
+    """The whole answer on one of the images; where there are several, first one line each."""
+    model = load(setup.choice)
+    classifier = embed(model, setup.candidates, setup.prompts)
+    answers = ask(model, classifier, pictures)
+    facts = describe(study, setup, model)
+    titles = corpus_titles(study)
+    corpus = setup.find_corpus(facts, titles)
+    if len(pictures) > 1:
+        show_overview(facts, answers, pictures, corpus)
+    found = answers[pictures.index(picture)]
+    rows = probe.tabulate_answer(facts, found, len(setup.candidates.names))
+    left, right = st.columns([1, 2])
+    with left:
+        st.image(picture.preview, width="stretch", alt=picture.name)
+        st.caption(f"{escape(picture.name)}: {escape(picture.about)}")
+    with right:
+        show_headline(rows.iloc[0], facts, model, setup, titles, corpus)
+        reference = refer(study, model, classifier)
+        if reference:
+            show_fit(probe.judge_fit(found, replace(reference, corpus=titles.get(reference.corpus, reference.corpus))))
+        named = show_truth_box(setup.candidates)
+        if named is not None:
+            show_truth(probe.judge_truth(facts, found, named, corpus), titles)
+    st.subheader("How often had it seen such things?", anchor=False)
+    for row in rows[(rows["rank"] <= BEST) | (rows["number"] == named)].to_dict("records"):
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            show_candidate(study, row, titles, corpus, row["number"] == named)
+    st.caption(tell_scores(facts, setup.choice.title, titles))
+    table = rows.head(ROWS).drop(columns="number").rename(columns={"rank": "place", "tail": "in_tail"})
+    with st.expander(f"The best {len(table)} candidates as a table"):
+        show_table(table, "candidates", titles=titles)
+
+
+def show_overview(facts: probe.Facts, answers: list[probe.Answer], pictures: list[Picture], corpus: str) -> None:
+    """One line an image: what comes first, and how often a corpus shows it."""
+    best = pd.concat([probe.tabulate_answer(facts, found, 1) for found in answers], ignore_index=True)
+    best.insert(0, "file", [picture.name for picture in pictures])
+    best = best.rename(columns={corpus: "count", "tail": "in_tail"})
+    columns = ["file", "name", "probability", "similarity", "count", "percentile", "in_tail"]
+    show_table(best[[column for column in columns if column in best]], "images")
+
+
+def show_headline(best: pd.Series, facts: probe.Facts, model: Model, setup: Setup, titles: dict[str, str], corpus: str) -> None:
+    """The best candidate, how sure the model is, and how often a corpus shows it."""
+    st.subheader(f"{escape(shorten(best['name'], 80))}: {best['probability']:.0f}%", anchor=False)
+    if corpus in facts.corpora:
+        own = ", which it was trained on," if corpus == facts.own_corpus else ""
+        if pd.isna(best[corpus]):
+            st.markdown(f"{escape(titles[corpus])}{own} does not count it.")
+        else:
+            st.markdown(f"{escape(titles[corpus])}{own} shows it in **{tell_samples(best[corpus])}**; {tell_place(best, '.')}")
+    st.caption(
+        f"{escape(setup.choice.title)} on {escape(describe_device(model.device))}; "
+        f"{len(setup.candidates.names):,} candidates: {escape(setup.candidates.title)}."
+    )
+
+
+def show_fit(verdict: probe.FitVerdict) -> None:
+    """Whether any candidate fits at all."""
+    if verdict.poor:
+        st.warning(escape(verdict.sentence), icon=":material/help:")
+    else:
+        st.caption(escape(verdict.sentence))
+
+
+def show_truth_box(candidates: probe.Candidates) -> int | None:
+    """The number of the candidate that the visitor says is the true one; None where none is named."""
+    query = st.text_input(
+        "What is it really?",
+        key="truth",
+        bind="query-params",
+        placeholder="the true name, to see its place and what beat it",
+        icon=":material/verified:",
+    )
+    if not query.strip():
+        return None
+    number = probe.find_candidate(candidates, query)
+    if number is None:
+        st.info(f"“{escape(shorten(query, 80))}” is not among the candidates.", icon=":material/info:")
+    return number
+
+
+def show_truth(truth: probe.Truth, titles: dict[str, str]) -> None:
+    """The place of the true candidate, and what beat it."""
+    sentence = escape(replace(truth, corpus=titles.get(truth.corpus, "This study")).sentence)
+    if truth.rank == 1:
+        st.success(sentence, icon=":material/check:")
+        return
+    st.warning(sentence, icon=":material/close:")
+    winners = truth.winners.drop(columns="concept").head(ROWS)
+    winners.insert(0, "place", range(1, len(winners) + 1))
+    with st.expander("What beat it" if len(winners) < ROWS else f"The first {ROWS} that beat it"):
+        show_table(winners, "winners")
+
+
+def show_candidate(study: Study, row: dict, titles: dict[str, str], corpus: str, true: bool) -> None:
+    """One candidate in a row: two pictures of it, the way to its page, probability, counts and scores."""
+    concept = row["concept"] if isinstance(row["concept"], str) else None
+    _, examples = answer(probe.find_examples, study, concept, 2)
+    if len(examples):
+        with st.container(width=PICTURES), st.grid(2, min_column_width=40, wrap=False, gap="xsmall"):
+            for example in examples.itertuples(index=False):
+                show_picture(study, example)
+    with st.container(gap="xsmall"):
+        if concept:
+            link_concept(concept)
+        if row["name"] != concept:
+            st.markdown(f"“{escape(shorten(row['name'], 60))}”")
+        mark = f" · the true one, place {row['rank']:,}" if true else ""
+        st.progress(row["probability"] / 100, f"**{row['probability']:.1f}%** · similarity {row['similarity']:.3f}{mark}")
+    with st.container():
+        st.caption("  \n".join(tell_candidate(row, titles, corpus)))
+
+
+def tell_candidate(row: dict, titles: dict[str, str], corpus: str) -> list[str]:
+    """Lines on one candidate: its counts and where it stands among the concepts, the score measured and the one expected."""
+    if not isinstance(row["concept"], str):
+        return ["not a concept of this study"]
+    lines = []
+    names = {name: escape(title) for name, title in titles.items() if pd.notna(row.get(name))}
+    if corpus in names:
+        lines.append(f"**{tell_samples(row[corpus])}** in {names[corpus]}")
+    others = [f"{format_count(row[name])} in {title}" for name, title in names.items() if name != corpus]
+    if others or not lines:
+        lines.append(" · ".join(others) or "not counted")
+    if pd.notna(row["percentile"]):
+        lines.append(tell_place(row))
+    scores = []
+    if pd.notna(row["measured"]):
+        scores.append(f"measured **{row['measured']:.0f}%**")
+    if pd.notna(row["expected"]):
+        beyond = ", beyond its counts" if row["extrapolates"] else ""
+        scores.append(f"expected {row['expected']:.0f}% ({row['low']:.0f} to {row['high']:.0f}{beyond})")
+    return [*lines, f"accuracy: {', '.join(scores)}"] if scores else lines
+
+
+def tell_place(row: dict | pd.Series, end: str = "") -> str:
+    """Where a counted candidate stands among the concepts by frequency, and whether that is in the tail."""
+    return f"{row['percentile']:.0f}% of the concepts are rarer{end}" + (" :orange-badge[tail]" if row["tail"] else "")
+
+
+def tell_scores(facts: probe.Facts, title: str, titles: dict[str, str]) -> str:
+    """Where the scores of the candidates come from, or why there are none."""
+    if facts.model is None:
+        return f"{escape(title)} is not in this study, so no accuracy was measured and none can be expected."
+    expected = (
+        f"Expected: what its line over {escape(titles[facts.own_corpus])} says at this count; 4 concepts in 5 score between "
+        "the two numbers. "
+        if facts.own_corpus in titles
+        else "Its own corpus is not counted in this study, so no accuracy can be expected. "
+    )
+    return f"{expected}Measured: the accuracy of {escape(facts.model)} on the concept in the study ({escape(facts.setting)})."

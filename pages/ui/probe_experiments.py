@@ -1,0 +1,207 @@
+"""Small experiments: several models on one image, other prompts and names, a labelled batch, and text to images."""
+
+import hashlib
+from dataclasses import replace
+
+import pandas as pd
+import streamlit as st
+
+from backend import batch, experiments, nearest, probe
+from backend.catalogue import ModelChoice
+from backend.clip import PROMPTS
+from backend.study import Study
+from backend.uploads import UPLOAD_BYTES
+from pages.ui.blocks import show_table
+from pages.ui.controls import choose_corpus, choose_word, corpus_titles
+from pages.ui.gallery import show_gallery
+from pages.ui.probe_answer import ask
+from pages.ui.probe_images import Picture, tell_samples
+from pages.ui.probe_setup import Setup, classifiers, describe, embed, list_shipped, load, score
+from pages.ui.progress import follow
+from pages.ui.text import escape, shorten
+
+TOP = 5
+ZIP_MB = 64
+SCORED = "probe-batch"  # the last report of this session
+NO_IMAGE = "Choose an image above: this compares answers on one image."
+
+
+def compare_models(study: Study, setup: Setup, picture: Picture | None) -> None:
+    """The first candidates of several models on the same image."""
+    shipped = {choice.title: choice for choice in list_shipped() if choice.spec != setup.choice.spec}
+    others = st.multiselect(
+        "Beside it",
+        list(shipped),
+        key="clips_beside",
+        bind="query-params",
+        accept_new_options=True,
+        max_selections=3,
+        placeholder="shipped models, or type a folder, ViT-B-32:openai, ViT-B-32:weights.pt",
+    )
+    if picture is None:
+        st.caption(NO_IMAGE)
+        return
+    if not others:
+        return
+    choices = [setup.choice, *(shipped.get(name) or ModelChoice(name, name, True, "") for name in others)]
+    found, facts = {}, {}
+    for choice in choices:
+        model = load(choice)
+        (found[choice.title],) = ask(model, embed(model, setup.candidates, setup.prompts), [picture])
+        facts[choice.title] = describe(study, setup, model)
+    for column, title in zip(st.columns(len(found)), found, strict=True):
+        with column.container(border=True):
+            show_places(study, title, facts[title], found[title], find_named(setup.candidates))
+    compared = experiments.compare_models(found, setup.candidates, TOP)
+    with st.expander("Each one's candidates as a table"):
+        show_table(compared.drop(columns=["number", "concept"]).rename(columns={"rank": "place"}), "models")
+    st.caption(
+        "Samples are those of the model's own corpus, where the study counts it. Similarities of two models cannot be "
+        "compared: each has its own scale. Their probabilities can."
+    )
+
+
+def show_places(study: Study, title: str, facts: probe.Facts, found: probe.Answer, named: int | None) -> None:
+    """A model's first candidates and the true one, with how often its own corpus shows each."""
+    own = corpus_titles(study).get(facts.own_corpus)
+    st.markdown(f"**{escape(title)}**")
+    st.caption(f"trained on {escape(own)}" if own else "its corpus is not counted in this study")
+    rows = probe.tabulate_answer(facts, found, len(found.order))
+    for row in rows[(rows["rank"] <= TOP) | (rows["number"] == named)].to_dict("records"):
+        place = "" if row["rank"] <= TOP else f", place {row['rank']:,}"
+        count = row.get(facts.own_corpus)
+        samples = "" if pd.isna(count) else f" · {tell_samples(count)}"
+        label = f"{escape(shorten(row['name'], 60))}{place}: **{row['probability']:.1f}%**{samples}"
+        st.progress(row["probability"] / 100, label)
+
+
+def find_named(candidates: probe.Candidates) -> int | None:
+    """The number of the candidate that the visitor named as the true one; None where none is."""
+    return probe.find_candidate(candidates, st.session_state.get("truth", ""))
+
+
+def compare_prompts(study: Study, setup: Setup, picture: Picture | None) -> None:
+    """What other prompts do to the answer, and other names of the same concept."""
+    if picture is None:
+        st.caption(NO_IMAGE)
+        return
+    model = load(setup.choice)
+    (found,) = ask(model, embed(model, setup.candidates, setup.prompts), [picture])
+    named = find_named(setup.candidates)
+    number = int(found.order[0]) if named is None else named
+    name = escape(setup.candidates.names[number])
+    prompts = {title: title for title in reversed(PROMPTS)}
+    if not isinstance(setup.prompts, str):
+        prompts["own"] = setup.prompts
+    rows = follow(
+        "Reading the candidates in other words",
+        lambda say: experiments.compare_prompts(classifiers(), model, setup.candidates, found.features, prompts, number, say),
+    )
+    which = "the best candidate" if named is None else "the true one"
+    st.markdown(
+        f"By the prompts alone, **{name}** ({which}) comes in place {tell_span(rows['rank'], ',')}, with a probability of "
+        f"{tell_span(rows['probability'], '.1f')}%."
+    )
+    show_table(rows.rename(columns={"rank": "place", "first": "comes_first"}), "prompts")
+    text = st.text_input(
+        f"Other names for {name}",
+        key="synonyms",
+        bind="query-params",
+        placeholder="between commas",
+        icon=":material/translate:",
+    )
+    if text.strip():
+        rows = follow(
+            "Reading other names",
+            lambda say: experiments.compare_synonyms(
+                classifiers(), model, setup.candidates, found.features, setup.prompts, number, text.split(",")
+            ),
+        )
+        show_table(rows.rename(columns={"rank": "place"}), "names")
+        st.caption("Each name takes the concept's place among the candidates; the others stay as they are.")
+
+
+def tell_span(values: pd.Series, form: str) -> str:
+    """The least and the greatest of some numbers.
+
+    >>> tell_span(pd.Series([3, 1]), ","), tell_span(pd.Series([2, 2]), ",")
+    ('1 to 3', '2')
+    """
+    return " to ".join(dict.fromkeys(f"{value:{form}}" for value in (values.min(), values.max())))
+
+
+def score_batch(study: Study, setup: Setup, picture: Picture | None) -> None:
+    """Accuracy on the visitor's own labelled images, by how frequent their concepts are."""
+    st.markdown(
+        "A zip, or several images, with labels from a CSV (columns file and label), from folder names, or from file names "
+        "(`red_fox_3.jpg`). Labels are the candidates chosen above."
+    )
+    files = st.file_uploader(
+        "Labelled images", accept_multiple_files=True, key="batch-files", max_upload_size=ZIP_MB, label_visibility="collapsed"
+    )
+    labels = choose_word("Labels from", ["any", *batch.SOURCES], "labels")
+    if not files:
+        st.caption(
+            f"A zip may have {ZIP_MB} MB, an image {UPLOAD_BYTES // 2**20} MB, a batch {batch.MAX_IMAGES:,} images. They stay "
+            "in the memory of this session and are gone with it."
+        )
+        return
+    handed = [(file.name, file.getvalue()) for file in files]
+    read = batch.read_batch(handed, setup.candidates, labels=None if labels == "any" else labels)
+    model = load(setup.choice)
+    classifier = embed(model, setup.candidates, setup.prompts)
+    facts = describe(study, setup, model)
+    titles = corpus_titles(study)
+    corpus = setup.find_corpus(facts, titles)
+    key = (classifier.key, corpus, facts.method, labels, *(hashlib.sha256(content).hexdigest() for _, content in handed))
+    if st.session_state.get(SCORED, (None,))[0] != key:
+        st.session_state[SCORED] = (key, score(model, classifier, facts, read, corpus))
+    show_report(st.session_state[SCORED][1], read, titles)
+
+
+def show_report(report: batch.BatchReport, read: batch.Batch, titles: dict[str, str]) -> None:
+    """A batch's accuracy, by frequency and over all, its mistakes, and what was left out."""
+    left, middle, right = st.columns(3)
+    left.metric("accuracy", f"{report.accuracy:.1f}%", border=True)
+    middle.metric("images", f"{len(report.rows):,} of {read.read:,} files", border=True)
+    wrong = int((~report.rows["right"]).sum())
+    right.metric("taken for something else", f"{wrong:,}", border=True)
+    st.markdown(escape(replace(report, corpus=titles.get(report.corpus, "this study")).sentence))
+    st.markdown(f"**Accuracy by samples in {escape(titles.get(report.corpus, 'the corpus'))}**")
+    show_table(report.bins.drop(columns=["low", "high"]), "bins")
+    if len(report.confusions):
+        st.markdown("**What it takes for what**")
+        show_table(report.confusions, "confusions")
+    with st.expander(f"All {len(report.rows):,} images as a table"):
+        show_table(report.rows.rename(columns={"rank": "place"}), "batch")
+    if len(report.refused):
+        with st.expander(f"Left out: {len(report.refused):,} of the files"):
+            show_table(report.refused, "left-out")
+
+
+def find_images(study: Study, setup: Setup, picture: Picture | None) -> None:
+    """The study's images that a model puts nearest to a text."""
+    text = st.text_input(
+        "Text",
+        key="described",
+        bind="query-params",
+        placeholder="a photo of a …",
+        icon=":material/image_search:",
+        max_chars=300,
+    )
+    if not text.strip():
+        return
+    model = load(setup.choice)
+    corpora = list(nearest.list_embedded(study, model)["corpus"]) or study.list_corpora("samples")
+    corpus = choose_corpus(study, corpora, "searched")
+    rows = follow("Comparing", lambda say: nearest.find_images(study, corpus, model, text))
+    st.caption(f"The images of {escape(corpus_titles(study).get(corpus, corpus))} that the model puts nearest to the text.")
+    show_gallery(study, rows, "nearest", lambda row: [f"similarity **{row.similarity:.3f}**"])
+
+
+TABS = {
+    "Models side by side": compare_models,
+    "Prompts and names": compare_prompts,
+    "A labelled batch": score_batch,
+    "Text to images": find_images,
+}

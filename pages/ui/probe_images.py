@@ -1,0 +1,274 @@
+"""The images that a visitor hands in: uploaded, pasted, from the camera, or one of the study's own.
+
+They are kept in the memory of the visitor's session alone, so that a look at another page does not lose them.
+"""
+
+import hashlib
+import random
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pandas as pd
+import streamlit as st
+from PIL import Image
+
+from backend import frequency, probe, samples
+from backend.concepts import find_concept
+from backend.errors import ImageError
+from backend.study import Study
+from backend.uploads import UPLOAD_BYTES, describe_limits, open_upload
+from pages.ui.address import answer
+from pages.ui.blocks import format_count
+from pages.ui.controls import choose_word, corpus_titles
+from pages.ui.gallery import CAPTION_CHARACTERS, show_picture
+from pages.ui.text import escape, shorten
+
+UPLOAD, PASTE, CAMERA, STUDY = "upload", "paste", "camera", "the study"
+HELD, SHOWN = "probe-images", "probe-previews"  # keys of the session; with a hyphen they are no choices to remember
+MAX_IMAGES, MAX_BYTES = 12, 64 * 2**20  # of one session
+MAX_PREVIEWS = 32
+PREVIEW = (480, 480)  # pixels
+SPREAD, EXAMPLES = 12, 6  # tiles of concepts from frequent to rare; of one concept
+TILES, TILE = 6, 90  # tiles in a row; pixels of the narrowest
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image that can be shown to a model: its file's bytes and their checksum, a small preview, and what it is."""
+
+    name: str
+    content: bytes
+    digest: str
+    preview: Image.Image
+    about: str
+
+
+def choose_pictures(study: Study) -> list[Picture]:
+    """The images to ask about, by the source chosen; a file that is refused gets its sentence, the others count."""
+    own = [STUDY] if study.has("samples", "hits", "corpora") and not answer(samples.list_sampled_corpora, study).empty else []
+    source = choose_word("Image from", [UPLOAD, PASTE, CAMERA, *own], "source")
+    if source == STUDY:
+        return choose_sample(study)
+    {UPLOAD: show_uploader, PASTE: show_paste_box, CAMERA: show_camera}[source]()
+    held = st.session_state.get(HELD, [])
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            "Images stay in the memory of this session and are gone with it; they are not stored and not sent on. "
+            f"{'' if held else describe_limits()}",
+            width="content",
+        )
+        if held:
+            st.button(
+                "Forget them now", on_click=_hold, args=([],), key="forget-images", type="tertiary", icon=":material/delete:"
+            )
+    return [picture for name, content in held if (picture := open_held(name, content))]
+
+
+def show_uploader() -> None:
+    """Files by a dialog or by drag and drop. Any ending is taken: a file's content decides, and a refusal says why."""
+    st.file_uploader(
+        "Images",
+        accept_multiple_files=True,
+        max_upload_size=UPLOAD_BYTES // 2**20,
+        key="upload-images",
+        on_change=_keep_files,
+        args=("upload-images",),
+        label_visibility="collapsed",
+    )
+
+
+def show_paste_box() -> None:
+    """A line of text that takes images out of the clipboard, which Streamlit's uploader does not."""
+    with st.container():
+        st.chat_input(
+            "Paste an image here (Ctrl+V or ⌘V), then press Enter",
+            accept_file="multiple",
+            max_upload_size=UPLOAD_BYTES // 2**20,
+            key="paste-images",
+            on_submit=_keep_files,
+            args=("paste-images",),
+        )
+
+
+def show_camera() -> None:
+    """The camera, which is started when it is asked for."""
+    if st.toggle("Open the camera", key="camera-open"):
+        st.camera_input(
+            "Camera", key="camera-image", on_change=_keep_files, args=("camera-image",), label_visibility="collapsed"
+        )
+
+
+def _keep_files(key: str) -> None:
+    """Takes what a widget holds into the session, in place of what was there."""
+    value = st.session_state[key]
+    files = getattr(value, "files", value) or []
+    _hold([(file.name, file.getvalue()) for file in (files if isinstance(files, list) else [files])])
+
+
+def _hold(images: list[tuple[str, bytes]]) -> None:
+    """Keeps images within the session's limits; of one beyond them, only the name."""
+    room, kept = MAX_BYTES, []
+    for name, content in images:
+        taken = len(kept) < MAX_IMAGES and len(content) <= room
+        kept.append((name, content if taken else None))
+        room -= len(content) * taken
+    st.session_state[HELD] = kept
+    st.session_state["truth"] = ""  # that was about the images before them
+
+
+def open_held(name: str, content: bytes | None) -> Picture | None:
+    """A kept image ready to show; None, with a sentence on the page, where it is refused."""
+    if content is None:
+        refuse(
+            name, f"At most {MAX_IMAGES} images, of {MAX_BYTES // 2**20} MB together, are held. A labelled batch takes more."
+        )
+        return None
+    return open_picture(name, content)
+
+
+def open_picture(name: str, content: bytes) -> Picture | None:
+    """An image ready to show; None, with a sentence on the page, where it is refused."""
+    digest = hashlib.sha256(content).hexdigest()
+    previews = st.session_state.setdefault(SHOWN, {})
+    if digest not in previews:
+        try:
+            upload = open_upload(content)
+        except ImageError as error:
+            refuse(name, str(error))
+            return None
+        about = ", ".join([f"{upload.width:,} × {upload.height:,} pixels, {upload.format}", *upload.notes])
+        upload.image.thumbnail(PREVIEW)
+        previews[digest] = (upload.image, about)
+        while len(previews) > MAX_PREVIEWS:
+            del previews[next(iter(previews))]
+    return Picture(shorten(name, 60), content, digest, *previews[digest])
+
+
+def refuse(name: str, reason: str) -> None:
+    """Says of a file why it is not taken."""
+    st.warning(f"**{escape(shorten(name, 60))}** is left out. {escape(reason)}", icon=":material/block:")
+
+
+def choose_picture(pictures: list[Picture]) -> Picture | None:
+    """The one of several images that the page is about; None where there is none."""
+    if len(pictures) < 2:
+        return pictures[0] if pictures else None
+    if st.session_state.get("picture", 0) >= len(pictures):
+        st.session_state["picture"] = 0
+    number = st.selectbox(
+        "Which image", range(len(pictures)), format_func=lambda number: f"{number + 1}. {pictures[number].name}", key="picture"
+    )
+    return pictures[number]
+
+
+# One of the study's own
+
+
+def choose_sample(study: Study) -> list[Picture]:
+    """A sample of the study: of a concept that is named, or of one of several from frequent to rare."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        query = st.text_input(
+            "A picture of",
+            key="like",
+            bind="query-params",
+            placeholder="a concept of the study",
+            icon=":material/search:",
+            on_change=lambda: _choose_concept(study, st.session_state["like"]),
+            width=280,
+        )
+        for title, key in (("a frequent one", "head"), ("a rare one", "tail")):
+            st.button(
+                f"Surprise me: {title}",
+                on_click=_surprise,
+                args=(study, key),
+                key=f"surprise-{key}",
+                icon=":material/casino:",
+            )
+    concept = find_concept(study, query).concept if query else None
+    if concept is None:
+        if query:
+            st.info(f"No concept of this study is named “{escape(query)}”.", icon=":material/info:")
+        show_spread(study)
+        return []
+    corpus, rows = answer(probe.find_examples, study, concept, EXAMPLES)
+    if rows.empty:
+        st.info(f"No sample of this study shows “{escape(concept)}”.", icon=":material/visibility_off:")
+        return []
+    numbers = [str(number) for number in range(1, len(rows) + 1)]
+    with st.grid(TILES, min_column_width=TILE):
+        for number, row in zip(numbers, rows.itertuples(index=False), strict=True):
+            with st.container(gap="xxsmall"):
+                show_picture(study, row)
+                st.caption(number)
+    chosen = choose_word("Which", numbers, "pick") if len(numbers) > 1 else "1"
+    row = next(rows.iloc[[int(chosen) - 1]].itertuples(index=False))
+    title = escape(corpus_titles(study).get(corpus, corpus))
+    st.caption(f"Sample {row.sample_id} of {title}, which a search found for “{escape(concept)}”. Its caption:")
+    st.text(shorten(row.caption, CAPTION_CHARACTERS) or "(no caption)")
+    picture = open_sample(study, corpus, row)
+    return [picture] if picture else []
+
+
+def open_sample(study: Study, corpus: str, row) -> Picture | None:
+    """The image of a sample; None, with a sentence on the page, where it cannot be read."""
+    name = f"sample {row.sample_id} of {corpus}"
+    try:
+        content = samples.read_image_bytes(study.folder, row.image, row.offset, row.length)
+    except ImageError as error:
+        refuse(name, str(error))
+        return None
+    return open_picture(name, content)
+
+
+def show_spread(study: Study) -> None:
+    """One sample each of some concepts, from the most frequent to the rarest that has any."""
+    with st.grid(TILES, min_column_width=TILE):
+        for row in answer(spread_samples, study).to_dict("records"):
+            with st.container(gap="xxsmall"):
+                show_picture(study, SimpleNamespace(**row))
+                name = row["concept"]
+                st.button(
+                    escape(shorten(name, 40)), key=f"use-{name}", on_click=_choose_concept_named, args=(name,), type="tertiary"
+                )
+                st.caption(tell_samples(row["samples_found"]))
+
+
+def tell_samples(count: float) -> str:
+    """A number of samples in words."""
+    return "1 sample" if count == 1 else f"{format_count(count)} samples"
+
+
+def spread_samples(study: Study) -> pd.DataFrame:
+    """A row of `find_examples` for each of `SPREAD` concepts, with `concept` and `samples_found`, the most frequent first."""
+    method = frequency.list_methods(study)["method"].iloc[0]
+    corpus = samples.list_sampled_corpora(study)["corpus"].iloc[-1]
+    ranked = frequency.count_concepts(study, method)
+    shown = ranked[(ranked["corpus"] == corpus) & (ranked["count"] > 0)].reset_index(drop=True)
+    places = sorted({round(i * (len(shown) - 1) / (SPREAD - 1)) for i in range(SPREAD)}) if len(shown) else []
+    found = []
+    for row in shown.iloc[places].itertuples(index=False):
+        _, examples = probe.find_examples(study, row.concept, 1)
+        found.append(examples.assign(concept=row.concept, samples_found=row.count))
+    return pd.concat([rows for rows in found if len(rows)], ignore_index=True) if found else pd.DataFrame()
+
+
+def _choose_concept(study: Study, text: str) -> None:
+    found = find_concept(study, text).concept if text else None
+    _choose_concept_named(text, found or "")
+
+
+def _choose_concept_named(query: str, truth: str | None = None) -> None:
+    st.session_state["like"] = query
+    st.session_state["truth"] = query if truth is None else truth
+    if "pick" in st.session_state:
+        st.session_state["pick"] = "1"
+
+
+def _surprise(study: Study, key: str) -> None:
+    """Chooses one of the most or least frequent concepts that a sample shows, by lot."""
+    method = answer(frequency.list_methods, study)["method"].iloc[0]
+    names = list(answer(probe.choose_candidates, study, key, method).concepts)
+    for name in random.sample(names, len(names)):
+        if len(answer(probe.find_examples, study, name, EXAMPLES)[1]):
+            _choose_concept_named(name)
+            return

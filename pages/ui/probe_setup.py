@@ -1,0 +1,237 @@
+"""What looks at an image: the model, the candidates and the prompts that a visitor chooses; each is made once for all."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from backend import catalogue, frequency, probe, scaling
+from backend.batch import Batch, BatchReport, score_batch
+from backend.catalogue import MODELS, ModelChoice
+from backend.classifiers import CACHE, Classifier, ClassifierCache
+from backend.clip import PROMPTS, Model, check_templates
+from backend.errors import EmptySelection
+from backend.shelf import ModelShelf
+from backend.study import Study
+from pages.ui.address import answer
+from pages.ui.controls import accept_name, choose_method, choose_word, corpus_titles
+from pages.ui.progress import follow
+from pages.ui.text import escape
+
+SHIPPED, OPENCLIP, OWN_FILE = "shipped", "OpenCLIP", "a file"
+TO_DOWNLOAD = " (to download)"  # marks a model in the list; an address does without it
+ALLOWED = "probe-download"
+TYPED, OWN = "typed", "own"
+OWN_CORPUS = "the model's own"
+MAX_ADDRESS = 6_000  # characters of names or templates, which stand in the address
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a visitor chose: the model, what it is to choose from, and how that is named to it and counted."""
+
+    choice: ModelChoice
+    candidates: probe.Candidates
+    prompts: str | tuple[str, ...]
+    method: str
+    corpus: str
+    setting: str
+
+    def find_corpus(self, facts: probe.Facts, titles: dict[str, str]) -> str:
+        """The corpus whose counts sentences use: the one chosen, the model's own, or, where that is not known, the largest."""
+        known = [corpus for corpus in titles if corpus in facts.corpora]
+        own = facts.own_corpus if facts.own_corpus in known else (known or [""])[-1]
+        return own if self.corpus == OWN_CORPUS else self.corpus
+
+
+@st.cache_resource(show_spinner=False)
+def _shelf() -> ModelShelf:
+    """The loaded models, one shelf for all visitors."""
+    return ModelShelf()
+
+
+@st.cache_resource(show_spinner=False)
+def classifiers() -> ClassifierCache:
+    """The text embeddings, one store for all visitors."""
+    return ClassifierCache(CACHE / "classifiers")
+
+
+@st.cache_data(show_spinner="Listing OpenCLIP's models")
+def _list_openclip() -> list[ModelChoice]:
+    return catalogue.list_openclip()
+
+
+def list_shipped() -> list[ModelChoice]:
+    """The models that come with the program."""
+    return catalogue.list_shipped(MODELS)
+
+
+def choose_setup(study: Study, expanded: bool) -> Setup:
+    """The controls of model, candidates, prompts and counts, in a box that stands open at first or not."""
+    with st.expander("Model, candidates, prompts and counts", expanded=expanded, icon=":material/tune:"):
+        model, candidates, prompts, counts = st.columns([11, 9, 6, 8])
+    with counts:
+        method = choose_method(list(answer(frequency.list_methods, study)["method"]))
+        titles = corpus_titles(study)
+        accept_name("counts_of", list(titles), titles.get)
+        corpus = st.selectbox(
+            "Corpus",
+            [OWN_CORPUS, *titles],
+            format_func=lambda corpus: titles.get(corpus, corpus),
+            key="counts_of",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+    with model:
+        choice = choose_model(study)
+    with candidates:
+        chosen = choose_candidates(study, method)
+    with prompts:
+        how = choose_prompts()
+    return Setup(choice, chosen, how, method, corpus, find_setting(study, how))
+
+
+def choose_model(study: Study) -> ModelChoice:
+    """A shipped model, one of OpenCLIP's, or one that the visitor names by its place. Loads nothing.
+
+    The study's own causal comparison says which model to begin with: the one whose data hardly shows some concepts.
+    """
+    shipped = list_shipped()
+    source = choose_word("Model", [SHIPPED, OPENCLIP, OWN_FILE][not shipped :], "clip_from")
+    if source == OWN_FILE:
+        spec = st.text_input(
+            "Folder or checkpoint",
+            key="clip_file",
+            bind="query-params",
+            placeholder="a folder in OpenCLIP's format, or ViT-B-32:weights.pt",
+            help="On the machine that runs this program: a folder with open_clip_config.json and its weights, or an "
+            "architecture of OpenCLIP, a colon, and a file of weights.",
+        ).strip()
+        return ModelChoice(spec, spec.replace("\\", "/").rstrip("/").rpartition("/")[2] or spec, True, "")
+    models = {choice.title: choice for choice in (shipped if source == SHIPPED else _list_openclip())}
+    marked = {title: title if choice.here else title + TO_DOWNLOAD for title, choice in models.items()}
+    asked = "" if "clip" in st.session_state else st.query_params.get("clip", "")
+    if asked.removesuffix(TO_DOWNLOAD) in models and asked not in marked.values():  # linked before or after its download
+        st.query_params["clip"] = marked[asked.removesuffix(TO_DOWNLOAD)]
+        st.rerun()
+    first = next((pair["models"][0] for pair in scaling.list_comparisons(study)), None)
+    title = st.selectbox(
+        "Which model",
+        list(models),
+        list(models).index(first) if first in models else 0,
+        format_func=marked.get,
+        key="clip",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    return models[title]
+
+
+def offer_download(choice: ModelChoice) -> None:
+    """What fetching a model's weights comes to, and the button that does it; nothing else on the page downloads."""
+    size = follow("Looking up its size", lambda say: catalogue.describe_download(choice.spec))
+    st.info(
+        f"The weights of {escape(choice.title)} are not on this machine. Fetching them takes {escape(size)}.",
+        icon=":material/cloud_download:",
+    )
+    name = escape(choice.title)
+    st.button(f"Download {name}", on_click=_allow, args=(choice.spec,), key="download-model", icon=":material/download:")
+    if st.session_state.pop(ALLOWED, None) == choice.spec:
+        follow(f"Downloading {name}", lambda say: _shelf().get(choice.spec, allow_download=True, say=say))
+        _list_openclip.clear()
+        st.rerun()
+
+
+def _allow(spec: str) -> None:
+    """Notes the one model that may be fetched in the run that follows."""
+    st.session_state[ALLOWED] = spec
+
+
+def choose_candidates(study: Study, method: str) -> probe.Candidates:
+    """A set of names that the study offers, or names that the visitor types."""
+    sets = answer(probe.list_candidate_sets, study)
+    titles = dict(zip(sets["key"], sets["title"], strict=True)) | {TYPED: "Names that I type"}
+    accept_name("among", list(titles), titles.get)
+    key = st.selectbox("Candidates", list(titles), format_func=titles.get, key="among", bind="query-params")
+    if key != TYPED:
+        return answer(probe.choose_candidates, study, key, method)
+    text = st.text_area(
+        "Names",
+        key="names",
+        bind="query-params",
+        max_chars=MAX_ADDRESS,
+        placeholder="one a line, or between commas",
+        label_visibility="collapsed",
+    )
+    return answer(probe.read_candidates, study, text)
+
+
+def choose_prompts() -> str | tuple[str, ...]:
+    """A prompt strategy, or the visitor's own templates."""
+    chosen = st.selectbox(
+        "Prompts",
+        [*reversed(PROMPTS), OWN],
+        key="prompts",
+        bind="query-params",
+        help="How a candidate is named to the model. ensemble: the mean over OpenCLIP's seven templates; simple: “a photo of "
+        "a NAME.”; class: the bare name; own: your templates.",
+    )
+    if chosen != OWN:
+        return chosen
+    lines = st.text_area(
+        "Templates",
+        "a photo of a {}.",
+        key="templates",
+        bind="query-params",
+        max_chars=MAX_ADDRESS,
+        label_visibility="collapsed",
+        placeholder="one a line, {} where the name goes",
+    )
+    return check_templates(lines.splitlines())
+
+
+def find_setting(study: Study, prompts: str | tuple[str, ...]) -> str:
+    """The setting whose scores are shown: the prompts chosen where the study has them, else the study's own default."""
+    if not study.has("performance"):
+        return ""
+    settings = answer(scaling.list_settings, study)
+    names = list(settings.loc[settings["kind"] == probe.KIND, "setting"])
+    return prompts if prompts in names else (names or [""])[0]
+
+
+def load(choice: ModelChoice) -> Model:
+    """The chosen model, loaded for the first who asks; raises what a visitor can mend."""
+    if not choice.spec:
+        raise EmptySelection("Name a folder in OpenCLIP's format, or an architecture and a file of weights.")
+    return follow(f"Loading {escape(choice.title)}", lambda say: _shelf().get(choice.spec, say=say))
+
+
+def embed(model: Model, candidates: probe.Candidates, prompts: str | tuple[str, ...]) -> Classifier:
+    """The candidates as the model reads them."""
+    label = f"Reading {len(candidates.names):,} candidates to {escape(model.name)}"
+    return follow(label, lambda say: classifiers().get(model, candidates.names, prompts, say))
+
+
+def describe(study: Study, setup: Setup, model: Model) -> probe.Facts:
+    """What the study knows of the candidates and of the model's scores on them."""
+    return answer(
+        probe.describe_candidates,
+        study,
+        setup.candidates,
+        method=setup.method,
+        setting=setup.setting,
+        study_model=probe.find_study_model(study, model),
+    )
+
+
+def refer(study: Study, model: Model, classifier: Classifier) -> probe.Reference | None:
+    """How well candidates fit the study's own images; None where it has none."""
+    return follow(
+        "Looking at images of the study, to know what a good fit is",
+        lambda say: probe.build_reference(study, model, classifier, CACHE / "references", say),
+    )
+
+
+def score(model: Model, classifier: Classifier, facts: probe.Facts, batch: Batch, corpus: str) -> BatchReport:
+    """What the model makes of a labelled batch."""
+    label = f"Looking at {len(batch.items):,} images"
+    return follow(label, lambda say: score_batch(model, classifier, facts, batch, corpus, say))

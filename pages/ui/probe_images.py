@@ -203,7 +203,10 @@ def choose_sample(study: Study) -> list[Picture]:
     chosen = choose_word("Which", numbers, "pick") if len(numbers) > 1 else "1"
     row = next(rows.iloc[[int(chosen) - 1]].itertuples(index=False))
     title = escape(corpus_titles(study).get(corpus, corpus))
-    st.caption(f"Sample {row.sample_id} of {title}, which a search found for “{escape(concept)}”. Its caption:")
+    st.caption(
+        f"Sample {row.sample_id} of {title}, which a search found for “{escape(concept)}”. A model that was trained on this "
+        "corpus has seen it. Its caption:"
+    )
     st.text(shorten(row.caption, CAPTION_CHARACTERS) or "(no caption)")
     picture = open_sample(study, corpus, row)
     return [picture] if picture else []

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from backend.clip import PROMPTS, Model, build_classifier
+from backend.clip import PROMPTS, Model, build_classifier, spell_name
 from backend.errors import SourceError
 from backend.words import canonical
 from precompute.corpus import IMAGE_ENDINGS, NO_IMAGE, SECOND_IMAGE, _is_plain, _read_members
@@ -67,15 +67,6 @@ def read_task(folder: Path, ledger: Ledger) -> Task:
     if len(labels) < 2:
         raise SourceError(f"{folder} has {len(labels)} classes ({', '.join(labels) or 'none'}). Expected: {_LAYOUTS}.")
     return Task(tuple(labels), [place for place, _ in found], np.array([number for _, number in found], np.int64))
-
-
-def spell_name(label: str) -> str:
-    """A label as it stands in a prompt: underscores are spaces; capitals stay as the task has them.
-
-    >>> spell_name("Boeing_737-200")
-    'Boeing 737-200'
-    """
-    return " ".join(label.replace("_", " ").split())
 
 
 def evaluate_classification(

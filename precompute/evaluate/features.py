@@ -14,12 +14,12 @@ from PIL import Image
 from backend.clip import Model, encode_with_all
 from backend.errors import ImageError
 from backend.samples import decode_image, read_image_bytes
+from backend.uploads import LONGEST
 from precompute.ledger import Ledger
 
 CHUNK = 1024  # images that a killed run has to encode again
 NOT_READ = "image cannot be read"
 NOT_DECODED = "image cannot be decoded"
-LONGEST = 50  # times its width; scaled until its shorter side fits a model, a thread of pixels would fill the memory
 TOO_LONG = f"image more than {LONGEST} times as long as wide"
 
 Place = tuple[str, int | None, int | None]  # the path of a file; where an image stands in it: offset, length (None: all of it)

@@ -12,7 +12,7 @@ from PIL import Image
 from backend.clip import load_model
 from backend.errors import SourceError
 from precompute.evaluate import features as encoding
-from precompute.evaluate.classification import evaluate_classification, read_task, score_classes, score_prompts, spell_name
+from precompute.evaluate.classification import evaluate_classification, read_task, score_classes, score_prompts
 from precompute.evaluate.features import encode_places
 from precompute.ledger import Ledger
 from tests.tiny_clip import draw_pictures, write_model
@@ -94,10 +94,6 @@ def test_images_are_encoded_once_for_all_prompts(model):
     batches = ((draw_pictures(2), [0, 1]) for _ in range(1))
     scores = evaluate_classification(model, batches, NAMES)
     assert [score.n.tolist() for score in scores.values()] == [[1, 1, 0]] * 3
-
-
-def test_label_is_spoken_without_underscores():
-    assert spell_name("Acadian_Flycatcher ") == "Acadian Flycatcher"
 
 
 def test_class_folders_are_labels(tmp_path):

@@ -15,7 +15,7 @@ from pages.ui.blocks import format_count, show_table
 from pages.ui.controls import corpus_titles
 from pages.ui.gallery import show_picture
 from pages.ui.probe_images import Picture, tell_samples
-from pages.ui.probe_setup import Setup, describe, embed, load, refer
+from pages.ui.probe_setup import Setup, describe, embed, list_shipped, load, refer
 from pages.ui.progress import follow
 from pages.ui.text import escape, shorten
 
@@ -51,6 +51,12 @@ def show_answers(study: Study, setup: Setup, pictures: list[Picture], picture: P
     facts = describe(study, setup, model)
     titles = corpus_titles(study)
     corpus = setup.find_corpus(facts, titles)
+    if facts.model is None and setup.choice in list_shipped():
+        st.warning(
+            "This small model has seen nothing but the invented species of the embedded study. For photos, choose one of "
+            "OpenCLIP's models.",
+            icon=":material/warning:",
+        )
     if len(pictures) > 1:
         show_overview(facts, answers, pictures, corpus)
     found = answers[pictures.index(picture)]

@@ -123,6 +123,7 @@ def test_counts_only_study_takes_uploads_and_offers_no_samples(published):
     assert "the study" not in find(app, "button_group", "source").options
     assert not app.get("image")[1:]
     assert "is not in this study, so no accuracy was measured" in said(app)
+    assert "has seen nothing but the invented species" in said(app)
 
 
 # The answer

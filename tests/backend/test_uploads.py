@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
+from pillow_heif import register_heif_opener
 
 from backend import uploads
 from backend.errors import ImageError
@@ -107,12 +108,23 @@ def test_heic_without_its_package_says_what_is_missing(monkeypatch):
     assert "heic" not in list_endings()
 
 
-def test_heic_with_its_package_is_read():
-    pillow_heif = pytest.importorskip("pillow_heif")
-    pillow_heif.register_heif_opener()
-    upload = open_upload(save(draw_corners(64, 64), "HEIF", quality=100))
+@pytest.fixture(scope="module")
+def heic() -> bytes:
+    register_heif_opener()
+    return save(draw_corners(64, 64), "HEIF", quality=100)
+
+
+def test_heic_with_its_package_is_read(heic):
+    upload = open_upload(heic)
     assert (upload.format, name_corners(upload.image)) == ("HEIC", "rgbw")
     assert "heic" in list_endings()
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99])
+def test_heic_that_is_cut_short_is_refused_in_a_sentence(heic, share):
+    assert refusal(heic[: int(share * len(heic))]).startswith(
+        ("The image is broken or cut short", "The file is no whole image")
+    )
 
 
 def test_notes_say_what_was_done():

@@ -25,9 +25,9 @@ from precompute.text_search import compile_vocabulary, search_captions
 CORPUS = "zipf-20k"
 CONCEPTS = 40  # pages of as many concepts, from frequent to rare
 BUILD = """
-import sys
+import pathlib, sys
 from precompute.synthetic.build import build_synthetic
-build_synthetic(Path(sys.argv[1]) / "synthetic", lambda stage, done: None)
+build_synthetic(pathlib.Path(sys.argv[1]) / "synthetic", lambda stage, done: None)
 """
 
 

@@ -7,6 +7,7 @@ Cost: some 5,000 samples a second on one core; most of it is Pillow reading the 
 """
 
 import csv
+import io
 import json
 import math
 import os
@@ -32,6 +33,7 @@ from precompute.ledger import Ledger
 SAMPLES_PER_SHARD = 10_000_000  # sample_id = shard number * this + position in the shard
 MAX_CAPTION = 1 << 16  # bytes; the longest captions of web corpora have a few thousand
 MAX_HEADER = 1 << 20  # bytes that a tar header may ask for: long names have a few hundred
+HEADER_BYTES = 1 << 16  # of an image, in which its size nearly always stands
 KINDS = {".tar": "tar", ".csv": "table", ".tsv": "table", ".txt": "table", ".json": "coco"}
 IMAGE_ENDINGS = frozenset(("jpg", "jpeg", "png", "webp"))
 SCHEMA = pa.schema([field for field in TABLES["samples"].schema if field.name != "corpus"])
@@ -193,6 +195,15 @@ def _read_size(image: Path | IO[bytes]) -> tuple[int | None, int | None]:
         return None, None
 
 
+def _read_member_size(contents: IO[bytes], offset: int, length: int) -> tuple[int | None, int | None]:
+    """`_read_size` of an image inside a tar; most headers stand in the first bytes, which are read in one piece."""
+    contents.seek(offset)
+    size = _read_size(io.BytesIO(contents.read(min(length, HEADER_BYTES))))
+    if size == (None, None) and length > HEADER_BYTES:
+        return _read_size(ContainerIO.ContainerIO(contents, offset, length))
+    return size
+
+
 @dataclass
 class _Group:
     """The members of a tar that share a key, as far as they are read: what makes one sample."""
@@ -298,7 +309,7 @@ def _read_tar(shard: Shard, image: PurePosixPath, ledger: Ledger) -> Iterator[_S
             ledger.take(dropped=1, reason=fault)  # the sample that is cut off, if nothing more
         for position, group in enumerate(groups):
             if not group.fault:
-                size = _read_size(ContainerIO.ContainerIO(contents, *group.image))
+                size = _read_member_size(contents, *group.image)
                 yield _Sample(_sample_id(shard, position), group.caption, str(image), *group.image, *size)
             elif position != broken or group.is_complete:
                 ledger.take(dropped=1, reason=group.fault)

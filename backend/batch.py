@@ -20,7 +20,7 @@ from PIL import Image
 from backend.classifiers import Classifier
 from backend.clip import Model, Say
 from backend.errors import EmptySelection, ImageError, SourceError
-from backend.probe import Candidates, Facts, probe_features, rank_candidate
+from backend.probe import Candidates, Facts, probe_features, rank_candidate, share_above
 from backend.testset import decode_upload
 from backend.uploads import UPLOAD_BYTES, list_endings, open_upload
 from backend.words import canonical
@@ -169,10 +169,10 @@ def score_batch(
     everything = pd.concat([batch.refused, pd.DataFrame(refused, columns=["file", "reason"])], ignore_index=True)
     if not decoded:
         raise EmptySelection(f"None of the {batch.read:,} files is an image with a label.{_tell_first(everything)}")
-    counts = facts.rows[corpus] if corpus in facts.corpora else pd.Series(pd.NA, index=facts.rows.index, dtype="Int64")
+    counts = facts.list_counts(corpus)
     rows = _tabulate(model, classifier, facts.rows["name"], counts, features, decoded)
     mistakes = rows[rows["more_frequent"].notna()]
-    chances = [_share_above(counts, number) for number in mistakes["number"]]
+    chances = [share_above(counts, number) for number in mistakes["number"]]
     confusions = rows[~rows["right"]].groupby(["label", "predicted"], sort=False, dropna=False)
     return BatchReport(
         rows=rows.drop(columns="number"),
@@ -237,12 +237,6 @@ def _tabulate(
     )
     more = (rows["predicted_count"] > rows["count"]).astype("boolean")
     return rows.assign(more_frequent=more.mask(rows["right"] | rows["count"].isna() | rows["predicted_count"].isna()))
-
-
-def _share_above(counts: pd.Series, number: int) -> float:
-    """The percentage of the other counted candidates that are more frequent than one."""
-    others = counts.drop(counts.index[number]).dropna()
-    return float(100.0 * (others > counts.iloc[number]).mean())
 
 
 def _unpack(files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes, str]]:

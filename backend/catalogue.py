@@ -36,7 +36,7 @@ def list_shipped(folder: Path = MODELS) -> list[ModelChoice]:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             title, corpus = path.parent.name, None
         note = f"shipped; trained on {corpus}" if corpus else "shipped"
-        found.append(ModelChoice(_name_folder(path.parent), title, True, note))
+        found.append(ModelChoice(name_folder(path.parent), title, True, note))
     return found
 
 
@@ -61,6 +61,6 @@ def describe_download(spec: str) -> str:
     return f"about {weights * WEIGHT_BYTES / 1e6:,.0f} MB, by {weights / 1e6:,.0f} million weights of {WEIGHT_BYTES} bytes"
 
 
-def _name_folder(folder: Path) -> str:
+def name_folder(folder: Path) -> str:
     """A model's folder as the checkout names it, where it lies in it and the program runs there."""
     return str(folder.relative_to(ROOT)) if folder.is_relative_to(ROOT) and Path.cwd() == ROOT else str(folder)

@@ -16,7 +16,7 @@ import pandas as pd
 from backend.clip import Model
 from backend.errors import EmptySelection, InvalidTable, MissingTable
 from backend.samples import _INTEGERS, PAGE
-from backend.study import ROOT, Study
+from backend.study import Study, quote_folder
 
 EMBEDDINGS = "embeddings"
 _EMBED = "python -m precompute embed --study {study} --model {model}"
@@ -56,9 +56,7 @@ def load_embeddings(study: Study, corpus: str, model: Model) -> Embeddings:
     """
     embedded = list_embedded(study, model).set_index("corpus")
     if corpus not in embedded.index:
-        folder = study.folder.resolve()
-        shown = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
-        command = _EMBED.format(study=shlex.quote(str(shown)), model=shlex.quote(model.spec))
+        command = _EMBED.format(study=quote_folder(study.folder), model=shlex.quote(model.spec))
         raise MissingTable(f"The images of '{corpus}' have no embeddings by {model.name}. Make them: {command}")
     paths = embedding_paths(study.folder, model.weights_sha256, corpus)
     try:

@@ -65,6 +65,10 @@ class Facts:
     setting: str
     tail_rule: str
 
+    def list_counts(self, corpus: str) -> pd.Series:
+        """The candidates' counts in a corpus, in their order; null where it does not count one."""
+        return self.rows[corpus] if corpus in self.corpora else pd.Series(pd.NA, index=self.rows.index, dtype="Int64")
+
 
 @dataclass(frozen=True, eq=False)
 class Answer:
@@ -309,11 +313,10 @@ def judge_truth(facts: Facts, answer: Answer, number: int, corpus: str) -> Truth
     above = answer.order[: rank - 1]
     winners = facts.rows.iloc[above][["name", "concept"]].reset_index(drop=True)
     winners["probability"] = 100.0 * answer.probabilities[above]
-    counts = facts.rows[corpus] if corpus in facts.corpora else pd.Series(pd.NA, index=facts.rows.index, dtype="Int64")
+    counts = facts.list_counts(corpus)
     winners["count"] = counts.iloc[above].reset_index(drop=True)
     own = None if pd.isna(counts.iloc[number]) else int(counts.iloc[number])
     known = winners["count"].dropna() if own is not None else winners["count"].head(0)
-    others = counts.drop(counts.index[number]).dropna() if own is not None else known
     return Truth(
         name=facts.rows.at[number, "name"],
         rank=rank,
@@ -324,8 +327,14 @@ def judge_truth(facts: Facts, answer: Answer, number: int, corpus: str) -> Truth
         winners=winners,
         more_frequent=int((known > own).sum()) if own is not None else 0,
         known=len(known),
-        chance=float(100.0 * (others > own).mean()) if len(others) else float("nan"),
+        chance=share_above(counts, number) if own is not None else float("nan"),
     )
+
+
+def share_above(counts: pd.Series, number: int) -> float:
+    """The percentage of the other counted candidates that are more frequent than one; nan where there is no other."""
+    others = counts.drop(counts.index[number]).dropna()
+    return float(100.0 * (others > counts.iloc[number]).mean()) if len(others) else float("nan")
 
 
 def build_reference(

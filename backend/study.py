@@ -114,9 +114,13 @@ def find_build_command(table: str, folder: Path, manifest: dict) -> str:
         return EMBEDDED
     if "published" in steps and table not in NOT_RELEASED:
         return PUBLISHED
+    return _BUILD[table].format(study=quote_folder(folder))
+
+
+def quote_folder(folder: Path) -> str:
+    """A folder as a command names it that is run where the program lies."""
     folder = folder.resolve()
-    shown = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
-    return _BUILD[table].format(study=shlex.quote(str(shown)))
+    return shlex.quote(str(folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder))
 
 
 def _read_manifest(folder: Path) -> dict:

@@ -1,7 +1,6 @@
 """What a study says in ten seconds: its headline plot, three numbers, a search, and where the data came from."""
 
 import math
-from collections.abc import Sequence
 
 import streamlit as st
 
@@ -12,7 +11,7 @@ from backend.study import Study, find_build_command
 from pages.ui.address import answer, current_study, open_concept
 from pages.ui.blocks import explain_counting, format_count, show_figure, show_title
 from pages.ui.controls import corpus_titles, unit_of
-from pages.ui.text import escape
+from pages.ui.text import escape, tell_range
 
 
 def show_numbers(headline: overview.Headline) -> None:
@@ -67,16 +66,6 @@ def tell_slopes(headline: overview.Headline) -> str:
         f"A model's score on a concept {rises} by {tell_range(headline.slope, '.1f' if low > 0 else '+.1f')} points, on "
         "average, each time its pretraining data shows the concept ten times as often."
     )
-
-
-def tell_range(figures: Sequence[float], form: str) -> str:
-    """The least and the greatest of some figures; one of them where both read the same.
-
-    >>> tell_range([0.1, 0.26, 0.2], ".1f"), tell_range([0.11, 0.12], ".1f")
-    ('0.1 to 0.3', '0.1')
-    """
-    low, high = f"{min(figures):{form}}", f"{max(figures):{form}}"
-    return low if low == high else f"{low} to {high}"
 
 
 study = current_study()

@@ -151,21 +151,27 @@ def search_images(
     return _spread_hits(samples["sample_id"].to_numpy(), of_sample, shown, concepts, scores)
 
 
+def read_picture(base: Path, place: tuple) -> tuple[Image.Image | None, str]:
+    """The picture of a file, or of a place in one (path, offset, length); where it cannot be had, None and the reason."""
+    try:
+        content = read_image_bytes(base, *place)
+    except ImageError:
+        return None, NOT_READ
+    try:
+        return decode_image(content), ""
+    except ImageError:
+        return None, NOT_DECODED
+
+
 def _read_batches(places: Sequence[tuple], base: Path, ledger: Ledger) -> Iterator[tuple[list[int], list[Image.Image]]]:
     """The pictures that can be decoded, with their numbers, in batches of bounded size; the others are booked."""
     batch: list[int] = []
     pictures: list[Image.Image] = []
     pixels = 0
     for number, place in enumerate(places):
-        try:
-            content = read_image_bytes(base, *place)
-        except ImageError:
-            ledger.take(dropped=1, reason=NOT_READ)
-            continue
-        try:
-            picture = decode_image(content)
-        except ImageError:
-            ledger.take(dropped=1, reason=NOT_DECODED)
+        picture, fault = read_picture(base, place)
+        if picture is None:
+            ledger.take(dropped=1, reason=fault)
             continue
         size = picture.width * picture.height
         if pictures and (len(pictures) == BATCH_IMAGES or pixels + size > BATCH_PIXELS):

@@ -18,7 +18,7 @@ from pages.ui.probe_answer import ask
 from pages.ui.probe_images import Picture, tell_samples
 from pages.ui.probe_setup import Setup, classifiers, describe, embed, list_shipped, load, score
 from pages.ui.progress import follow
-from pages.ui.text import escape, shorten
+from pages.ui.text import escape, shorten, tell_range
 
 TOP = 5
 ZIP_MB = 64
@@ -99,8 +99,8 @@ def compare_prompts(study: Study, setup: Setup, picture: Picture | None) -> None
     )
     which = "the best candidate" if named is None else "the true one"
     st.markdown(
-        f"By the prompts alone, **{name}** ({which}) comes in place {tell_span(rows['rank'], ',')}, with a probability of "
-        f"{tell_span(rows['probability'], '.1f')}%."
+        f"By the prompts alone, **{name}** ({which}) comes in place {tell_range(rows['rank'], ',')}, with a probability of "
+        f"{tell_range(rows['probability'], '.1f')}%."
     )
     show_table(rows.rename(columns={"rank": "place", "first": "comes_first"}), "prompts")
     text = st.text_input(
@@ -119,15 +119,6 @@ def compare_prompts(study: Study, setup: Setup, picture: Picture | None) -> None
         )
         show_table(rows.rename(columns={"rank": "place"}), "names")
         st.caption("Each name takes the concept's place among the candidates; the others stay as they are.")
-
-
-def tell_span(values: pd.Series, form: str) -> str:
-    """The least and the greatest of some numbers.
-
-    >>> tell_span(pd.Series([3, 1]), ","), tell_span(pd.Series([2, 2]), ",")
-    ('1 to 3', '2')
-    """
-    return " to ".join(dict.fromkeys(f"{value:{form}}" for value in (values.min(), values.max())))
 
 
 def score_batch(study: Study, setup: Setup, picture: Picture | None) -> None:

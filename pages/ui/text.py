@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 
 
 def escape(text: str) -> str:
@@ -26,3 +27,13 @@ def format_figure(value: float, form: str) -> str:
     ('0.13', 'undetermined')
     """
     return "undetermined" if math.isnan(value) else f"{value:{form}}"
+
+
+def tell_range(figures: Iterable[float], form: str) -> str:
+    """The least and the greatest of some figures; one of them where both read the same.
+
+    >>> tell_range([0.1, 0.26, 0.2], ".1f"), tell_range([0.11, 0.12], ".1f")
+    ('0.1 to 0.3', '0.1')
+    """
+    figures = list(figures)
+    return " to ".join(dict.fromkeys(f"{figure:{form}}" for figure in (min(figures), max(figures))))

@@ -12,14 +12,11 @@ import numpy as np
 from PIL import Image
 
 from backend.clip import Model, encode_with_all
-from backend.errors import ImageError
-from backend.samples import decode_image, read_image_bytes
 from backend.uploads import LONGEST
+from precompute.image_search import read_picture
 from precompute.ledger import Ledger
 
 CHUNK = 1024  # images that a killed run has to encode again
-NOT_READ = "image cannot be read"
-NOT_DECODED = "image cannot be decoded"
 TOO_LONG = f"image more than {LONGEST} times as long as wide"
 
 Place = tuple[str, int | None, int | None]  # the path of a file; where an image stands in it: offset, length (None: all of it)
@@ -78,17 +75,10 @@ def _encode_chunk(models: Sequence[Model], places: Sequence[Place]) -> tuple[lis
 
     def draw_images() -> Iterator[Image.Image]:
         for number, place in enumerate(places):
-            reason = NOT_READ
-            try:
-                content = read_image_bytes(Path(), *place)
-                reason = NOT_DECODED
-                image = decode_image(content)
-            except ImageError:
-                faults[number] = reason
-                continue
-            if max(image.size) > LONGEST * min(image.size):
+            image, faults[number] = read_picture(Path(), place)
+            if image and max(image.size) > LONGEST * min(image.size):
                 faults[number] = TOO_LONG
-            else:
+            elif image:
                 yield image
 
     return encode_with_all(models, draw_images()), faults

@@ -17,10 +17,11 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
+from backend.catalogue import CARD, MODELS, name_folder
 from backend.clip import Model, load_model
 from backend.errors import TailscopeError
 from backend.schema import MANIFEST, SCHEMA_VERSION, file_sha256, table_path, write_manifest, write_table
-from backend.study import ROOT, STUDIES, Study
+from backend.study import STUDIES, Study
 from precompute.corpus import Shard, find_shards
 from precompute.evaluate.classification import read_task
 from precompute.evaluate.features import CHUNK, Place, encode_ahead
@@ -54,10 +55,9 @@ from precompute.tail import add_tail, score_tail
 from precompute.vocabulary import make_concepts
 
 DEFAULT_OUT = STUDIES / "synthetic"
-MODELS = ROOT / "data" / "models"  # shipped, each with a card
 TAGGER = "tagger"
 TRAINED = ("zipf-20k", "zipf-5k", BALANCED)  # the models whose scores the study holds
-WEIGHTS, CARD = "open_clip_model.safetensors", "card.json"
+WEIGHTS = "open_clip_model.safetensors"
 TASK, PAIRED_TASK = "species", "held-out"
 TAIL_SIZE = 60  # species of the tail benchmark
 THRESHOLDS = tuple(step / 100 for step in range(72, 90, 4))  # cosine similarities; those of a validation split lie around 0.8
@@ -110,16 +110,16 @@ def build_synthetic(
         study = work / out.name
         study.mkdir(exist_ok=True)
         manifest = _begin_manifest(cards, seed, fingerprint)
-        tagger = ClipRecipe(_shorten(models / TAGGER), work, "simple")
+        tagger = ClipRecipe(name_folder(models / TAGGER), work, "simple")
         draw_files(study, seed, started, manifest, say)
         shards = _search_corpora(study, work, manifest, tagger, seed, started, say)
         features = work / "features"
-        encoding = _encode_pictures(study, tuple(_shorten(models / name) for name in TRAINED), features, started)
+        encoding = _encode_pictures(study, tuple(name_folder(models / name) for name in TRAINED), features, started)
         _index_corpora(study, work, manifest, tagger, shards, seed, say)
         write_manifest(study, manifest)
         for done in encoding:
             say("encoding pictures", done)
-        jobs = [(study, _shorten(models / name), cards[name]["model"], features) for name in TRAINED]
+        jobs = [(study, name_folder(models / name), cards[name]["model"], features) for name in TRAINED]
         scored = started.run(_score_model, jobs)
         with extend_study(study) as (part, manifest):
             for number, report in enumerate(scored, start=1):
@@ -219,11 +219,12 @@ def _search_corpora(
 ) -> dict[str, list[Shard]]:
     """Searches all shards, in several processes; `_index_corpora` finds them done. Returns those of each folder."""
     names = [one.name for one in draw_species(seed)]
-    manifest["tables"]["concepts"] = write_table(study, "concepts", make_concepts(TASK, "classification", names))
+    rows = make_concepts(TASK, "classification", names)
+    manifest["tables"]["concepts"] = write_table(study, "concepts", rows)
     shards = {name: find_shards([str(study / "corpora" / name / "*.tar")]) for name in ("zipf-20k", BALANCED, VALIDATION)}
     every = [shard for found in shards.values() for shard in found]
     search = ImageSearch(tagger, None, THRESHOLDS, THRESHOLDS[0])
-    concepts = sorted(set(pq.read_table(table_path(study, "concepts"))["concept"].to_pylist()))
+    concepts = sorted(set(rows["concept"].to_pylist()))
     for _ in processes.run(tagger.prepare, [(tuple(concepts),)]):  # there: torch takes seconds to load, and is loaded there
         pass
     search_shards(study, every, work=work, image_search=search, processes=processes, say=say)
@@ -300,11 +301,6 @@ def _score_model(study: Path, spec: str, name: str, work: Path) -> Report:
 def _score_tail(study: Path) -> TailReport:
     title = f"The {TAIL_SIZE} rarest"
     return score_tail(study, TASK, study / "tasks" / TASK, "zipf-20k", TAIL_SIZE, setting="ensemble", title=title)
-
-
-def _shorten(model: Path) -> str:
-    """A model's folder as the checkout names it, so that a study can be moved to another machine."""
-    return str(model.relative_to(ROOT)) if model.is_relative_to(ROOT) and Path.cwd() == ROOT else str(model)
 
 
 def _begin_manifest(cards: dict[str, dict], seed: int, fingerprint: str) -> dict:

@@ -5,6 +5,7 @@ the silhouette ("crested dalu", "banded dalu"), and the first word says what set
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from PIL import Image
@@ -53,6 +54,7 @@ def pluralise(name: str) -> str:
     return name + ("es" if name.endswith(("s", "z", "x", "ch", "sh")) else "s")
 
 
+@cache
 def draw_species(seed: int = SEED) -> tuple[Species, ...]:
     """All species of the world, in the order of their numbers: first those with one-word names, then genus by genus."""
     rng = np.random.default_rng([seed, 0])

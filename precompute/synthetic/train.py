@@ -27,8 +27,9 @@ from open_clip import ClipLoss, build_zero_shot_classifier, create_model_and_tra
 from open_clip.model import CLIP
 from safetensors.torch import save_file
 
+from backend.catalogue import CARD, MODELS
+from backend.clip import CONFIG
 from backend.errors import TailscopeError
-from backend.study import ROOT
 from precompute.study_writer import Say
 from precompute.synthetic.corpora import BALANCED, TAGGER, TEST, TEST_EACH, Plan, hash_world, plan_collection, plan_portraits
 from precompute.synthetic.pictures import Studio
@@ -41,8 +42,7 @@ MODEL_CONFIG = {
     "text_cfg": {"context_length": 32, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 1},
 }
 PREPROCESS = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25], "interpolation": "bicubic", "resize_mode": "shortest"}
-CONFIG_NAME, WEIGHTS_NAME, CARD_NAME = "open_clip_config.json", "open_clip_model.safetensors", "card.json"
-MODELS = ROOT / "data" / "models"  # the shipped ones
+WEIGHTS_NAME = "open_clip_model.safetensors"
 PROMPT = "a photo of a {}."  # of the accuracy on the card
 TOLERANCE = 3.0  # points of mean accuracy by which a model that is trained again may differ
 MAX_LOGIT_SCALE = math.log(100)  # as open_clip's own training has it
@@ -231,24 +231,24 @@ def _score(net: CLIP, species: tuple[Species, ...], studio: Studio, preprocess, 
 
 def _write_config(folder: Path, model: dict) -> None:
     config = {"model_cfg": model, "preprocess_cfg": PREPROCESS}
-    (folder / CONFIG_NAME).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 
 def _write_model(folder: Path, net: CLIP, card: dict) -> None:
     """The model in open_clip's local-directory format, weights in half precision; the card last."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / CARD_NAME).unlink(missing_ok=True)
+    (folder / CARD).unlink(missing_ok=True)
     _write_config(folder, card["recipe"]["model"])
     weights = {name: value.cpu() for name, value in net.state_dict().items()}
     halved = {name: value.half().contiguous() if value.is_floating_point() else value for name, value in weights.items()}
     part = folder / f"{WEIGHTS_NAME}.part"
     save_file(halved, part)
     part.replace(folder / WEIGHTS_NAME)
-    (folder / CARD_NAME).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
 def _read_card(folder: Path) -> dict:
-    path = folder / CARD_NAME
+    path = folder / CARD
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 

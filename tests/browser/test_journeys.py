@@ -135,22 +135,21 @@ def test_causal_comparison_and_search_quality_are_drawn(world_server, visit):
     assert visitor.page.locator(".js-plotly-plot").count() == 3
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1280, True), (390, False)])
-def test_every_page_of_the_invented_world_opens_and_fits(world_server, visit, width, dark):
-    visitor = visit(world_server, width=width, dark=dark)
+def assert_every_page_opens_and_fits(visitor) -> None:
     for page, question in PAGES.items():
         visitor.go_to(page)
         expect(visitor.page.locator("h1").first).to_contain_text(question, timeout=30_000)
         assert visitor.fits()
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, True), (390, False)])
+def test_every_page_of_the_invented_world_opens_and_fits(world_server, visit, width, dark):
+    assert_every_page_opens_and_fits(visit(world_server, width=width, dark=dark))
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
 def test_every_page_of_the_published_study_opens_and_fits(published_server, visit, width, dark):
-    visitor = visit(published_server, width=width, dark=dark)
-    for page, question in PAGES.items():
-        visitor.go_to(page)
-        expect(visitor.page.locator("h1").first).to_contain_text(question, timeout=30_000)
-        assert visitor.fits()
+    assert_every_page_opens_and_fits(visit(published_server, width=width, dark=dark))
 
 
 def test_every_view_of_the_published_study_draws_its_figure(published_server, visit):

@@ -10,7 +10,7 @@ import pytest
 
 from backend.errors import TailscopeError
 from backend.schema import study_faults
-from backend.study import Study
+from backend.study import ROOT, Study
 from precompute.synthetic import build, corpora, truth
 
 SILENT = lambda stage, done: None  # noqa: E731
@@ -138,5 +138,5 @@ def test_books_balance_everywhere(embedded_study):
 
 
 def test_a_study_can_be_moved_its_manifest_names_no_place_of_this_machine(embedded_study):
-    assert str(build.ROOT) not in json.dumps(embedded_study.manifest)
+    assert str(ROOT) not in json.dumps(embedded_study.manifest)
     assert isinstance(embedded_study, Study)

@@ -17,8 +17,6 @@ from backend.study import Study
 from backend.words import canonical, lemmas
 from precompute.study_writer import built_with, extend_study
 
-CODE = ("backend/schema.py", "backend/words.py", "precompute/study_writer.py", "precompute/vocabulary.py")
-
 
 def read_class_names(path: Path) -> list[str]:
     """The labels of a class-name file, in its order and spelling, without white space around them.
@@ -81,7 +79,7 @@ def add_tasks(study: Path, files: dict[str, Path], title: str | None = None) -> 
         "title": title or study.resolve().name,
         "description": "Corpora indexed on this machine.",
         "source": "python -m precompute concepts",
-        "built_with": built_with(CODE),
+        "built_with": built_with(__name__),
     }
     with extend_study(study, new) as (part, manifest):
         tables = [make_concepts(task, "classification", names) for task, names in added.items()]

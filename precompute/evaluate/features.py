@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from backend.clip import Model, encode_with_all
-from backend.uploads import LONGEST
-from precompute.image_search import read_picture
+from backend.models.encode import Model, encode_with_all
+from backend.probe.uploads import LONGEST
 from precompute.ledger import Ledger
+from precompute.search.images import read_picture
 
 CHUNK = 1024  # images that a killed run has to encode again
 TOO_LONG = f"image more than {LONGEST} times as long as wide"

@@ -15,14 +15,16 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from backend.clip import PROMPTS, Model, find_templates, load_model
 from backend.errors import TailscopeError
+from backend.models.encode import Model
+from backend.models.loading import load_model
+from backend.models.prompts import PROMPTS, find_templates
 from backend.schema import TABLES, table_path, write_table
 from backend.study import Study, find_build_command
 from precompute.evaluate.classification import Task, read_task, score_prompts
 from precompute.evaluate.features import encode_places
 from precompute.evaluate.retrieval import Pairs, evaluate_retrieval, keep_encoded, read_pairs
-from precompute.fits import build_scaling
+from precompute.evaluate.scaling import build_scaling
 from precompute.ledger import Ledger
 from precompute.study_writer import Say, extend_study, to_arrow
 from precompute.vocabulary import make_concepts

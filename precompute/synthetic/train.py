@@ -27,9 +27,9 @@ from open_clip import ClipLoss, build_zero_shot_classifier, create_model_and_tra
 from open_clip.model import CLIP
 from safetensors.torch import save_file
 
-from backend.catalogue import CARD, MODELS
-from backend.clip import CONFIG
 from backend.errors import TailscopeError
+from backend.models.catalogue import CARD, MODELS
+from backend.models.loading import CONFIG
 from precompute.study_writer import Say
 from precompute.synthetic.corpora import BALANCED, TAGGER, TEST, TEST_EACH, Plan, hash_world, plan_collection, plan_portraits
 from precompute.synthetic.pictures import Studio

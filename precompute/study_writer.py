@@ -6,23 +6,19 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import pandas as pd
-import pyarrow as pa
-
 from backend.errors import TailscopeError
-from backend.schema import MANIFEST, SCHEMA_VERSION, TABLES, write_manifest
+from backend.schema import MANIFEST, SCHEMA_VERSION
 from backend.study import ROOT, Study
+from backend.writing import write_manifest
 from precompute.fingerprint import code_sha256
 
 LIBRARIES = ("duckdb", "numpy", "pandas", "pyarrow", "scipy", "spacy", "spacy-lookups-data")
-
-Say = Callable[[str, float], None]  # a stage's name, and the fraction of it that is done
 
 
 def tell_time() -> str:
@@ -40,12 +36,6 @@ def built_with(module: str) -> dict:
         revision = None  # a copy of the project without its history
     versions = {name: version(name) for name in LIBRARIES}
     return {"revision": revision, "code": code_sha256(module), "python": platform.python_version(), **versions}
-
-
-def to_arrow(name: str, frame: pd.DataFrame) -> pa.Table:
-    """A frame as rows of a table, in its schema's columns and types."""
-    schema = TABLES[name].schema
-    return pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
 
 
 @contextmanager

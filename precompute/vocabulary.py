@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from backend.errors import SourceError, TailscopeError
-from backend.schema import KINDS, MANIFEST, TABLES, file_sha256, table_path, write_table
+from backend.schema import KINDS, MANIFEST, TABLES, table_path
 from backend.study import Study
+from backend.tables import write_table
 from backend.words import canonical, lemmas
+from backend.writing import file_sha256
 from precompute.study_writer import built_with, extend_study
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from backend.errors import TailscopeError
-from backend.schema import MANIFEST, study_faults
+from backend.schema import MANIFEST
 from backend.study import ROOT, STUDIES, Study
+from backend.validation import study_faults
 from precompute.release.archive import describe_source
 from precompute.release.published import _is_current, build_published
 from precompute.synthetic.build import build_synthetic, is_current

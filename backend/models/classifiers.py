@@ -7,7 +7,6 @@ other weights never meet an old file. The folder is bounded; what was longest un
 import hashlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,10 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from backend.errors import TailscopeError
-from backend.models.encode import Model, Say
+from backend.models.encode import Model
 from backend.models.prompts import build_classifier, spell_templates
+from backend.progress import Progress
 from backend.shelf import Shelf
 from backend.study import STUDIES
+from backend.writing import PART, write_file
 
 CACHE = STUDIES / ".cache"
 DISK_BYTES = 512 * 2**20  # of all files of one folder: 60 sets of 4,000 names, 512 numbers each
@@ -52,7 +53,7 @@ class ClassifierCache:
         self._shelf: Shelf[Classifier] = Shelf(memory_bytes, lambda classifier: classifier.features.nbytes)
 
     def get(
-        self, model: Model, names: Sequence[str], prompts: str | Sequence[str] = "ensemble", say: Say | None = None
+        self, model: Model, names: Sequence[str], prompts: str | Sequence[str] = "ensemble", say: Progress | None = None
     ) -> Classifier:
         """The classifier of these names in this order; `say` is told how far it is, where it has to be built.
 
@@ -64,7 +65,7 @@ class ClassifierCache:
         return self._shelf.get(key, lambda: self._read_or_build(key, model, names, prompts, say))
 
     def _read_or_build(
-        self, key: str, model: Model, names: Sequence[str], prompts: str | Sequence[str], say: Say | None
+        self, key: str, model: Model, names: Sequence[str], prompts: str | Sequence[str], say: Progress | None
     ) -> Classifier:
         start = time.perf_counter()
         features = load_array(self.folder / f"{key}.npy")
@@ -98,20 +99,14 @@ def store_array(path: Path, array: np.ndarray, max_bytes: int) -> None:
     Raises OSError where the disk is full or the folder cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            np.save(stream, array)
-        Path(part).replace(path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    with write_file(path) as part, part.open("wb") as stream:
+        np.save(stream, array)
     _sweep(path.parent, path, max_bytes)
 
 
 def _sweep(folder: Path, newest: Path, max_bytes: int) -> None:
     files = []
-    for path in (*folder.glob("*.npy"), *folder.glob("*.part")):
+    for path in (*folder.glob("*.npy"), *folder.glob(f".*{PART}")):
         with suppress(OSError):  # another process may sweep as well
             state = path.stat()
             if path.suffix == ".npy":

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.errors import TailscopeError
+from backend.progress import Progress
 
 if TYPE_CHECKING:
     pass
-from backend.models.encode import Say
 
 
 def find_cached(tag: dict) -> Path | None:
@@ -31,7 +31,7 @@ def list_places(tag: dict) -> list[tuple[str, str]]:
     return [(repository, one) for one in dict.fromkeys(names)] if repository else []
 
 
-def download_weights(architecture: str, weights: str, tag: dict, allow_download: bool, say: Say | None) -> Path:
+def download_weights(architecture: str, weights: str, tag: dict, allow_download: bool, say: Progress | None) -> Path:
     import open_clip
     from huggingface_hub.errors import EntryNotFoundError, HTTPError, XetDownloadError
 
@@ -47,7 +47,7 @@ def download_weights(architecture: str, weights: str, tag: dict, allow_download:
         raise TailscopeError(f"The weights of {architecture}:{weights} could not be fetched: {shorten_error(error)}") from error
 
 
-def _fetch(tag: dict, say: Say) -> Path | None:
+def _fetch(tag: dict, say: Progress) -> Path | None:
     """The weights of a tag, fetched from the Hugging Face hub into its cache; None where the tag does not lie there.
 
     open_clip's own download tells nothing of its progress, and tries a second file where the first met a full disk. Raises
@@ -88,7 +88,7 @@ def _check_content(path: Path, checksum: str | None) -> None:
         raise OSError(f"{path.name} has the checksum {found[:12]}..., not {checksum[:12]}...; it was deleted.")
 
 
-def _make_counter(say: Say, size: int | None) -> type:
+def _make_counter(say: Progress, size: int | None) -> type:
     """A progress bar as the hub's client wants one, which shows nothing and tells `say` the fraction of `size` bytes."""
     from tqdm import tqdm
 

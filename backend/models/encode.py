@@ -5,7 +5,7 @@ first model, not with this module.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import torch
 IMAGE_BATCH = {"cpu": 64, "mps": 128, "cuda": 512}
 TEXT_BATCH = 256
-
-Say = Callable[[float], None]  # told the fraction that is done
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,9 @@ import threading
 from collections.abc import Callable
 
 from backend.models.device import measure_memory
-from backend.models.encode import Model, Say, stamp_files
+from backend.models.encode import Model, stamp_files
 from backend.models.loading import load_model
+from backend.progress import Progress
 from backend.shelf import Shelf
 
 MODEL_MEMORY = "TAILSCOPE_MODEL_MEMORY"  # the environment's word for the bytes that models may take
@@ -39,7 +40,7 @@ class ModelShelf:
         """(spec, bytes) of the kept models, the longest unused first."""
         return self._shelf.held
 
-    def get(self, spec: str, *, allow_download: bool = False, say: Say | None = None) -> Model:
+    def get(self, spec: str, *, allow_download: bool = False, say: Progress | None = None) -> Model:
         """The model of a spec, as `load_model` takes it. Raises what `load_model` raises; a failure is not remembered."""
 
         def load() -> Model:

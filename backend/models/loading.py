@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from rapidfuzz import process
 
 from backend.errors import TailscopeError
+from backend.progress import Progress
 
 if TYPE_CHECKING:
     pass
 from backend.models.device import choose_device
 from backend.models.download import download_weights, find_cached, shorten_error
-from backend.models.encode import Model, Say, checksum_files, stamp_files
+from backend.models.encode import Model, checksum_files, stamp_files
 
 CONFIG = "open_clip_config.json"
 WEIGHT_ENDINGS = (".safetensors", ".bin", ".pth", ".pt", ".npz")
@@ -39,7 +40,7 @@ _UNREADABLE = (
 )
 
 
-def load_model(spec: str, *, allow_download: bool = False, say: Say | None = None) -> Model:
+def load_model(spec: str, *, allow_download: bool = False, say: Progress | None = None) -> Model:
     """The model that a spec names: a folder in open_clip's format, "ARCH:TAG" or "ARCH:FILE". No network is used for it.
 
     A tag (https://github.com/mlfoundations/open_clip, docs/PRETRAINED.md) whose weights are not in the local cache is
@@ -109,7 +110,7 @@ def _list_files(folder: Path) -> tuple[Path, ...]:
     return (config, *tokenizer, *weights)
 
 
-def _load_architecture(architecture: str, weights: str, allow_download: bool, say: Say | None) -> Model:
+def _load_architecture(architecture: str, weights: str, allow_download: bool, say: Progress | None) -> Model:
     import open_clip
 
     known = open_clip.list_models()

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backend.errors import TailscopeError
+from backend.progress import Progress
 
 if TYPE_CHECKING:
     pass
-from backend.models.encode import Model, Say, join_features, take_batches
+from backend.models.encode import Model, join_features, take_batches
 
 PROMPTS = ("class", "simple", "ensemble")  # the paper's three prompt strategies; `find_templates` has their templates
 CLASSIFIER_TEXTS = 224  # encoded at once for a classifier: 32 names in each of 7 templates
@@ -66,7 +67,9 @@ def spell_templates(prompts: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(template if isinstance(template, str) else template("{}") for template in find_templates(prompts))
 
 
-def build_classifier(model: Model, names: Sequence[str], prompts: str | Sequence[str], say: Say | None = None) -> np.ndarray:
+def build_classifier(
+    model: Model, names: Sequence[str], prompts: str | Sequence[str], say: Progress | None = None
+) -> np.ndarray:
     """A zero-shot classifier, float32 (names, width): each name's mean feature over the templates, of length 1."""
     from open_clip import build_zero_shot_classifier
 

@@ -19,11 +19,12 @@ from PIL import Image
 
 from backend.errors import EmptySelection, ImageError, SourceError
 from backend.models.classifiers import Classifier
-from backend.models.encode import Model, Say
+from backend.models.encode import Model
 from backend.probe.answer import probe_features, rank_candidate, share_above
 from backend.probe.candidates import Candidates
 from backend.probe.facts import Facts
 from backend.probe.uploads import UPLOAD_BYTES, list_endings, open_upload
+from backend.progress import Progress
 from backend.testset import decode_upload
 from backend.words import canonical
 
@@ -146,7 +147,7 @@ def read_batch(
 
 
 def score_batch(
-    model: Model, classifier: Classifier, facts: Facts, batch: Batch, corpus: str, say: Say | None = None
+    model: Model, classifier: Classifier, facts: Facts, batch: Batch, corpus: str, say: Progress | None = None
 ) -> BatchReport:
     """The model's answers on a batch, held against its labels and against the counts of a corpus.
 

@@ -7,9 +7,10 @@ import pandas as pd
 
 from backend.errors import TailscopeError
 from backend.models.classifiers import ClassifierCache
-from backend.models.encode import Model, Say
+from backend.models.encode import Model
 from backend.probe.answer import Answer, probe_features, rank_candidate
 from backend.probe.candidates import Candidates
+from backend.progress import Progress
 
 MAX_SYNONYMS = 20
 
@@ -38,7 +39,7 @@ def compare_prompts(
     features: np.ndarray,
     prompts: dict[str, str | Sequence[str]],
     number: int,
-    say: Say | None = None,
+    say: Progress | None = None,
 ) -> pd.DataFrame:
     """How one candidate fares under several ways of naming all of them to the model: one row each.
 

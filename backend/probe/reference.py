@@ -12,8 +12,9 @@ from PIL import Image
 from backend.errors import ImageError
 from backend.images import decode_image, read_image_bytes
 from backend.models.classifiers import CACHE, Classifier, load_array, store_array
-from backend.models.encode import Model, Say
+from backend.models.encode import Model
 from backend.probe.answer import Answer
+from backend.progress import Progress
 from backend.study import Study
 
 REFERENCE_IMAGES = 256
@@ -40,7 +41,7 @@ class FitVerdict:
 
 
 def build_reference(
-    study: Study, model: Model, classifier: Classifier, folder: Path = CACHE / "references", say: Say | None = None
+    study: Study, model: Model, classifier: Classifier, folder: Path = CACHE / "references", say: Progress | None = None
 ) -> Reference | None:
     """The best similarities that images of the study itself reach: `REFERENCE_IMAGES` of its largest corpus, drawn by lot.
 
@@ -78,7 +79,7 @@ def judge_fit(answer: Answer, reference: Reference | None) -> FitVerdict | None:
     return FitVerdict(percentile, poor, f"{words} Below {POOR_PERCENTILE}%, a fit counts as poor.")
 
 
-def _draw_images(study: Study, corpus: str, say: Say | None) -> Iterator[Image.Image]:
+def _draw_images(study: Study, corpus: str, say: Progress | None) -> Iterator[Image.Image]:
     rows = study.query(
         """SELECT image, "offset", length FROM samples WHERE corpus = $corpus AND image IS NOT NULL
            ORDER BY hash(sample_id), sample_id LIMIT $images""",

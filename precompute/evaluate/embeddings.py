@@ -18,11 +18,12 @@ from backend.errors import InvalidTable, TailscopeError
 from backend.models.encode import Model
 from backend.models.loading import load_model
 from backend.probe.nearest import EMBEDDINGS, embedding_paths
-from backend.schema import file_sha256
+from backend.progress import StageProgress
 from backend.study import Study
+from backend.writing import file_sha256
 from precompute.evaluate.features import Place, encode_places
 from precompute.ledger import Ledger
-from precompute.study_writer import Say, extend_study
+from precompute.study_writer import extend_study
 
 STEP = "embed"
 NO_IMAGE = "sample without an image"
@@ -38,7 +39,7 @@ class Report:
 
 
 def embed_study(
-    folder: Path, spec: str, corpora: Sequence[str], say: Say, *, allow_download: bool = False, force: bool = False
+    folder: Path, spec: str, corpora: Sequence[str], say: StageProgress, *, allow_download: bool = False, force: bool = False
 ) -> Report:
     """Embeds the images of corpora (all that have samples, where none is named) and adds them to the study.
 
@@ -83,7 +84,7 @@ def _list_done(study: Study, model: Model) -> dict[str, str]:
     }
 
 
-def _embed_corpus(study: Study, corpus: str, model: Model, work: Path, say: Say) -> Ledger:
+def _embed_corpus(study: Study, corpus: str, model: Model, work: Path, say: StageProgress) -> Ledger:
     """Writes the features and sample_ids of a corpus into the work folder; the books count its samples."""
     ledger = Ledger()
     rows = study.query("SELECT count(*) AS rows FROM samples WHERE corpus = $corpus", corpus=corpus)["rows"].iloc[0]

@@ -19,15 +19,17 @@ import pyarrow.parquet as pq
 from backend.errors import TailscopeError
 from backend.models.encode import Model
 from backend.models.loading import load_model
+from backend.progress import StageProgress
 from backend.scaling import COUNTED_LABELS
-from backend.schema import table_path, write_table
+from backend.schema import table_path
 from backend.study import Study, find_build_command
+from backend.tables import replace_rows, to_arrow, write_table
 from precompute.evaluate.classification import ClassScores, Task, read_task, score_prompts
 from precompute.evaluate.features import encode_places
-from precompute.evaluate.scores import LIBRARIES, name_concepts, replace_rows
+from precompute.evaluate.scores import LIBRARIES, name_concepts
 from precompute.evaluate.scores import STEP as EVALUATE
 from precompute.ledger import Ledger
-from precompute.study_writer import Say, extend_study, to_arrow
+from precompute.study_writer import extend_study
 
 STEP = "tail"
 ENDING = "_tail"  # of the benchmark's own task, after the name of the whole one
@@ -56,7 +58,7 @@ def build_tail(
     images: Path,
     corpus: str,
     size: int,
-    say: Say,
+    say: StageProgress,
     *,
     method: str = "lemmatized",
     setting: str = "ensemble",
@@ -82,7 +84,7 @@ def score_tail(
     images: Path,
     corpus: str,
     size: int,
-    say: Say = lambda stage, done: None,
+    say: StageProgress = lambda stage, done: None,
     *,
     method: str = "lemmatized",
     setting: str = "ensemble",

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from backend.errors import SourceError
-from backend.schema import file_sha256
+from backend.writing import file_sha256
 
 MAX_MEMBER = 64 << 20  # bytes of one file; the release's largest has 1 MB
 MAX_TOTAL = 2 << 30  # bytes read out of one source: a bomb stops here

@@ -12,22 +12,23 @@ import pandas as pd
 import pyarrow as pa
 
 from backend.errors import SourceError, TailscopeError
-from backend.schema import MANIFEST, SCHEMA_VERSION, write_manifest, write_table
+from backend.progress import StageProgress
+from backend.schema import MANIFEST, SCHEMA_VERSION
 from backend.study import ROOT, STUDIES, Study
+from backend.tables import to_arrow, write_table
 from backend.words import lemmas
+from backend.writing import write_manifest
 from precompute.evaluate.scaling import build_scaling
 from precompute.fingerprint import code_sha256
 from precompute.release import parse as paper
 from precompute.release.archive import describe_source, download, read_members
 from precompute.release.parse import Release, concept_of, kind_of
 from precompute.study_writer import (
-    Say,
     built_with,
     hold_alone,
     move_into_place,
     start_part,
     tell_time,
-    to_arrow,
 )
 
 DEFAULT_OUT = STUDIES / "published"
@@ -57,7 +58,7 @@ def locate_source(source: str | None) -> Path:
     return find_copy() or download(paper.ARCHIVE_URL, DOWNLOADS)
 
 
-def build_published(source: Path, out: Path, say: Say, *, force: bool = False) -> dict | None:
+def build_published(source: Path, out: Path, say: StageProgress, *, force: bool = False) -> dict | None:
     """Builds the study and returns its manifest; None where it is already there, from this very source.
 
     Everything is written into a folder beside `out` and moved there at the end, so that `out` is always complete
@@ -77,7 +78,7 @@ def build_published(source: Path, out: Path, say: Say, *, force: bool = False) -
         return _write_study(release, described, out, say)
 
 
-def _write_study(release: Release, described: dict, out: Path, say: Say) -> dict:
+def _write_study(release: Release, described: dict, out: Path, say: StageProgress) -> dict:
     part = start_part(out)
     manifest = {
         "schema_version": SCHEMA_VERSION,
@@ -112,7 +113,7 @@ def _write_study(release: Release, described: dict, out: Path, say: Say) -> dict
     return manifest
 
 
-def read_release(source: Path, say: Say) -> Release:
+def read_release(source: Path, say: StageProgress) -> Release:
     """Parses the source. Raises SourceError where it holds no file of the release at all."""
     seen = 0
 

@@ -19,6 +19,7 @@ from PIL import Image
 from backend.errors import ImageError, SourceError, TailscopeError
 from backend.images import decode_image, read_image_bytes
 from backend.words import canonical
+from backend.writing import write_file
 from precompute.ledger import Ledger
 
 BATCH_IMAGES = 64
@@ -96,10 +97,8 @@ class ClipRecipe:
         if not path.is_file():
             classifier = build_classifier(_load_clip(self.spec, self.allow_download), concepts, self.prompts)
             self.cache.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(".part")
-            with part.open("wb") as stream:
+            with write_file(path) as part, part.open("wb") as stream:
                 np.save(stream, classifier)
-            part.replace(path)
         return path
 
     def load(self, concepts: tuple[str, ...]) -> ClipTagger:

@@ -22,8 +22,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from backend.errors import StudyNotFound, TailscopeError
-from backend.schema import MANIFEST, file_sha256, folder_entry, table_path, write_table
+from backend.progress import StageProgress
+from backend.schema import MANIFEST, table_path
 from backend.study import Study
+from backend.tables import to_arrow, write_table
+from backend.writing import file_sha256, folder_entry
 from precompute.corpus.reading import SAMPLES_PER_SHARD, Shard, find_shards, read_given_hits, read_shard
 from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger
@@ -31,7 +34,7 @@ from precompute.processes import Processes
 from precompute.search.images import HITS_SCHEMA, ClipRecipe, GivenHits, TaggerRecipe, search_images
 from precompute.search.merge import CHOSEN_TEXT, TEXT_SCHEMA, Methods, Part, count_frequency, describe_alignment, merge_parts
 from precompute.search.text import compile_vocabulary, search_captions
-from precompute.study_writer import Say, built_with, extend_study, to_arrow
+from precompute.study_writer import built_with, extend_study
 
 THRESHOLDS = tuple(step / 100 for step in range(20, 31))  # cosine similarities where CLIPs of the web tell shown from not shown
 GIVEN = "given"  # the image method of given hits that are counted from a score on; without thresholds it is `annotated`
@@ -167,7 +170,7 @@ def index_corpus(
     image_search: ImageSearch | None = None,
     processes: int = 1,
     source: str | None = None,
-    say: Say = lambda stage, done: None,
+    say: StageProgress = lambda stage, done: None,
 ) -> IndexedCorpus:
     """Searches a corpus for the `concepts` of the study in `folder`, and writes its samples, hits and misaligned there.
 
@@ -223,7 +226,7 @@ def search_shards(
     work: Path,
     image_search: ImageSearch | None = None,
     processes: Processes,
-    say: Say = lambda stage, done: None,
+    say: StageProgress = lambda stage, done: None,
 ) -> None:
     """Searches the shards of several corpora at once, so that `index_corpus` with the same `work` finds all of them done.
 
@@ -246,7 +249,7 @@ def _plan_search(
     return tasks, _Job(tuple(sorted(set(tasks["concept"]))), base or folder, images, tagger, floor), methods
 
 
-def _find_parts(shards: Sequence[Shard], job: _Job, work: Path, processes: Processes, say: Say) -> dict[Shard, Path]:
+def _find_parts(shards: Sequence[Shard], job: _Job, work: Path, processes: Processes, say: StageProgress) -> dict[Shard, Path]:
     """The part of each shard; those that are not there yet are written first."""
     if job.tagger:
         say("loading the tagger", 0.0)
@@ -356,7 +359,7 @@ def index_study(
     chosen: float | None = None,
     processes: int = 1,
     force: bool = False,
-    say: Say = lambda stage, done: None,
+    say: StageProgress = lambda stage, done: None,
 ) -> dict:
     """Adds a corpus to a study of the disk and returns the study's manifest; the study before it stays whole until the end.
 

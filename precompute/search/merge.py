@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from backend.schema import TABLES, file_entry, table_path
+from backend.schema import TABLES, table_path
+from backend.writing import file_entry
 from precompute.search.images import HITS_SCHEMA
 from precompute.search.text import METHODS
 

@@ -21,8 +21,11 @@ from backend.errors import TailscopeError
 from backend.models.catalogue import CARD, MODELS, name_folder
 from backend.models.encode import Model
 from backend.models.loading import load_model
-from backend.schema import MANIFEST, SCHEMA_VERSION, file_sha256, table_path, write_manifest, write_table
+from backend.progress import StageProgress
+from backend.schema import MANIFEST, SCHEMA_VERSION, table_path
 from backend.study import STUDIES, Study
+from backend.tables import to_arrow, write_table
+from backend.writing import file_sha256, write_manifest
 from precompute.corpus.reading import Shard, find_shards
 from precompute.evaluate.classification import read_task
 from precompute.evaluate.features import CHUNK, Place, encode_ahead
@@ -35,7 +38,7 @@ from precompute.ledger import Ledger
 from precompute.processes import Processes
 from precompute.search.images import ClipRecipe
 from precompute.search.index import ImageSearch, add_corpus, index_corpus, search_shards
-from precompute.study_writer import Say, built_with, extend_study, hold_alone, move_into_place, tell_time, to_arrow
+from precompute.study_writer import built_with, extend_study, hold_alone, move_into_place, tell_time
 from precompute.synthetic.corpora import (
     BALANCED,
     HELD_OUT,
@@ -80,7 +83,7 @@ def find_models(folder: Path = MODELS) -> dict[str, dict]:
 
 
 def build_synthetic(
-    out: Path, say: Say, *, force: bool = False, processes: int | None = None, models: Path = MODELS, seed: int = SEED
+    out: Path, say: StageProgress, *, force: bool = False, processes: int | None = None, models: Path = MODELS, seed: int = SEED
 ) -> dict | None:
     """Builds the study from the models and returns its manifest; None where it is already there, made by this code.
 
@@ -160,7 +163,7 @@ class _Drawing:
     plans: Sequence[Plan]
 
 
-def draw_files(study: Path, seed: int, processes: Processes, manifest: dict, say: Say) -> None:
+def draw_files(study: Path, seed: int, processes: Processes, manifest: dict, say: StageProgress) -> None:
     """Draws the corpora (`corpora`/NAME/*.tar), their truth, and the tasks (`tasks`/NAME/*.tar) that are not there yet."""
     species = draw_species(seed)
     folders = {name: study / "corpora" / name for name in ("zipf-20k", BALANCED, VALIDATION)}
@@ -208,7 +211,7 @@ def _draw_file(drawing: _Drawing, seed: int) -> None:
 
 
 def _search_corpora(
-    study: Path, work: Path, manifest: dict, tagger: ClipRecipe, seed: int, processes: Processes, say: Say
+    study: Path, work: Path, manifest: dict, tagger: ClipRecipe, seed: int, processes: Processes, say: StageProgress
 ) -> dict[str, list[Shard]]:
     """Searches all shards, in several processes; `_index_corpora` finds them done. Returns those of each folder."""
     names = [one.name for one in draw_species(seed)]
@@ -225,7 +228,7 @@ def _search_corpora(
 
 
 def _index_corpora(
-    study: Path, work: Path, manifest: dict, tagger: ClipRecipe, shards: dict[str, list[Shard]], seed: int, say: Say
+    study: Path, work: Path, manifest: dict, tagger: ClipRecipe, shards: dict[str, list[Shard]], seed: int, say: StageProgress
 ) -> None:
     """Adds every corpus, by the threshold that the validation split chose, and holds what was found against the truth."""
     names = [one.name for one in draw_species(seed)]

@@ -12,8 +12,8 @@ from PIL import Image
 from backend import images, samples
 from backend.errors import EmptySelection, ImageError, MissingTable
 from backend.images import Thumbnails, make_thumbnail, read_image_bytes
-from backend.schema import study_faults
 from backend.study import Study
+from backend.validation import study_faults
 from tests.tiny_study import count_rows, write_study
 
 FAR = 10_000_000  # the first sample of the second shard

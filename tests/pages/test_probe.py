@@ -346,7 +346,7 @@ def test_sample_whose_image_is_broken_is_said(world, monkeypatch):
     def fail(*place):
         raise ImageError("The image file is missing.")
 
-    monkeypatch.setattr("backend.images.read_image_bytes", fail)
+    monkeypatch.setattr("pages.ui.probe_images.read_image_bytes", fail)
     app = assert_whole(open_page("probe", source="the study", like="winged daxu"))
     assert refusals(app)[0].endswith("is left out. The image file is missing.")
 

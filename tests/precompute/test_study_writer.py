@@ -6,8 +6,8 @@ import os
 import pytest
 
 from backend.errors import StudyNotFound, TailscopeError
-from backend.schema import study_faults
 from backend.study import Study
+from backend.validation import study_faults
 from precompute import study_writer
 from precompute.fingerprint import code_sha256
 from precompute.study_writer import built_with, copy_study, extend_study, hold_alone

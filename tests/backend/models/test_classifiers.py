@@ -153,11 +153,11 @@ def test_folder_is_bounded_and_the_longest_unused_goes(tmp_path):
 
 
 def test_what_a_killed_process_left_is_swept_and_what_another_writes_stays(tmp_path):
-    for name, age in (("old.part", 7200), ("new.part", 0)):
+    for name, age in ((".old.npy.1.part", 7200), (".new.npy.2.part", 0)):
         (tmp_path / name).write_bytes(b"half")
         os.utime(tmp_path / name, (time.time() - age,) * 2)
     store_array(tmp_path / "1.npy", np.zeros((8, 16), np.float32), 2000)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.npy", "new.part"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".new.npy.2.part", "1.npy"]
 
 
 def test_progress_ends_at_one_and_only_rises(tmp_path, model, monkeypatch):

@@ -9,8 +9,8 @@ from backend.errors import TailscopeError
 from backend.images import decode_image, read_image_bytes
 from backend.models.loading import load_model
 from backend.probe.nearest import list_embedded, load_embeddings
-from backend.schema import study_faults
 from backend.study import Study
+from backend.validation import study_faults
 from precompute.evaluate import embeddings
 from precompute.evaluate.embeddings import embed_study
 from tests.tiny_clip import write_model

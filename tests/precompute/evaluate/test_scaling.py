@@ -4,8 +4,8 @@ import pytest
 
 from backend.fits import fit_points
 from backend.scaling import join_points
-from backend.schema import write_manifest
 from backend.study import Study
+from backend.writing import write_manifest
 from precompute.evaluate.scaling import build_scaling
 
 KEYS = ["model", "corpus", "method", "setting", "kind", "tasks"]

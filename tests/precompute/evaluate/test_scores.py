@@ -7,8 +7,8 @@ import pytest
 
 from backend.errors import TailscopeError
 from backend.scaling import list_settings
-from backend.schema import study_faults
 from backend.study import Study
+from backend.validation import study_faults
 from precompute import __main__ as commands
 from precompute.evaluate import scores as scoring
 from precompute.evaluate.scores import evaluate_model

@@ -8,8 +8,8 @@ import pytest
 from backend import tail as answers
 from backend.errors import TailscopeError
 from backend.models.loading import load_model
-from backend.schema import study_faults
 from backend.study import Study
+from backend.validation import study_faults
 from precompute import __main__ as commands
 from precompute.evaluate.classification import Task, evaluate_classification
 from precompute.evaluate.scores import evaluate_model

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from backend.errors import SourceError
-from backend.schema import file_sha256
+from backend.writing import file_sha256
 from precompute.release import archive as source
 from precompute.release.archive import describe_source, download, download_name, read_members
 from tests.release_archive import HOSTILE, TOP, Entry, release_files, write_archive, write_folder

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from backend.errors import SourceError, TailscopeError
-from backend.schema import TABLES, file_sha256, study_faults, write_manifest
+from backend.schema import TABLES
 from backend.study import NOT_RELEASED, Study
+from backend.validation import study_faults
+from backend.writing import file_sha256, write_manifest
 from precompute.release import published
 from precompute.release.published import build_published, find_copy, locate_source
 from tests.release_archive import HOSTILE, release_files, write_archive, write_folder

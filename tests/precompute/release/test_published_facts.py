@@ -6,8 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from backend.schema import study_faults
 from backend.study import Study
+from backend.validation import study_faults
 from precompute.release.parse import TAIL
 
 pytestmark = pytest.mark.shared

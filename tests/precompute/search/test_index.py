@@ -11,8 +11,9 @@ from backend.alignment import list_degrees
 from backend.errors import InvalidTable, MissingTable, SourceError, StudyNotFound, TailscopeError
 from backend.images import read_image_bytes
 from backend.samples import count_hits, count_misaligned, describe_search, find_hits
-from backend.schema import file_sha256, study_faults
 from backend.study import Study
+from backend.validation import study_faults
+from backend.writing import file_sha256
 from precompute.corpus.reading import find_shards
 from precompute.search import index
 from precompute.search.index import ImageSearch, add_corpus, check_thresholds, index_corpus, index_study

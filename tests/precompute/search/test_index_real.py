@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.schema import study_faults
 from backend.study import Study
+from backend.validation import study_faults
 from precompute.search.index import index_study
 from precompute.vocabulary import add_tasks
 

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from backend.errors import TailscopeError
-from backend.schema import study_faults
 from backend.study import ROOT, Study
+from backend.validation import study_faults
 from precompute.synthetic import build, corpora, truth
 
 SILENT = lambda stage, done: None  # noqa: E731

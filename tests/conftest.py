@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from backend.errors import TailscopeError
+from backend.roots import IMAGE_ROOTS, STATE
 from backend.schema import MANIFEST
 from backend.study import ROOT, STUDIES, Study
 from backend.validation import study_faults
@@ -27,6 +28,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"shared_data", "published_study"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.shared)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory) -> Iterator[None]:
+    """Tests note nothing on the machine that they run on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(STATE, str(tmp_path_factory.mktemp("state")))
+        patch.delenv(IMAGE_ROOTS, raising=False)
+        yield
 
 
 @pytest.fixture(scope="session")

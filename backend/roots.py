@@ -74,4 +74,4 @@ def _state_folder() -> Path:
         return Path(named)
     # Linux, macOS and Windows in turn name the place of a user's state; where none is named, it is below the home folder.
     base = os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA")
-    return Path(base or os.path.expanduser("~/.local/state")) / "tailscope"
+    return Path(base or "~/.local/state").expanduser() / "tailscope"

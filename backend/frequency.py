@@ -4,13 +4,14 @@ A concept may carry several counts in one corpus, one for each task that names i
 the largest of them, and the text beside it says so; `list_counts` shows them all.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
 from backend.errors import EmptySelection
-from backend.methods import describe_method
+from backend.methods import Method, list_thresholds
 from backend.study import Study
 
 CURVE_POINTS = 200  # a curve on logarithmic axes; more points would not be visible
@@ -25,14 +26,13 @@ def list_methods(study: Study, corpus: str | None = None) -> pd.DataFrame:
     Among methods that are used as widely, those that a search chose come first.
     """
     study.require("frequency")
-    searched = study.manifest.get("search", {}).values()
     return study.query(
         """SELECT modality, method, count(DISTINCT corpus) AS corpora, count(*) AS counts,
                   count_if($corpus IS NULL OR corpus = $corpus) > 0 AS wanted FROM frequency
            GROUP BY modality, method HAVING wanted
            ORDER BY corpora DESC, counts DESC, NOT list_contains(CAST($chosen AS VARCHAR[]), method), method""",
         corpus=corpus,
-        chosen=sorted({method for entry in searched for method in entry["chosen"].values() if method}),
+        chosen=sorted({method for entry in study.manifest.search.values() for method in entry.chosen.names}),
     )
 
 
@@ -144,11 +144,15 @@ def sweep_thresholds(study: Study, tagger: str) -> pd.DataFrame:
 
     Only concepts that a corpus has under every one of its thresholds take part, so that the lines compare like with like.
     """
+    methods = list_methods(study)
+    thresholds = list_thresholds(methods.loc[methods["modality"] == "image", "method"], tagger)
     return study.ask(
         "frequency",
-        """WITH counted AS (
-               SELECT corpus, concept, method, CAST(split_part(method, '@', 2) AS DOUBLE) AS threshold, max(count) AS count
-               FROM frequency WHERE starts_with(method, $tagger || '@') AND modality = 'image' GROUP BY ALL
+        """WITH tagged AS (
+               SELECT unnest(CAST($methods AS VARCHAR[])) AS method, unnest(CAST($thresholds AS DOUBLE[])) AS threshold
+           ), counted AS (
+               SELECT corpus, concept, method, threshold, max(count) AS count
+               FROM frequency JOIN tagged USING (method) GROUP BY ALL
            ), swept AS (
                SELECT *, count(*) OVER (PARTITION BY corpus, concept) AS held FROM counted
            ), whole AS (SELECT corpus, count(DISTINCT method) AS methods FROM counted GROUP BY corpus)
@@ -157,7 +161,8 @@ def sweep_thresholds(study: Study, tagger: str) -> pd.DataFrame:
            FROM swept JOIN whole USING (corpus) WHERE held = methods AND methods > 1
            GROUP BY corpus, threshold ORDER BY corpus, threshold""",
         f"No corpus was counted by '{tagger}' at more than one threshold.",
-        tagger=tagger,
+        methods=list(thresholds),
+        thresholds=list(thresholds.values()),
     )
 
 
@@ -180,8 +185,8 @@ def correlate_corpora(study: Study, method: str, measure: str = "spearman") -> t
     return scaled.corr(method=measure, min_periods=3), present.T @ present
 
 
-def set_beside(r: pd.DataFrame, n: pd.DataFrame, reported: list[list]) -> pd.DataFrame:
-    """one, other, paper, here, pairs: reported correlations ([one, other, r]) beside those of `correlate_corpora`."""
+def set_beside(r: pd.DataFrame, n: pd.DataFrame, reported: Sequence[tuple[str, str, float]]) -> pd.DataFrame:
+    """one, other, paper, here, pairs: reported correlations (one, other, r) beside those of `correlate_corpora`."""
     table = pd.DataFrame(reported, columns=["one", "other", "paper"])
     cells = list(zip(table["one"], table["other"], strict=True))
     table["here"] = [r.at[cell] if set(cell) <= set(r) else np.nan for cell in cells]
@@ -240,8 +245,8 @@ def flag_disagreements(study: Study, concept: str) -> list[str]:
         for row in _unusual_ratios(study, concept, first, second).itertuples(index=False):
             usual = row.low if row.log_ratio < row.low else row.high
             sentences.append(
-                f"{row.title} counts {row.first_count:,.0f} by {describe_method(first).modality} ({first}) and "
-                f"{row.second_count:,.0f} by {describe_method(second).modality} ({second}): a factor of "
+                f"{row.title} counts {row.first_count:,.0f} by {Method(first).modality} ({first}) and "
+                f"{row.second_count:,.0f} by {Method(second).modality} ({second}): a factor of "
                 f"{10 ** abs(row.log_ratio):,.0f}, where 99% of its concepts stay below {10 ** abs(usual):,.0f}."
             )
     return sentences

@@ -7,18 +7,19 @@ import pandas as pd
 from scipy import stats
 
 from backend.errors import MissingTable
+from backend.manifest import TailEntry
 from backend.study import Study
 
 
-def describe_tail(study: Study) -> dict:
-    """The manifest's `tail` entry: title, task, compared_with, setting, split (percent on the task compared with)."""
+def describe_tail(study: Study) -> TailEntry:
+    """The manifest's `tail` entry. Raises MissingTable where the study has no tail, or does not say what it is."""
     study.require("tail")
-    if "tail" not in study.manifest:
+    if study.manifest.tail is None:
         raise MissingTable(
             f"The manifest of study '{study.name}' does not say what its tail is compared with. "
             "Build it again: python -m precompute published --force"
         )
-    return study.manifest["tail"]
+    return study.manifest.tail
 
 
 def compare_models(study: Study) -> pd.DataFrame:
@@ -32,10 +33,10 @@ def compare_models(study: Study) -> pd.DataFrame:
            WHERE tail.task = $task AND reference.task = $compared_with AND setting = $setting
            ORDER BY reference.value DESC, tail.model""",
         "No model has both a tail score and a score on the task that it is compared with.",
-        task=tail["task"],
-        compared_with=tail["compared_with"],
-        setting=tail["setting"],
-        split=tail["split"],
+        task=tail.task,
+        compared_with=tail.compared_with,
+        setting=tail.setting,
+        split=tail.split,
     )
 
 

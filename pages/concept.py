@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from backend import charts, concepts, frequency, quality, scaling, tail
-from backend.methods import describe_method
+from backend.methods import Method
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concept
 from pages.ui.blocks import explain_counting, format_count, show_figure, show_guarded, show_table, show_title
@@ -56,7 +56,7 @@ def show_counts(study: Study, concept: str, titles: dict[str, str]) -> None:
     methods = answer(frequency.list_methods, study)
     widest = methods[methods["method"].isin(counts["method"])].drop_duplicates("modality")["method"]
     shown = counts[counts["method"].isin(widest)].copy()
-    shown["method_title"] = [describe_method(method).title for method in shown["method"]]
+    shown["method_title"] = [Method(method).title for method in shown["method"]]
     shown = shown.sort_values("corpus", key=lambda corpora: corpora.map(list(titles).index))
     truth = answer(quality.list_truth, study, concept)
     truth = truth[truth["corpus"].isin(set(shown["corpus"]))]
@@ -103,7 +103,7 @@ def show_scores(study: Study, concept: str, labels: pd.DataFrame) -> None:
     own = scores[scores["count"].notna() & scores["expected"].notna()]
     unit = unit_of(kind, setting)
     if own.empty:
-        st.info(f"No model has its own corpus counted in {describe_method(method).title} for this concept.")
+        st.info(f"No model has its own corpus counted in {Method(method).title} for this concept.")
     else:
         inside = ((own["value"] >= own["low"]) & (own["value"] <= own["high"])).sum()
         st.markdown(
@@ -166,7 +166,7 @@ tail_scores = answer(tail.score_class, study, concept)
 if len(tail_scores):
     known = tail_scores.iloc[0]
     st.markdown(
-        f"It is one of the {study.manifest['tail']['title']} classes: {len(tail_scores)} models score "
+        f"It is one of the {escape(study.manifest.tail.title)} classes: {len(tail_scores)} models score "
         f"{tail_scores['value'].mean():.1f}% on average, the best ({escape(known['model'])}) {known['value']:.1f}%."
     )
     st.page_link("pages/let_it_wag.py", label="See all tail classes", icon=":material/pets:")

@@ -6,6 +6,7 @@ import streamlit as st
 from backend import charts, frequency, scaling
 from backend.concepts import find_concept
 from backend.errors import EmptySelection
+from backend.methods import Method
 from backend.study import Study
 from pages.ui.address import answer, current_study
 from pages.ui.blocks import explain_counting, format_count, show_figure, show_guarded, show_table, show_title
@@ -92,10 +93,10 @@ def show_text_or_image(study: Study, titles: dict[str, str]) -> None:
 def show_threshold(study: Study, titles: dict[str, str]) -> None:
     """What a tagger's threshold does to the counts, and to the fits over them."""
     methods = answer(frequency.list_methods, study)
-    images = [name for name in methods.loc[methods["modality"] == "image", "method"] if "@" in name]
+    images = [name for name in methods.loc[methods["modality"] == "image", "method"] if Method(name).threshold is not None]
     if not images:
         raise EmptySelection(f"Study '{study.name}' has no counts by an image tagger's threshold.")
-    taggers = list(dict.fromkeys(name.split("@")[0] for name in images))
+    taggers = list(dict.fromkeys(Method(name).tagger for name in images))
     tagger = st.selectbox("Tagger", taggers, key="tagger", bind="query-params")
     swept = answer(frequency.sweep_thresholds, study, tagger)
     left, right = st.columns(2)
@@ -108,7 +109,7 @@ def show_threshold(study: Study, titles: dict[str, str]) -> None:
     show_table(swept, "thresholds", titles=titles)
     st.markdown("**Does the threshold change the scaling?**")
     show_guarded(show_threshold_fits, study, tagger, titles)
-    explain_counting(study, [name for name in images if name.startswith(f"{tagger}@")])
+    explain_counting(study, [name for name in images if Method(name).tagger == tagger])
 
 
 def show_threshold_fits(study: Study, tagger: str, titles: dict[str, str]) -> None:
@@ -136,12 +137,12 @@ def show_between_corpora(study: Study, titles: dict[str, str]) -> None:
         "Spearman compares ranks; Pearson compares log10(max(count, 1)). Counts are joined by task and concept; "
         "a cell is empty where two corpora share no counted task."
     )
-    reported = study.manifest.get("reported", {})
-    if "correlations" in reported:
+    reported = study.manifest.reported
+    if reported.correlations:
         st.markdown("**Beside the figures that the paper prints (Table 4, Spearman)**")
-        beside = frequency.set_beside(r, n, reported["correlations"])
+        beside = frequency.set_beside(r, n, reported.correlations)
         show_table(beside.replace(titles), "correlation-paper")
-        st.caption(reported["correlations_note"])
+        st.caption(escape(reported.correlations_note))
     explain_counting(study, [method])
 
 

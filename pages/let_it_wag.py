@@ -6,6 +6,7 @@ from backend import charts, frequency, tail
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
 from pages.ui.controls import choose_method, corpus_titles
+from pages.ui.text import escape
 
 study = current_study()
 facts = answer(tail.describe_tail, study)
@@ -15,8 +16,8 @@ lines = tail.regress_sides(models)
 method_names = list(answer(frequency.list_methods, study)["method"])
 show_title(
     "What do models know of the rarest concepts?",
-    f"{len(models)} models on **{facts['title']}**, classes picked for being least frequent, against "
-    f"{facts['compared_with']}. Both: accuracy in percent, prompts: {facts['setting']}.",
+    f"{len(models)} models on **{escape(facts.title)}**, classes picked for being least frequent, against "
+    f"{escape(facts.compared_with)}. Both: accuracy in percent, prompts: {escape(facts.setting)}.",
 )
 losing = int((models["gap"] > 0).sum())
 st.markdown(
@@ -28,13 +29,13 @@ st.markdown(
     + (f"{losing} of {len(models)} models lose, at most {models['gap'].max():.1f} points. " if 0 < losing < len(models) else "")
     + ("No model loses. " if not losing else "")
     + " ".join(
-        f"{line.side.capitalize()} {facts['split']}% on {facts['compared_with']}, one more point there goes with "
+        f"{line.side.capitalize()} {facts.split}% on {escape(facts.compared_with)}, one more point there goes with "
         f"**{line.slope:.3f}** points on the tail ({line.models} models)."
         for line in lines.sort_values("low").itertuples(index=False)
     )
 )
-figure = charts.draw_tail_models(models, lines, tail=facts["title"], reference=facts["compared_with"])
-show_figure(figure, "tail-models", f"{facts['title']} accuracy against {facts['compared_with']}", rows=models)
+figure = charts.draw_tail_models(models, lines, tail=facts.title, reference=facts.compared_with)
+show_figure(figure, "tail-models", f"{facts.title} accuracy against {facts.compared_with}", rows=models)
 with st.expander("Every model"):
     show_table(models, "models")
     st.caption("“source” says where the score on the task compared with comes from.")

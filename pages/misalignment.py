@@ -20,7 +20,7 @@ def show_degrees(study: Study) -> None:
     st.markdown(f"Of all pairs, {highest if len(degrees) == 1 else f'{lowest} to {highest}'} are misaligned.")
     show_figure(charts.draw_degrees(degrees), "misalignment", "Misalignment degree of each corpus", rows=degrees)
     show_table(degrees.drop(columns="corpus"), "degrees", titles={"pairs": "Pairs"})
-    st.caption(study.manifest.get("reported", {}).get("alignment_note", ""))
+    st.caption(escape(study.manifest.reported.alignment_note))
 
 
 def show_concepts(study: Study, titles: dict[str, str]) -> None:
@@ -34,8 +34,8 @@ def show_concepts(study: Study, titles: dict[str, str]) -> None:
     with left:
         corpus = choose_corpus(study, in_order(titles, joint["corpus"]))
     with middle:
-        chosen = study.manifest.get("search", {}).get(corpus, {}).get("chosen", {}).get("joint")
-        method = choose_method(list(joint.loc[joint["corpus"] == corpus, "method"]), default=chosen)
+        search = study.manifest.search.get(corpus)
+        method = choose_method(list(joint.loc[joint["corpus"] == corpus, "method"]), default=search and search.chosen.joint)
     with right:
         against = st.selectbox("Set against", ["text", "image"], key="beside", bind="query-params")
     compared = answer(alignment.compare_modalities, study, corpus, method)

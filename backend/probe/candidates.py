@@ -109,5 +109,6 @@ def count_tail(study: Study) -> int:
 
 def name_tail(study: Study) -> str:
     if study.has("tail"):
-        return f"The tail: {study.manifest.get('tail', {}).get('title', 'the study’s benchmark')}"
+        tail = study.manifest.tail
+        return f"The tail: {tail.title if tail else 'the study’s benchmark'}"
     return "The least frequent concepts"

@@ -42,7 +42,7 @@ class Facts:
 
 def find_study_model(study: Study, model: Model) -> str | None:
     """What the study calls a loaded model: the one evaluated with the same weights, else open_clip's tag; None: not in it."""
-    for name, made in study.manifest.get("arguments", {}).get("evaluate", {}).items():
+    for name, made in study.manifest.arguments.get("evaluate", {}).items():
         if made.get("weights_sha256") == model.weights_sha256:
             return name
     if model.tag is None or not study.has("models"):
@@ -85,7 +85,7 @@ def find_examples(study: Study, concept: str | None, count: int = 2) -> tuple[st
         return None, pd.DataFrame()
     for corpus in list_sampled_corpora(study)["corpus"]:
         search = describe_search(study, corpus, "samples", "hits")
-        text, image = search.chosen["text"], search.chosen.get("image")
+        text, image = search.chosen.text, search.chosen.image
         for modality in ("joint", "image", "text") if image else ("text",):
             rows = find_hits(study, concept, corpus, modality, text_method=text, image_method=image, limit=count)
             if len(rows):

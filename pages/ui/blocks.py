@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from backend.errors import TailscopeError
-from backend.methods import describe_method
+from backend.methods import Method
 from backend.study import Study
 from pages.ui.address import open_concept
 from pages.ui.text import escape
@@ -184,7 +184,7 @@ def _to_parquet(table: pd.DataFrame) -> bytes:
 
 def explain_counting(study: Study, methods: list[str], more: str = "") -> None:
     """ "How this was counted": words, case rule, threshold, unit and denominator, and the faults known of a method."""
-    notes = study.manifest.get("method_notes", {})
+    notes = study.manifest.method_notes
     with st.expander("How this was counted"):
         st.markdown(
             "**Unit:** samples, that is image-text pairs of the corpus; a sample counts at most once for a concept. "
@@ -192,13 +192,13 @@ def explain_counting(study: Study, methods: list[str], more: str = "") -> None:
             "different counts, the largest stands for it unless the text says otherwise."
         )
         for name in dict.fromkeys(methods):
-            method = describe_method(name)
+            method = Method(name)
             st.markdown(f"**{method.title}** (`{name}`): {method.sentence}")
-            for part in [part for part in name.split("+") if part in notes]:
-                st.caption(notes[part])
+            for part in [part.name for part in method.parts if part.name in notes]:
+                st.caption(escape(notes[part]))
         if more:
             st.markdown(more)
-        st.caption(f"Source: {study.manifest['source']}. Built {study.manifest['created'][:10]}.")
+        st.caption(f"Source: {escape(study.manifest.source)}. Built {escape(study.manifest.created[:10])}.")
 
 
 def format_count(count: float) -> str:

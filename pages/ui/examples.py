@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from backend import samples
-from backend.methods import describe_method
+from backend.methods import Method, join_methods
 from backend.study import STUDIES, Study, find_build_command
 from backend.words import match_words
 from pages.ui.address import answer, find_other_study, link_study, with_study
@@ -29,14 +29,14 @@ def show_examples(study: Study, concept: str) -> None:
         corpus = choose_corpus(study, corpora[::-1], "sampled")
     search = answer(samples.describe_search, study, corpus, "samples", "hits")
     with middle:
-        text_method = choose_method(list(search.text), "text_method", "Text search", search.chosen["text"])
+        text_method = choose_method(list(search.text), "text_method", "Text search", search.chosen.text)
     image_method = None
     if search.image:
         with right:
-            image_method = choose_method(list(search.image), "image_method", "Image search", search.chosen.get("image"))
+            image_method = choose_method(list(search.image), "image_method", "Image search", search.chosen.image)
     counted = answer(samples.count_hits, study, concept, corpus)
     modalities = ["joint", "text", "image"] if image_method else ["text"]
-    methods = {"text": text_method, "image": image_method, "joint": f"{text_method}+{image_method}"}
+    methods = {"text": text_method, "image": image_method, "joint": image_method and join_methods(text_method, image_method)}
     hits = {name: int(counted.loc[counted["method"] == methods[name], "hits"].iloc[0]) for name in modalities}
     title = escape(corpus_titles(study).get(corpus, corpus))
     if not any(hits.values()):
@@ -59,10 +59,10 @@ def show_examples(study: Study, concept: str) -> None:
         image_method=image_method,
         offset=skipped,
     )
-    floor = search.list_thresholds(image_method.partition("@")[0])[0] if image_method else math.nan
+    floor = search.list_thresholds(Method(image_method).tagger)[0] if image_method else math.nan
     show_gallery(study, rows, "samples", lambda row: explain_hit(row, concept, text_method, image_method, floor))
     used = [text_method] + ([image_method] if image_method else [])
-    st.caption("The best image score comes first. " + " ".join(describe_method(name).sentence for name in used))
+    st.caption("The best image score comes first. " + " ".join(Method(name).sentence for name in used))
     if corpus in study.list_corpora("misaligned"):
         st.page_link(
             "pages/misalignment.py",
@@ -84,7 +84,7 @@ def tell_hits(hits: dict[str, int], title: str) -> str:
 
 def tell_none(counted: pd.DataFrame, image_method: str | None, title: str) -> str:
     """One or two sentences: that no sample shows a concept by the searches chosen, and what others find."""
-    seen = f", and no image scores it at {samples.read_threshold(image_method):.2f} or more" if image_method else ""
+    seen = f", and no image scores it at {Method(image_method).least_score:.2f} or more" if image_method else ""
     others = counted.groupby("modality")["hits"].max()
     found = f" Other searches find up to {others.max():,}; choose one above." if others.max() else ""
     return f"No sample of {title} shows it: no caption names it{seen}.{found}"
@@ -99,8 +99,8 @@ def explain_hit(row, concept: str, text_method: str, image_method: str | None, f
     lines = [f"{YES} text: **{words or text_method}**" if row.text else f"{NO} text"]
     if image_method is None:
         return lines
-    threshold = samples.read_threshold(image_method)
-    if "@" not in image_method:
+    threshold = Method(image_method).least_score
+    if Method(image_method).threshold is None:
         lines.append(f"{NO if math.isnan(row.score) else YES} image: {escape(image_method)}")
     elif math.isnan(row.score):
         lines.append(f"{NO} image: below {floor:.2f}")
@@ -118,4 +118,4 @@ def show_way_to_samples(study: Study) -> None:
     if other:
         link_study("pages/concept.py", other, f"See examples in the study {other}")
     st.markdown("A corpus that you hold brings its own:")
-    st.code(find_build_command("samples", STUDIES / "mine", {}), language="bash")
+    st.code(find_build_command("samples", STUDIES / "mine"), language="bash")

@@ -119,7 +119,7 @@ def choose_model(study: Study) -> ModelChoice:
     if asked.removesuffix(TO_DOWNLOAD) in models and asked not in marked.values():  # linked before or after its download
         st.query_params["clip"] = marked[asked.removesuffix(TO_DOWNLOAD)]
         st.rerun()
-    first = next((pair["models"][0] for pair in scaling.list_comparisons(study)), None)
+    first = next((pair.models[0] for pair in scaling.list_comparisons(study)), None)
     title = st.selectbox(
         "Which model",
         list(models),

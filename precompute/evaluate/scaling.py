@@ -30,7 +30,7 @@ def build_scaling(study: Study, tick: Callable[[float], None] = lambda done: Non
            SELECT DISTINCT kind, corpus, modality, method
            FROM scored JOIN models USING (model) JOIN counted USING (corpus) ORDER BY ALL"""
     )
-    apart = study.manifest.get("unpooled_tasks", [])
+    apart = study.manifest.unpooled_tasks
     pooled = {kind: pooled_tasks(study, kind) for kind in combinations["kind"].unique()}
     frames = []
     for done, row in enumerate(combinations.itertuples(index=False), start=1):

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from backend.errors import StudyNotFound, TailscopeError
+from backend.methods import join_methods, name_tagged
 from backend.progress import StageProgress
 from backend.schema import MANIFEST, table_path
 from backend.study import Study
@@ -67,7 +68,7 @@ class ImageSearch:
         return self._name(self.chosen) if self.thresholds else ANNOTATED
 
     def _name(self, threshold: float) -> str:
-        return f"{self.tagger.name if self.tagger else GIVEN}@{threshold:.2f}"
+        return name_tagged(self.tagger.name if self.tagger else GIVEN, threshold)
 
 
 def check_thresholds(thresholds: Sequence[float], chosen: float | None = None) -> tuple[tuple[float, ...], float]:
@@ -212,7 +213,7 @@ def index_corpus(
         {
             "text": list(methods.text),
             "image": list(methods.image),
-            "chosen": {"text": CHOSEN_TEXT, "image": chosen, "joint": chosen and f"{CHOSEN_TEXT}+{chosen}"},
+            "chosen": {"text": CHOSEN_TEXT, "image": chosen, "joint": chosen and join_methods(CHOSEN_TEXT, chosen)},
             "tagger": getattr(tagger, "spec", None),
         },
         {unit: ledger.entry() for unit, ledger in books.items() if ledger.read},
@@ -417,7 +418,7 @@ def _check_arguments(
     held = Study(study)
     held.require("concepts")
     table_path(study, "samples", corpus)  # a name that can be a file's
-    indexed = held.manifest["arguments"].get("index", {})
+    indexed = held.manifest.arguments.get("index", {})
     known = set(held.query("SELECT corpus FROM corpora")["corpus"]) if held.has("corpora") else set()
     if corpus in known and corpus not in indexed:
         raise TailscopeError(f"'{corpus}' is a corpus of study '{held.name}' that another step made. Choose another name.")

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from backend.methods import join_methods
 from backend.schema import TABLES, table_path
 from backend.writing import file_entry
 from precompute.search.images import HITS_SCHEMA
@@ -41,7 +42,7 @@ class Methods:
     @property
     def joint(self) -> tuple[str, ...]:
         """The chosen text method with each image method."""
-        return tuple(f"{CHOSEN_TEXT}+{image}" for image in self.image)
+        return tuple(join_methods(CHOSEN_TEXT, image) for image in self.image)
 
 
 @dataclass

@@ -6,6 +6,7 @@ import pytest
 
 from backend import quality
 from backend.errors import EmptySelection
+from backend.methods import Method
 from backend.study import Study
 from tests.tiny_study import animal_rows, count_rows, write_study
 
@@ -18,7 +19,7 @@ SEARCH = {
 
 
 def quality_row(split: str, modality: str, method: str, found: int, relevant: int, correct: int) -> dict:
-    threshold = float(method[-4:]) if "@" in method else None
+    threshold = Method(method).threshold
     row = {"corpus": "small", "split": split, "modality": modality, "method": method, "threshold": threshold}
     row |= {"found": found, "relevant": relevant, "correct": correct}
     return row | {"precision": None, "recall": None, "frequency_error": 0.25}

@@ -138,7 +138,7 @@ def test_only_searched_corpora_have_samples(study):
 
 
 def test_samples_that_no_search_describes_are_not_offered(study):
-    bare = Study(study.folder, {key: value for key, value in study.manifest.items() if key != "search"})
+    bare = Study(study.folder, {key: value for key, value in study.manifest.raw.items() if key != "search"})
     assert samples.list_sampled_corpora(bare).empty
     with pytest.raises(EmptySelection, match="holds no hits of 'mine', only of: no corpus"):
         samples.count_hits(bare, "rose", "mine")
@@ -146,7 +146,7 @@ def test_samples_that_no_search_describes_are_not_offered(study):
 
 def test_corpus_searched_by_text_alone_is_counted_by_text_alone(study):
     search = {"mine": {"text": ["lemmatized"], "image": [], "chosen": {"text": "lemmatized"}}}
-    counts = samples.count_hits(Study(study.folder, study.manifest | {"search": search}), "rose", "mine")
+    counts = samples.count_hits(Study(study.folder, study.manifest.raw | {"search": search}), "rose", "mine")
     assert counts.to_dict("records") == [{"modality": "text", "method": "lemmatized", "hits": 4}]
 
 
@@ -521,7 +521,7 @@ def test_study_that_is_built_anew_has_new_thumbnails(tmp_path):
     row = next(found.itertuples(index=False))
     before = thumbnails.get(study, row)
     Image.new("RGB", (8, 4), "green").save(study.folder / row.image)
-    anew = Study(study.folder, study.manifest | {"created": "2027-01-01T00:00:00+00:00"})
+    anew = Study(study.folder, study.manifest.raw | {"created": "2027-01-01T00:00:00+00:00"})
     assert thumbnails.get(study, row) == before != thumbnails.get(anew, row)
 
 

@@ -110,8 +110,8 @@ def test_missing_table_is_named_with_the_command(tmp_path, made_by, table, step)
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_table_has_a_command_in_any_study(tmp_path, table):
-    for manifest in ({}, {"arguments": None}, {"arguments": {"published": {}}}):
-        assert find_build_command(table, tmp_path, manifest).startswith("python -m precompute ")
+    for arguments in ({}, None, {"published": {}}):
+        assert find_build_command(table, tmp_path, arguments).startswith("python -m precompute ")
 
 
 def test_command_names_the_study_as_the_shell_reads_it():

@@ -58,7 +58,7 @@ def test_method_that_counts_no_class_leaves_the_scores(published):
 
 def test_manifest_that_does_not_describe_the_tail_is_a_sentence(place_study):
     study = place_study()
-    manifest = {name: entry for name, entry in study.manifest.items() if name != "tail"}
+    manifest = {name: entry for name, entry in study.manifest.raw.items() if name != "tail"}
     write_manifest(study.folder, manifest)
     (message,) = told(assert_whole(open_page("let_it_wag")))
     assert "does not say what its tail is compared with" in message

@@ -58,7 +58,7 @@ def shipped(models, cache, monkeypatch) -> None:
 def evaluated(models, invented_study) -> dict:
     """The manifest's entry that says by their weights which models the study has scored."""
     made = {title: {"weights_sha256": load_tiny(models, title).weights_sha256} for title in TITLES}
-    return invented_study.manifest["arguments"] | {"evaluate": made}
+    return invented_study.manifest.raw["arguments"] | {"evaluate": made}
 
 
 @pytest.fixture

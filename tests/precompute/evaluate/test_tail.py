@@ -119,7 +119,7 @@ def test_second_tail_replaces_the_first(study, animals):
     assert sorted(set(mine.query("SELECT label FROM tail")["label"])) == ["bee", "elk"]
     assert list(mine.query("SELECT label FROM concepts WHERE task = 'animals_tail' ORDER BY 1")["label"]) == ["bee", "elk"]
     assert len(mine.query("SELECT * FROM overall WHERE task = 'animals_tail'")) == 2
-    assert (mine.manifest["tail"]["setting"], mine.manifest["arguments"]["tail"]["classes"]) == ("class", 2)
+    assert (mine.manifest.raw["tail"]["setting"], mine.manifest.raw["arguments"]["tail"]["classes"]) == ("class", 2)
     assert study_faults(study) == []
 
 

@@ -201,7 +201,7 @@ def test_second_corpus_leaves_the_first_one(study, corpus):
     assert count(study, "SELECT corpus, indexed FROM corpora") == [("mine", 6), ("less", 3)]
     after = checksums(study)
     assert {name for name in before if after[name] != before[name]} == {"corpora.parquet", "frequency.parquet"}
-    assert sorted(Study(study).manifest["search"]) == ["less", "mine"]
+    assert sorted(Study(study).manifest.raw["search"]) == ["less", "mine"]
 
 
 def test_corpus_beside_counts_of_another_step_leaves_them(tmp_path, corpus):
@@ -315,7 +315,7 @@ def test_indexed_study_says_with_what(study, corpus):
     arguments = manifest["arguments"]["index"]["mine"]
     assert (arguments["shards"], arguments["files"], arguments["tagger"]) == ([str(corpus / "*.tar")], 3, None)
     assert {"revision", "code", "python"} <= set(arguments["built_with"])
-    assert Study(study).manifest == manifest
+    assert Study(study).manifest.raw == manifest
     assert sorted(path.name for path in study.parent.iterdir()) == ["mine"]
 
 
@@ -324,7 +324,7 @@ def test_corpus_that_is_there_is_indexed_anew_by_force_alone(study, corpus):
     manifest = index_study(study, "less", [str(corpus / "0.tar")])
     with pytest.raises(TailscopeError, match="Study 'mine' holds 'less' already. Index it anew with --force"):
         index_study(study, "less", [str(corpus / "0.tar")])
-    assert Study(study).manifest == manifest
+    assert Study(study).manifest.raw == manifest
     index_study(study, "less", [str(corpus / "1.tar")], force=True)
     assert study_faults(study) == []
     assert count(study, "SELECT indexed FROM corpora ORDER BY corpus") == [(2,), (6,)]
@@ -334,7 +334,7 @@ def test_images_that_are_no_longer_searched_leave_no_tables(study, corpus):
     add(study, corpus / "*.tar")
     add(study, corpus / "*.tar", search=None)
     assert study_faults(study) == []
-    assert not {"alignment", "misaligned"} & set(Study(study).manifest["tables"])
+    assert not {"alignment", "misaligned"} & set(Study(study).manifest.raw["tables"])
 
 
 def test_corpus_of_another_step_is_never_replaced(tmp_path, corpus):

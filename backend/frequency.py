@@ -4,7 +4,7 @@ A concept may carry several counts in one corpus, one for each task that names i
 the largest of them, and the text beside it says so; `list_counts` shows them all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -61,6 +61,33 @@ def count_concepts(study: Study, method: str) -> pd.DataFrame:
         f"No counts by method '{method}'.",
         method=method,
     )
+
+
+def pick_counts(counts: pd.DataFrame, corpus: str, concepts: pd.Series) -> pd.Series:
+    """The counts of some concepts in a corpus, Int64, in their order and with their index; null where it does not count one.
+
+    counts: long, as `count_concepts` gives them.
+    """
+    held = counts[counts["corpus"] == corpus].set_index("concept")["count"].astype("Int64")
+    return held.reindex(concepts).set_axis(concepts.index).rename("count")
+
+
+def name_count_column(corpus: str) -> str:
+    """What the column of a corpus's counts is called in a table for people.
+
+    No other column has two words, so that a corpus may be called as it likes.
+    """
+    return f"{corpus} samples"
+
+
+def spread_counts(table: pd.DataFrame, counts: pd.DataFrame, corpora: Iterable[str]) -> pd.DataFrame:
+    """A table with a column `concept`, and beside it a column of counts for each of the corpora that counts anything.
+
+    counts: long, as `count_concepts` gives them.
+    """
+    known = set(counts["corpus"])
+    wide = {name_count_column(one): pick_counts(counts, one, table["concept"]) for one in corpora if one in known}
+    return table.assign(**wide)
 
 
 def thin_curves(ranked: pd.DataFrame) -> pd.DataFrame:
@@ -183,6 +210,12 @@ def correlate_corpora(study: Study, method: str, measure: str = "spearman") -> t
     scaled = wide if measure == "spearman" else np.log10(wide.clip(lower=1))
     present = wide.notna().astype(int)
     return scaled.corr(method=measure, min_periods=3), present.T @ present
+
+
+def list_correlations(r: pd.DataFrame, n: pd.DataFrame) -> pd.DataFrame:
+    """one, other, r, pairs: `correlate_corpora` as a long table, a row for each two corpora."""
+    rows = [(one, other, r.at[one, other], int(n.at[one, other])) for one in r.index for other in r.columns]
+    return pd.DataFrame(rows, columns=["one", "other", "r", "pairs"])
 
 
 def set_beside(r: pd.DataFrame, n: pd.DataFrame, reported: Sequence[tuple[str, str, float]]) -> pd.DataFrame:

@@ -65,7 +65,7 @@ def _is_whole(name: str, entry: TableEntry) -> bool:
     """Whether a table's entry in the manifest has all that its kind of table needs."""
     in_files = TABLES[name].per_corpus if name in TABLES else entry.sha256 is None
     if in_files:
-        return entry.sha256 is None and bool(entry.files) == bool(entry.rows)
+        return entry.sha256 is None and (bool(entry.files) or not entry.rows)
     return entry.sha256 is not None
 
 

@@ -82,7 +82,7 @@ def show_counts(study: Study, concept: str, titles: dict[str, str]) -> None:
     table = counts.rename(columns={"low": "fewest", "high": "count"}).drop(columns="variants")
     if len(truth):
         table = table.merge(truth, on=["corpus", "modality"], how="left")
-    show_table(table, "counts", titles=titles | {"fewest": "Fewest"})
+    show_table(table, "counts", titles=titles)
 
 
 def show_scores(study: Study, concept: str, labels: pd.DataFrame) -> None:
@@ -115,7 +115,7 @@ def show_scores(study: Study, concept: str, labels: pd.DataFrame) -> None:
             "concept-scores",
             f"Scores on {concept} with their bands",
         )
-    show_table(scores.drop(columns="label"), "scores", titles=corpus_titles(study) | {"factor": "Data for +10"})
+    show_table(scores.drop(columns="label"), "scores", titles=corpus_titles(study))
     st.caption("“Data for +10”: the factor of more samples that the model's slope asks for. Empty: data not in the study.")
     explain_counting(study, [method])
 

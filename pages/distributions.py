@@ -132,7 +132,9 @@ def show_between_corpora(study: Study, titles: dict[str, str]) -> None:
         measure = st.selectbox("Correlation", ["spearman", "pearson"], key="measure", bind="query-params")
     r, n = answer(frequency.correlate_corpora, study, method, measure)
     figure = charts.draw_heatmap(r, n, titles)
-    show_figure(figure, "correlation", "Correlation of concept frequency between corpora", rows=r.reset_index())
+    show_figure(
+        figure, "correlation", "Correlation of concept frequency between corpora", rows=frequency.list_correlations(r, n)
+    )
     st.caption(
         "Spearman compares ranks; Pearson compares log10(max(count, 1)). Counts are joined by task and concept; "
         "a cell is empty where two corpora share no counted task."

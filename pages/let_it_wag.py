@@ -46,14 +46,15 @@ with left:
     method = choose_method(method_names)
 with right:
     limit = st.slider("No model above (%)", 0, 100, 30, 5, key="limit", bind="query-params")
-classes = answer(tail.list_classes, study, method)
+classes = answer(tail.list_classes, study)
 unknown = classes[classes["best"] <= limit]
 st.markdown(f"On **{len(unknown)} of {len(classes)}** classes no model scores above {limit}%.")
 if unknown.empty:
     st.info("No class is that hard for every model. Raise the limit above.", icon=":material/info:")
 else:
     link_concepts(unknown["concept"].head(8))
-show_table(classes if unknown.empty else unknown, "classes", titles=titles)
+counts = answer(frequency.count_concepts, study, method)
+show_table(frequency.spread_counts(classes if unknown.empty else unknown, counts, titles), "classes", titles=titles)
 explain_counting(
     study,
     [method],

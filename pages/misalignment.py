@@ -19,7 +19,7 @@ def show_degrees(study: Study) -> None:
     lowest = f"**{100 * least['degree']:.1f}%** ({escape(least['title'])})"
     st.markdown(f"Of all pairs, {highest if len(degrees) == 1 else f'{lowest} to {highest}'} are misaligned.")
     show_figure(charts.draw_degrees(degrees), "misalignment", "Misalignment degree of each corpus", rows=degrees)
-    show_table(degrees.drop(columns="corpus"), "degrees", titles={"pairs": "Pairs"})
+    show_table(degrees.drop(columns="corpus"), "degrees")
     st.caption(escape(study.manifest.reported.alignment_note))
 
 

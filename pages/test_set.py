@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from backend import charts, frequency, scaling, testset
+from backend import charts, frequency, scaling, tail, testset
 from backend.concepts import pick_examples
 from backend.errors import EmptySelection
 from pages.ui.address import answer, current_study, link_concepts
@@ -52,10 +52,11 @@ with right:
 corpus = models.loc[models["model"] == model, "corpus"].iloc[0]
 table = answer(testset.look_up_names, study, names, method)
 fit = answer(scaling.find_own_fit, study, model=model, corpus=corpus, method=method, setting=setting, kind=kind)
-table = testset.expect_scores(table, corpus, fit)
+ranked = answer(frequency.count_concepts, study, method)
+table = testset.expect_scores(table, frequency.pick_counts(ranked, corpus, table["concept"]), fit)
 
 found = table["concept"].notna()
-rare = table["percentile"] <= share
+rare = table["percentile"] <= tail.find_limit(tail.average_percentiles(ranked), share)
 left, middle, right = st.columns(3)
 left.metric("names in the tail", f"{int(rare.sum())} of {len(table)}", border=True)
 middle.metric("names not found", f"{int((~found).sum())} of {len(table)}", border=True)
@@ -65,17 +66,17 @@ right.metric(
     border=True,
 )
 st.caption(
-    f"A name is in the tail when at most {share}% of the study's concepts are rarer, on average over the corpora. The "
+    f"The tail is the rarest {share}% of the study's concepts: those that the fewest are rarer than, on average over the "
+    "corpora. The "
     f"expected score of {escape(model)} comes from its line over {escape(titles[corpus])}; 4 concepts in 5 score between "
     "low and high."
 )
-ranked = answer(frequency.count_concepts, study, method)
 marks = ranked[ranked["concept"].isin(set(table["concept"].dropna()))]
 figure = charts.draw_rank_curves(frequency.thin_curves(ranked), marks, titles)
 show_figure(figure, "marked-classes", "Your classes on the rank-frequency curves", rows=marks)
 table = table.assign(in_tail=rare)
-order = ["name", "concept", "how", "in_tail", "percentile", "expected", "low", "high", *[c for c in titles if c in table]]
-show_table(table[order], "test-set", titles=titles)
+order = ["name", "concept", "how", "in_tail", "percentile", "expected", "low", "high"]
+show_table(frequency.spread_counts(table[order], ranked, titles), "test-set", titles=titles)
 link_concepts(table.sort_values("percentile")["concept"].dropna().drop_duplicates().head(8))
 explain_counting(
     study,

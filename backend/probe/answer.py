@@ -110,7 +110,7 @@ def rank_candidate(answer: Answer, number: int) -> int:
 
 
 def tabulate_answer(facts: Facts, answer: Answer, top: int = 10) -> pd.DataFrame:
-    """The best candidates: rank, number (of the candidate), probability (%), similarity, and all columns of `Facts.rows`."""
+    """The best candidates: rank, number (of the candidate), probability (%), similarity, and the columns of `Facts.rows`."""
     chosen = answer.order[:top]
     places = pd.DataFrame({"rank": np.arange(1, len(chosen) + 1), "number": chosen})
     places["probability"] = 100.0 * answer.probabilities[chosen]

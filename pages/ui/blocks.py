@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from backend.errors import TailscopeError
+from backend.frequency import name_count_column
 from backend.methods import Method
 from backend.study import Study
 from pages.ui.address import open_concept
@@ -38,6 +39,8 @@ COLUMNS = {
     "rank": _NUMBER("Rank", format="localized", help="1 is the most frequent concept of the corpus"),
     "percentile": _NUMBER("Percentile", format="%.1f%%", help="Share of the concepts that are rarer"),
     "concepts": _NUMBER("Of concepts", format="localized", help="How many concepts were counted"),
+    "fewest": _NUMBER("Fewest", format="localized"),
+    "factor": _NUMBER("Data for +10", format="localized"),
     "share": _NUMBER("Share", format="%.1f%%"),
     "limit": _NUMBER("At most", format="localized", help="Samples"),
     "gini": _NUMBER("Gini", format="%.3f"),
@@ -142,13 +145,11 @@ def show_figure(figure: go.Figure, name: str, alt: str, *, rows: pd.DataFrame | 
 
 
 def show_table(table: pd.DataFrame, name: str, *, titles: dict[str, str] | None = None) -> None:
-    """A table with its downloads as CSV and Parquet; `titles` names columns and corpora for people."""
+    """A table with its downloads as CSV and Parquet; `titles` names corpora, and the columns of their counts, for people."""
     titles = titles or {}
     shown = table.replace({"corpus": titles}) if "corpus" in table else table
     config = {column: COLUMNS[column] for column in table if column in COLUMNS}
-    config |= {
-        column: st.column_config.NumberColumn(titles[column], format="localized") for column in table if column in titles
-    }
+    config |= {name_count_column(corpus): _NUMBER(title, format="localized") for corpus, title in titles.items()}
     st.dataframe(
         shown, column_config=config, hide_index=True, height=TALL if len(table) > MANY else "auto", key=f"table-{name}"
     )

@@ -154,7 +154,7 @@ def _allow(spec: str) -> None:
 
 def choose_candidates(study: Study, method: str) -> Candidates:
     """A set of names that the study offers, or names that the visitor types."""
-    sets = answer(list_candidate_sets, study)
+    sets = answer(list_candidate_sets, study, method)
     titles = dict(zip(sets["key"], sets["title"], strict=True)) | {TYPED: "Names that I type"}
     accept_name("among", list(titles), titles.get)
     key = st.selectbox("Candidates", list(titles), format_func=titles.get, key="among", bind="query-params")

@@ -58,6 +58,14 @@ class Study:
         """The names of the tables that lie in the folder."""
         return frozenset(name for name in TABLES if table_files(self.folder, name))
 
+    @cached_property
+    def corpus_titles(self) -> dict[str, str]:
+        """corpus -> title of every corpus of the study; empty where it has no table of them."""
+        if not self.has("corpora"):
+            return {}
+        rows = self.query("SELECT corpus, title FROM corpora ORDER BY corpus")
+        return dict(zip(rows["corpus"], rows["title"], strict=True))
+
     def list_corpora(self, table: str) -> list[str]:
         """The corpora that a folder table has a file of, sorted."""
         return list(table_files(self.folder, table))
@@ -95,7 +103,7 @@ class Study:
     def token(self) -> str:
         """Changes whenever the study becomes another one, for it goes by the checksums of its tables: what a cache of its
         answers goes by."""
-        return f"{self.folder}@{self.manifest.digest}"
+        return f"{self.folder} {self.manifest.digest}"
 
     def has(self, *names: str) -> bool:
         """Whether all these tables lie in the study."""

@@ -66,9 +66,9 @@ right.metric(
     border=True,
 )
 st.caption(
-    f"The tail is the rarest {share}% of the study's concepts: those that the fewest are rarer than, on average over the "
-    "corpora. The "
-    f"expected score of {escape(model)} comes from its line over {escape(titles[corpus])}; 4 concepts in 5 score between "
+    f"A name is in the tail when its concept is among the rarest {share}% of the study's, by the share of concepts that are "
+    "rarer, on average over the corpora. "
+    f"The expected score of {escape(model)} comes from its line over {escape(titles[corpus])}; 4 concepts in 5 score between "
     "low and high."
 )
 marks = ranked[ranked["concept"].isin(set(table["concept"].dropna()))]

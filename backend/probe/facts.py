@@ -1,6 +1,6 @@
 """What a study knows of candidates: counts, percentile, tail mark, a model's scores and what frequency lets one expect."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,11 +26,12 @@ class Facts:
     """What a study knows of candidates: `rows`, one each in their order, with name, concept, percentile, tail, measured,
     expected, low, high (% of the model's own scores), extrapolates; `counts`: corpus, concept, count. Null: not known.
 
-    model, own_corpus: whose scores these are, and the corpus that they are expected from.
+    titles: of the corpora · model, own_corpus: whose scores these are, and the corpus that they are expected from.
     """
 
     rows: pd.DataFrame
     counts: pd.DataFrame
+    titles: Mapping[str, str]
     model: str | None
     own_corpus: str | None
     method: str
@@ -88,7 +89,7 @@ def describe_candidates(
     rows["measured"] = rows["concept"].map(_read_scores(study, study_model, setting, candidates.task)).astype(float)
     counts = ranked[["corpus", "concept", "count"]]
     rows = rows.join(_expect_scores(study, rows, counts, study_model, own, method, setting))
-    return Facts(rows, counts, study_model, own, method, setting)
+    return Facts(rows, counts, study.corpus_titles, study_model, own, method, setting)
 
 
 def find_examples(study: Study, concept: str | None, count: int = 2) -> tuple[str | None, pd.DataFrame]:

@@ -42,9 +42,8 @@ def list_embedded(study: Study, model: Model) -> pd.DataFrame:
     samples = study.manifest.tables.get("samples")
     if embedded is None or samples is None:
         return pd.DataFrame({"corpus": [], "title": [], "images": []})
-    known = study.query("SELECT corpus, title FROM corpora").set_index("corpus")["title"] if study.has("corpora") else {}
     rows = [
-        (corpus, known.get(corpus, corpus), entry.images)
+        (corpus, study.corpus_titles.get(corpus, corpus), entry.images)
         for corpus, entry in sorted(embedded.corpora.items())
         if corpus in samples.files and samples.files[corpus].sha256 == entry.samples_sha256
     ]

@@ -1,9 +1,7 @@
 """Small experiments: several models on one image, other prompts and names, a labelled batch, and text to images."""
 
 import hashlib
-from dataclasses import replace
 
-import pandas as pd
 import streamlit as st
 
 from backend.models.catalogue import ModelChoice
@@ -72,8 +70,8 @@ def show_places(study: Study, title: str, facts: Facts, found: Answer, named: in
     rows = tabulate_answer(facts, found, len(found.order))
     for row in rows[(rows["rank"] <= TOP) | (rows["number"] == named)].to_dict("records"):
         place = "" if row["rank"] <= TOP else f", place {row['rank']:,}"
-        count = row.get(facts.own_corpus)
-        samples = "" if pd.isna(count) else f" · {tell_samples(count)}"
+        count = facts.find_counts(row["number"]).get(facts.own_corpus)
+        samples = "" if count is None else f" · {tell_samples(count)}"
         label = f"{escape(shorten(row['name'], 60))}{place}: **{row['probability']:.1f}%**{samples}"
         st.progress(row["probability"] / 100, label)
 
@@ -150,18 +148,18 @@ def score_batch(study: Study, setup: Setup, picture: Picture | None) -> None:
     key = (classifier.key, corpus, facts.method, labels, *(hashlib.sha256(content).hexdigest() for _, content in handed))
     if st.session_state.get(SCORED, (None,))[0] != key:
         st.session_state[SCORED] = (key, score(model, classifier, facts, read, corpus))
-    show_report(st.session_state[SCORED][1], read, titles)
+    show_report(st.session_state[SCORED][1], read)
 
 
-def show_report(report: batch.BatchReport, read: batch.Batch, titles: dict[str, str]) -> None:
+def show_report(report: batch.BatchReport, read: batch.Batch) -> None:
     """A batch's accuracy, by frequency and over all, its mistakes, and what was left out."""
     left, middle, right = st.columns(3)
     left.metric("accuracy", f"{report.accuracy:.1f}%", border=True)
     middle.metric("images", f"{len(report.rows):,} of {read.read:,} files", border=True)
     wrong = int((~report.rows["right"]).sum())
     right.metric("taken for something else", f"{wrong:,}", border=True)
-    st.markdown(escape(replace(report, corpus=titles.get(report.corpus, "this study")).sentence))
-    st.markdown(f"**Accuracy by samples in {escape(titles.get(report.corpus, 'the corpus'))}**")
+    st.markdown(escape(report.sentence))
+    st.markdown(f"**Accuracy by samples in {escape(report.corpus or 'the corpus')}**")
     show_table(report.bins.drop(columns=["low", "high"]), "bins")
     if len(report.confusions):
         st.markdown("**What it takes for what**")

@@ -71,7 +71,7 @@ def test_validation_split_is_swept_by_rising_threshold_with_the_chosen_one_marke
 
 
 def test_counts_meet_their_truth_the_furthest_off_first(study):
-    compared = quality.compare_truth(study, "small", SEARCH["chosen"])
+    compared = quality.compare_truth(study, "small", SEARCH["chosen"].values())
     # ant: log10(1 / 10); dog by image: log10(2 / 20); dog by text: right; what was not counted is not compared
     assert compared[["concept", "modality", "count", "truth"]].values.tolist() == [
         ["ant", "text", 0, 9],
@@ -82,13 +82,13 @@ def test_counts_meet_their_truth_the_furthest_off_first(study):
 
 
 def test_error_of_a_modality_is_the_mean_over_its_concepts(study):
-    errors = quality.measure_error(quality.compare_truth(study, "small", SEARCH["chosen"]))
+    errors = quality.measure_error(quality.compare_truth(study, "small", SEARCH["chosen"].values()))
     assert errors.values.tolist() == [["text", 2, pytest.approx(0.5), 50.0], ["image", 1, pytest.approx(1), 0.0]]
 
 
 def test_corpus_without_a_truth_is_named(study):
     with pytest.raises(EmptySelection, match="'large' has no concept with both a count and a true number"):
-        quality.compare_truth(study, "large", SEARCH["chosen"])
+        quality.compare_truth(study, "large", SEARCH["chosen"].values())
 
 
 def test_true_numbers_of_a_concept_and_of_one_that_has_none(study, tmp_path):

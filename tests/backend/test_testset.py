@@ -12,6 +12,7 @@ import pytest
 from backend import testset
 from backend.errors import EmptySelection, TailscopeError
 from backend.fits import Fit
+from backend.frequency import count_concepts, pick_counts, spread_counts
 from backend.study import Study
 from tests.tiny_study import ANIMALS, animal_rows, write_study
 
@@ -170,7 +171,10 @@ def test_order_of_names_does_not_change_what_each_is(animals):
 
 def test_counts_and_mean_percentile_of_each_name(animals):
     table = testset.look_up_names(animals, ["dog", "cat", "ant", "nix"], "lemmatized")
-    counts = table[["small", "large"]].astype("float").fillna(-1).values.tolist()
+    ranked = count_concepts(animals, "lemmatized")
+    wide = spread_counts(table, ranked, ["small", "large", "uncounted"])
+    assert list(wide.columns) == [*table.columns, "small samples", "large samples"]
+    counts = wide[["small samples", "large samples"]].astype("float").fillna(-1).values.tolist()
     assert counts == [[100, 300], [10, -1], [0, 5], [-1, -1]]
     # dog: 3 of 5 and 2 of 3 are rarer; cat: 2 of 5, and not counted in `large`; ant: 0 of 5 and 1 of 3
     assert table["percentile"].iloc[:3].tolist() == pytest.approx([(60 + 200 / 3) / 2, 40, (100 / 3) / 2])
@@ -184,7 +188,8 @@ def test_method_without_counts_is_said(animals):
 
 def test_expected_score_is_the_lines_with_its_band(animals, line):
     table = testset.look_up_names(animals, ["dog", "bee", "ant", "nix"], "lemmatized")
-    scored = testset.expect_scores(table, "small", line)
+    counts = pick_counts(count_concepts(animals, "lemmatized"), "small", table["concept"])
+    scored = testset.expect_scores(table, counts, line)
     assert scored[["expected", "low", "high"]].iloc[:3].values.tolist() == [[40, 35, 70], [20, 15, 50], [20, 15, 50]]
     assert scored["expected"].isna().tolist() == [False, False, False, True]
     assert scored["extrapolates"].iloc[:3].tolist() == [False, False, False]
@@ -193,14 +198,14 @@ def test_expected_score_is_the_lines_with_its_band(animals, line):
 
 def test_score_beyond_the_lines_counts_says_so_and_stays_in_percent(line):
     table = pd.DataFrame({"name": ["a", "b"], "c": pd.array([10_000, 10**9], dtype="Int64")})
-    scored = testset.expect_scores(table, "c", line)
+    scored = testset.expect_scores(table, table["c"], line)
     assert scored["extrapolates"].tolist() == [True, True]
     assert scored[["expected", "low", "high"]].values.tolist() == [[60, 55, 90], [100, 100, 100]]
 
 
 def test_no_rows_have_no_scores(line):
     table = pd.DataFrame({"name": pd.Series(dtype=object), "c": pd.Series(dtype="Int64")})
-    scored = testset.expect_scores(table, "c", line)
+    scored = testset.expect_scores(table, table["c"], line)
     assert scored.empty
     assert {"expected", "low", "high", "extrapolates"} <= set(scored)
 
@@ -225,7 +230,8 @@ def test_all_names_of_a_study_find_themselves(small_study):
 def test_paper_counts_rose_as_the_release_does(published_study):
     table = testset.look_up_names(published_study, ["rose", "Acadian_Flycatcher", "flamigo"], "lowercased")
     assert table["concept"].tolist() == ["rose", "acadian flycatcher", "flamingo"]
-    assert table.loc[0, "laion400m"] == 257_038
+    counts = pick_counts(count_concepts(published_study, "lowercased"), "laion400m", table["concept"])
+    assert counts[0] == 257_038
 
 
 def test_five_hundred_unknown_names_take_seconds_and_not_minutes(published_study):

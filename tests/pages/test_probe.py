@@ -142,7 +142,7 @@ def test_answer_is_the_models_own_with_counts_and_links(world, models, invented_
     assert rows["place"].tolist() == list(range(1, 41))
     assert rows["probability"].sum() == pytest.approx(100)
     assert rows["similarity"].tolist() == pytest.approx(answer.similarities[answer.order].tolist(), abs=1e-5)
-    assert {"zipf", "balanced", "percentile", "in_tail"} <= set(rows.columns)
+    assert {"zipf samples", "balanced samples", "percentile", "in_tail"} <= set(rows.columns)
     assert {"candidates.csv", "candidates.parquet"} <= downloads(app)
     assert len(app.get("progress")) == 5
 
@@ -189,7 +189,7 @@ def test_true_name_gets_its_place_and_what_beat_it(world, models, invented_study
     winners = table(app, "place", "name", "probability", "count")
     assert winners["name"].tolist() == [candidates.names[number] for number in answer.order[:-1]]
     assert f"“{last}” comes in place 40 of 40." in said(app)
-    counts = table(app, "place", "similarity", "zipf").set_index("name")["zipf"]
+    counts = table(app, "place", "similarity", "zipf samples").set_index("name")["zipf samples"]
     more = (winners["count"] > counts[last]).sum()
     assert f"{more} are more frequent in Zipf than it, which has {counts[last]} samples there." in said(app)
     assert links(app)[:6] == [candidates.names[number] for number in [*answer.order[:5], answer.order[-1]]]
@@ -361,7 +361,7 @@ def test_candidates_come_from_the_study(world, key, count):
 
 def test_typed_names_are_candidates_and_unknown_ones_have_no_counts(world):
     rows = table(probed(among="typed", names="striped daxu\na *dodo*"), "place", "similarity").set_index("name")
-    assert rows["zipf"].notna().to_dict() == {"striped daxu": True, "a *dodo*": False}
+    assert rows["zipf samples"].notna().to_dict() == {"striped daxu": True, "a *dodo*": False}
 
 
 def test_no_typed_name_is_a_sentence(world):
@@ -453,7 +453,9 @@ def test_models_stand_side_by_side_each_with_the_counts_of_its_own_corpus(scored
         candidates, answer = expect(models, scored_world, cache, draw(), title=title)
         best = candidates.names[answer.order[0]]
         assert rows[(rows["model"] == title) & (rows["place"] == 1)]["name"].tolist() == [best]
-        count = table(app, "place", "similarity", "zipf").set_index("name").loc[best, title.partition("/")[2]]
+        count = (
+            table(app, "place", "similarity", "zipf samples").set_index("name").loc[best, f"{title.partition('/')[2]} samples"]
+        )
         assert re.fullmatch(rf"{best}: \*\*\d+\.\d%\*\* · {tell_samples(count)}", bar)
 
 
@@ -549,7 +551,7 @@ def test_address_opens_the_page_with_its_choices(world):
     }
     app = assert_whole(open_page("probe", **choices))
     assert "vit/balanced on" in said(app)
-    assert len(table(app, "place", "similarity", "zipf")) == 10
+    assert len(table(app, "place", "similarity", "zipf samples")) == 10
     assert find(app, "selectbox", "prompts").value == "class"
     assert "Balanced shows it in" in said(app)
     assert "“striped daxu” comes" in said(app)

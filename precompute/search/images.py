@@ -21,6 +21,7 @@ from backend.images import decode_image, read_image_bytes
 from backend.words import canonical
 from backend.writing import write_file
 from precompute.ledger import Ledger
+from precompute.search.ranges import expand_ranges
 
 BATCH_IMAGES = 64
 BATCH_PIXELS = 1 << 25  # 100 MB as RGB: however large its images are, a batch of them fits in memory
@@ -199,8 +200,7 @@ def _spread_hits(
     shown, concepts, scores = shown[order], concepts[order], scores[order]
     starts = np.searchsorted(shown, of_sample)
     lengths = np.searchsorted(shown, of_sample, "right") - starts
-    ends = lengths.cumsum()
-    rows = np.arange(lengths.sum()) + np.repeat(starts - (ends - lengths), lengths)
+    rows = expand_ranges(starts, lengths)
     return pa.table([np.repeat(sample_ids, lengths), concepts[rows], scores[rows]], schema=HITS_SCHEMA)
 
 

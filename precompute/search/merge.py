@@ -21,6 +21,7 @@ from backend.methods import join_methods
 from backend.schema import TABLES, table_path
 from backend.writing import file_entry
 from precompute.search.images import HITS_SCHEMA
+from precompute.search.ranges import expand_ranges
 from precompute.search.text import METHODS
 
 CHOSEN_TEXT = "lemmatized"  # the text side of joint hits and misaligned samples: the paper's rule
@@ -139,8 +140,7 @@ def _gather_lists(kept: np.ndarray, rows: np.ndarray, values: pa.Array) -> pa.Ar
     starts = np.searchsorted(rows, kept)
     lengths = np.searchsorted(rows, kept, "right") - starts
     offsets = np.concatenate([[0], lengths.cumsum()]).astype(np.int32)
-    places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
-    return pa.ListArray.from_arrays(pa.array(offsets), values.take(pa.array(places)))
+    return pa.ListArray.from_arrays(pa.array(offsets), values.take(pa.array(expand_ranges(starts, lengths))))
 
 
 def merge_parts(

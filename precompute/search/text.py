@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backend.words import lemma, split_words
+from precompute.search.ranges import expand_ranges
 
 METHODS = ("lemmatized", "lowercased", "phrase")
 _BATCH_CAPTIONS = 1 << 13
@@ -150,7 +151,7 @@ def _find_all(rows: np.ndarray, tokens: np.ndarray, size: int, needs: tuple[_Nee
         by_rarity = np.take_along_axis(group.tokens, counts.argsort(axis=1, kind="stable"), axis=1)
         lengths = counts.min(axis=1)
         which = np.repeat(np.arange(len(lengths)), lengths)
-        candidates = keys[_expand(np.searchsorted(keys, by_rarity[:, 0].astype(np.int64) * size), lengths)] % size
+        candidates = keys[expand_ranges(np.searchsorted(keys, by_rarity[:, 0].astype(np.int64) * size), lengths)] % size
         for column in range(1, by_rarity.shape[1]):
             if not len(which):
                 break
@@ -177,7 +178,7 @@ def _find_phrases(rows: np.ndarray, tokens: np.ndarray, needs: tuple[_Needs, ...
         lengths = counts.min(axis=1)
         rarest = np.take_along_axis(group.tokens, slots[:, None], axis=1)[:, 0]
         which = np.repeat(np.arange(len(lengths)), lengths)
-        begins = order[_expand(np.searchsorted(ordered, rarest), lengths)] - slots[which]
+        begins = order[expand_ranges(np.searchsorted(ordered, rarest), lengths)] - slots[which]
         inside = (begins >= 0) & (begins + width <= len(tokens))
         which, begins = which[inside], begins[inside]
         same_row = rows[begins] == rows[begins + width - 1]
@@ -197,17 +198,6 @@ def _count(ordered: np.ndarray, tokens: np.ndarray) -> np.ndarray:
 def _sort_distinct(keys: np.ndarray) -> np.ndarray:
     ordered = np.sort(keys)
     return ordered[np.diff(ordered, prepend=-1) > 0]
-
-
-def _expand(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """The whole numbers of ranges, one range after the other.
-
-    >>> _expand(np.array([5, 0]), np.array([2, 3])).tolist()
-    [5, 6, 0, 1, 2]
-    """
-    ends = lengths.cumsum()
-    total = ends[-1] if len(ends) else 0
-    return np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
 
 
 def _join(found: list[_Pairs]) -> _Pairs:

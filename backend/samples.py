@@ -180,31 +180,6 @@ def find_hits(
     return found.astype(INTEGERS)
 
 
-def list_sample_concepts(
-    study: Study, corpus: str, sample_ids: list[int], *, text_method: str, image_method: str | None
-) -> pd.DataFrame:
-    """sample_id, concept, text, score: all concepts of a few samples, of each the highest score first.
-
-    A concept is one by its `text` hit, or by a `score` that `image_method` counts. Hits lie sorted by concept, so this
-    looks at every hit of the corpus: 0.3 s for 20 million of them on two cores.
-    """
-    search = describe_search(study, corpus, "hits")
-    search.check_text(text_method)
-    stored, threshold = search.find_stored(image_method)
-    return study.query(
-        """SELECT sample_id, concept, bool_or(modality = 'text') AS text, max(score) FILTER (modality = 'image') AS score
-           FROM hits
-           WHERE corpus = $corpus AND method IN ($text_method, $stored) AND sample_id IN (SELECT unnest($sample_ids))
-           GROUP BY sample_id, concept HAVING text OR score >= CAST($threshold AS FLOAT)
-           ORDER BY sample_id, score DESC NULLS LAST, concept""",
-        corpus=corpus,
-        sample_ids=[int(sample_id) for sample_id in sample_ids],
-        text_method=text_method,
-        stored=stored,
-        threshold=threshold,
-    )
-
-
 def count_misaligned(study: Study, corpus: str, threshold: float, concept: str | None = None) -> pd.DataFrame:
     """kind, samples: how many samples disagree in each way at an image threshold, in all or about one concept.
 

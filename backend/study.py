@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Collection, Mapping
 from functools import cached_property
@@ -54,9 +55,15 @@ class Study:
         return self.manifest.title
 
     @cached_property
+    def _files(self) -> dict[str, list[Path]]:
+        """The files of every table, as they lay there when the study was first asked."""
+        found = {name: list(table_files(self.folder, name).values()) for name in sorted(TABLES)}
+        return {name: files for name, files in found.items() if files}
+
+    @cached_property
     def tables(self) -> frozenset[str]:
         """The names of the tables that lie in the folder."""
-        return frozenset(name for name in TABLES if table_files(self.folder, name))
+        return frozenset(self._files)
 
     @cached_property
     def corpus_titles(self) -> dict[str, str]:
@@ -94,11 +101,6 @@ class Study:
             raise
         return connection
 
-    @cached_property
-    def _files(self) -> dict[str, list[Path]]:
-        """The files of every table, as they lay there when the study was first asked."""
-        return {name: list(table_files(self.folder, name).values()) for name in sorted(self.tables)}
-
     @property
     def token(self) -> str:
         """Changes whenever the study becomes another one, for it goes by the checksums of its tables: what a cache of its
@@ -129,21 +131,29 @@ class Study:
             finally:
                 cursor.close()
         except duckdb.Error as error:
-            if fault := self._find_fault(str(error)):
+            if fault := self._find_fault(sql, error):
                 raise InvalidTable(fault) from error
             raise
 
-    def _find_fault(self, message: str) -> str | None:
+    def _find_fault(self, sql: str, error: duckdb.Error) -> str | None:
         """What file of the study made DuckDB fail, in a sentence; None where it was none of them."""
         for name, paths in self._files.items():
             for path in paths:
-                if what := _tell_fault(path, TABLES[name].schema, message):
-                    command = find_build_command(name, self.folder, self.manifest.arguments, anew=True)
-                    return (
-                        f"Table '{name}' of study '{self.name}' cannot be read: {path.name} {what}. See all that is wrong: "
-                        f"python -m precompute check --study {quote_folder(self.folder)} Build it again: {command}"
-                    )
+                if what := _tell_fault(path, TABLES[name].schema, str(error)):
+                    return self._tell_mending(name, f"{path.name} {what}")
+        asked = [name for name in self._files if re.search(rf"\b{name}\b", sql)]
+        # What DuckDB raises inside a file whose end is whole says neither which file it is, nor where.
+        if asked and type(error) in (duckdb.Error, duckdb.IOException, duckdb.InternalException, duckdb.FatalException):
+            files = " or ".join(path.name for name in asked for path in self._files[name])
+            return self._tell_mending(asked[0], f"{files} is broken or cut short")
         return None
+
+    def _tell_mending(self, table: str, what: str) -> str:
+        command = find_build_command(table, self.folder, self.manifest.arguments, anew=True)
+        return (
+            f"Table '{table}' of study '{self.name}' cannot be read: {what}. See all that is wrong: "
+            f"python -m precompute check --study {quote_folder(self.folder)} Build it again: {command}"
+        )
 
     def ask(self, table: str, sql: str, nothing: str, **parameters) -> pd.DataFrame:
         """`query` behind two guards: MissingTable without the table, EmptySelection(`nothing`) without rows."""

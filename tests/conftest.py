@@ -14,7 +14,8 @@ from backend.schema import MANIFEST
 from backend.study import ROOT, STUDIES, Study
 from backend.validation import study_faults
 from precompute.release.archive import describe_source
-from precompute.release.published import _is_current, build_published
+from precompute.release.published import build_published
+from precompute.release.published import is_current as is_published_current
 from precompute.synthetic.build import build_synthetic, is_current
 from tests.invented_world import build_world
 from tests.release_archive import write_archive
@@ -84,7 +85,7 @@ def published_study(common_folder, shared_data) -> Study:
     archive = shared_data / ARCHIVE
     folder = STUDIES / "published"
     try:
-        current = _is_current(folder, describe_source(archive)) and not study_faults(folder)
+        current = is_published_current(folder, describe_source(archive)) and not study_faults(folder)
     except TailscopeError:
         current = False
     return Study(folder if current else _build_once(common_folder / "studies" / "published", archive))

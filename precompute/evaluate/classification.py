@@ -5,12 +5,11 @@ Cost beside encoding the images: 8 ms for 1,000 images against 1,000 classes, fe
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from backend.errors import SourceError
 from backend.models.encode import Model
@@ -70,27 +69,10 @@ def read_task(folder: Path, ledger: Ledger) -> Task:
     return Task(tuple(labels), [place for place, _ in found], np.array([number for _, number in found], np.int64))
 
 
-def evaluate_classification(
-    model: Model,
-    batches: Iterable[tuple[Sequence[Image.Image], Sequence[int]]],
-    names: Sequence[str],
-    prompts: Sequence[str] = PROMPTS,
-) -> dict[str, ClassScores]:
-    """Scores by prompt strategy, of images that come in batches with their classes (numbers among `names`).
-
-    Every image is encoded once, whatever the number of prompt strategies.
-    """
-    features, classes = [], []
-    for images, numbers in batches:
-        features.append(model.encode_images(images))
-        classes.append(np.asarray(numbers, np.int64))
-    return score_prompts(model, np.concatenate(features), np.concatenate(classes), names, prompts)
-
-
 def score_prompts(
     model: Model, features: np.ndarray, classes: np.ndarray, names: Sequence[str], prompts: Sequence[str] = PROMPTS
 ) -> dict[str, ClassScores]:
-    """`evaluate_classification` of images that are encoded already: features float32 (images, width)."""
+    """Scores by prompt strategy of encoded images, features float32 (images, width), with their classes: numbers of names."""
     return {
         strategy: score_classes(features, classes, build_classifier(model, [spell_name(name) for name in names], strategy))
         for strategy in prompts

@@ -233,16 +233,6 @@ def test_corpus_whose_images_were_not_searched_has_text_hits(study):
     assert find(study, "rose", "image", None) == find(study, "rose", "joint", None) == []
 
 
-def test_concepts_of_some_samples(study):
-    concepts = samples.list_sample_concepts(study, "mine", [1, FAR], text_method="lemmatized", image_method="openclip@0.26")
-    assert list(zip(concepts["sample_id"], concepts["concept"], concepts["text"], strict=True)) == [
-        (1, "rose", True),
-        (1, "lily", True),  # by its caption: the score of 0.21 does not count, but is told
-        (FAR, "rose", True),  # its lily has 0.24
-    ]
-    assert concepts["score"].round(2).tolist()[:2] == [pytest.approx(0.26), pytest.approx(0.21)]
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -19,7 +19,7 @@ from backend.probe import batch as batches
 from backend.probe.batch import Batch, Item, bin_accuracy, read_batch, score_batch
 from backend.probe.candidates import Candidates
 from backend.probe.facts import Facts
-from precompute.evaluate.classification import evaluate_classification, read_task, score_prompts
+from precompute.evaluate.classification import read_task, score_prompts
 from precompute.evaluate.features import encode_places
 from precompute.ledger import Ledger
 from precompute.synthetic.corpora import plan_portraits, write_shard
@@ -229,7 +229,7 @@ def test_accuracy_is_that_of_the_evaluation_on_the_same_images(model, tmp_path):
     for prompts in ("class", "simple", "ensemble"):
         classifier = ClassifierCache(tmp_path).get(model, NAMES, prompts)
         report = score_batch(model, classifier, make_facts([1, 2, 3, 4]), read, "web")
-        expected = evaluate_classification(model, [(pictures, numbers)], NAMES, [prompts])[prompts]
+        expected = score_prompts(model, model.encode_images(pictures), np.array(numbers), NAMES, [prompts])[prompts]
         assert report.accuracy == pytest.approx(expected.overall, abs=1e-9)
         by_label = report.rows.groupby("label")["right"].mean()
         np.testing.assert_allclose([100 * by_label[name] for name in NAMES], expected.values)

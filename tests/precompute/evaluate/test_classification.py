@@ -12,7 +12,7 @@ from PIL import Image
 from backend.errors import SourceError
 from backend.models.loading import load_model
 from precompute.evaluate import features as encoding
-from precompute.evaluate.classification import evaluate_classification, read_task, score_classes, score_prompts
+from precompute.evaluate.classification import read_task, score_classes, score_prompts
 from precompute.evaluate.features import encode_places
 from precompute.ledger import Ledger
 from tests.tiny_clip import draw_pictures, write_model
@@ -77,7 +77,7 @@ def test_scores_are_those_of_open_clips_own_functions(model):
     import torch
 
     pictures, classes = draw_pictures(12), np.arange(12) % 3
-    scores = evaluate_classification(model, [(pictures[:5], classes[:5]), (pictures[5:], classes[5:])], NAMES)
+    scores = score_prompts(model, model.encode_images(pictures), classes, NAMES)
     templates = {"class": ["{}"], "simple": ["a photo of a {}."], "ensemble": open_clip.SIMPLE_IMAGENET_TEMPLATES}
     assert list(scores) == list(templates)
     with torch.no_grad():
@@ -90,9 +90,8 @@ def test_scores_are_those_of_open_clips_own_functions(model):
         assert scores[prompts].overall == pytest.approx(100 * right.mean())
 
 
-def test_images_are_encoded_once_for_all_prompts(model):
-    batches = ((draw_pictures(2), [0, 1]) for _ in range(1))
-    scores = evaluate_classification(model, batches, NAMES)
+def test_encoded_images_are_scored_by_all_prompts(model):
+    scores = score_prompts(model, model.encode_images(draw_pictures(2)), np.array([0, 1]), NAMES)
     assert [score.n.tolist() for score in scores.values()] == [[1, 1, 0]] * 3
 
 

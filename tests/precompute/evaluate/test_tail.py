@@ -11,7 +11,7 @@ from backend.models.loading import load_model
 from backend.study import Study
 from backend.validation import study_faults
 from precompute import __main__ as commands
-from precompute.evaluate.classification import Task, evaluate_classification
+from precompute.evaluate.classification import Task, score_prompts
 from precompute.evaluate.scores import evaluate_model
 from precompute.evaluate.tail import build_tail, choose_tail, cut_task
 from precompute.ledger import Ledger
@@ -85,8 +85,8 @@ def test_models_are_scored_on_the_tail_alone(study, animals, models):
     assert study_faults(study) == []
     pictures = draw_pictures(11)  # as `write_class_folders` drew them: 3 ants, 2 bees, 2 cats, 1 dog, 2 elks, 1 gnu
     model = load_model(models["Tiny/0"])
-    batch = (pictures[:5] + pictures[8:10], [0, 0, 0, 1, 1, 2, 2])
-    expected = evaluate_classification(model, [batch], ["ant", "bee", "elk"], ["ensemble"])["ensemble"]
+    features, classes = model.encode_images(pictures[:5] + pictures[8:10]), np.array([0, 0, 0, 1, 1, 2, 2])
+    expected = score_prompts(model, features, classes, ["ant", "bee", "elk"], ["ensemble"])["ensemble"]
     found = Study(study).query("SELECT label, concept, value, n FROM tail WHERE model = 'Tiny/0' ORDER BY label")
     assert (list(found["label"]), list(found["concept"])) == (["ant", "bee", "elk"], ["ant", "bee", "elk"])
     np.testing.assert_allclose(found["value"], expected.values)

@@ -73,7 +73,8 @@ def show_counts(study: Study, concept: str, titles: dict[str, str]) -> None:
         st.caption(
             "Its tasks carry different counts for it in "
             + ", ".join(
-                f"{escape(titles[row.corpus])} ({row.method}: {row.low:,} to {row.high:,})" for row in varied.itertuples()
+                f"{escape(titles[row.corpus])} ({escape(row.method)}: {row.low:,} to {row.high:,})"
+                for row in varied.itertuples()
             )
             + ". The largest gives rank and percentile."
         )
@@ -103,7 +104,7 @@ def show_scores(study: Study, concept: str, labels: pd.DataFrame) -> None:
     own = scores[scores["count"].notna() & scores["expected"].notna()]
     unit = unit_of(kind, setting)
     if own.empty:
-        st.info(f"No model has its own corpus counted in {Method(method).title} for this concept.")
+        st.info(f"No model has its own corpus counted in {escape(Method(method).title)} for this concept.")
     else:
         inside = ((own["value"] >= own["low"]) & (own["value"] <= own["high"])).sum()
         st.markdown(

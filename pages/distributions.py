@@ -116,7 +116,7 @@ def show_threshold_fits(study: Study, tagger: str, titles: dict[str, str]) -> No
     """The slope and correlations of every model's fit at each threshold."""
     kind, setting = answer(scaling.list_settings, study).iloc[0]
     show_table(answer(scaling.sweep_fits, study, tagger, kind, setting), "threshold-fits", titles=titles)
-    st.caption(f"Fits of {kind} scores ({setting}) over each model's own corpus.")
+    st.caption(f"Fits of {kind} scores ({escape(setting)}) over each model's own corpus.")
 
 
 def show_between_corpora(study: Study, titles: dict[str, str]) -> None:

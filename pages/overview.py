@@ -74,8 +74,8 @@ kind, setting = answer(scaling.list_settings, study).iloc[0] if scored else ("",
 headline = answer(overview.summarise, study, kind, setting)
 show_title(
     "Which concepts does the data hardly show, and what does that cost?",
-    f"**{escape(study.title)}.** {tell_slopes(headline)} Counts: {Method(headline.method).title}"
-    + (f"; scores: {kind}, {setting}." if scored else "."),
+    f"**{escape(study.title)}.** {tell_slopes(headline)} Counts: {escape(Method(headline.method).title)}"
+    + (f"; scores: {kind}, {escape(setting)}." if scored else "."),
 )
 query = st.text_input(
     "Find a concept",

@@ -45,7 +45,7 @@ def show_examples(study: Study, concept: str) -> None:
     st.markdown(tell_hits(hits, title))
     modality = choose_word("Shown by", modalities, "shown_by")
     if not hits[modality]:
-        st.info(f"No sample of {title} shows it by {methods[modality]}. Choose another search above.")
+        st.info(f"No sample of {title} shows it by {escape(methods[modality])}. Choose another search above.")
         return
     asked = (study.token, concept, corpus, modality, text_method, image_method)
     skipped = choose_page(hits[modality], "hits_page", asked)
@@ -62,7 +62,7 @@ def show_examples(study: Study, concept: str) -> None:
     floor = search.list_thresholds(Method(image_method).tagger)[0] if image_method else math.nan
     show_gallery(study, rows, "samples", lambda row: explain_hit(row, concept, text_method, image_method, floor))
     used = [text_method] + ([image_method] if image_method else [])
-    st.caption("The best image score comes first. " + " ".join(Method(name).sentence for name in used))
+    st.caption("The best image score comes first. " + " ".join(escape(Method(name).sentence) for name in used))
     if corpus in study.list_corpora("misaligned"):
         st.page_link(
             "pages/misalignment.py",
@@ -96,7 +96,7 @@ def explain_hit(row, concept: str, text_method: str, image_method: str | None, f
     `floor`: the lowest threshold that was counted, below which no score is kept.
     """
     words = ", ".join(escape(word) for word in match_words(row.caption, concept, text_method)) if row.text else ""
-    lines = [f"{YES} text: **{words or text_method}**" if row.text else f"{NO} text"]
+    lines = [f"{YES} text: **{words or escape(text_method)}**" if row.text else f"{NO} text"]
     if image_method is None:
         return lines
     threshold = Method(image_method).least_score

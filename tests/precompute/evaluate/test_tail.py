@@ -7,6 +7,7 @@ import pytest
 
 from backend import tail as answers
 from backend.errors import TailscopeError
+from backend.manifest import TailEntry
 from backend.models.loading import load_model
 from backend.study import Study
 from backend.validation import study_faults
@@ -103,7 +104,7 @@ def test_page_finds_what_it_needs(study, animals):
     report = build_tail(study, "animals", animals, "small", 3, quiet, title="Rare animals")
     mine = Study(study)
     facts = {"title": "Rare animals", "task": "animals_tail", "compared_with": "animals", "setting": "ensemble", "split": 50}
-    assert answers.describe_tail(mine) == facts
+    assert answers.describe_tail(mine) == TailEntry(**facts)
     compared = answers.compare_models(mine).set_index("model")
     assert compared["tail"].to_dict() == report.overall
     whole = mine.query("SELECT model, value FROM overall WHERE task = 'animals' AND setting = 'ensemble'")

@@ -10,6 +10,7 @@ from PIL import Image
 from backend.alignment import list_degrees
 from backend.errors import InvalidTable, MissingTable, SourceError, StudyNotFound, TailscopeError
 from backend.images import read_image_bytes
+from backend.manifest import ChosenMethods
 from backend.samples import count_hits, count_misaligned, describe_search, find_hits
 from backend.study import Study
 from backend.validation import study_faults
@@ -119,7 +120,7 @@ def test_pages_read_the_search_samples_and_images(study, corpus):
     held = Study(study)
     search = describe_search(held, "mine", "samples", "hits", "misaligned")
     assert search.image == ("colours@0.25", "colours@0.50")
-    assert search.chosen == {"text": "lemmatized", "image": "colours@0.25", "joint": "lemmatized+colours@0.25"}
+    assert search.chosen == ChosenMethods("lemmatized", "colours@0.25", "lemmatized+colours@0.25")
     hits = find_hits(held, "rose", "mine", "joint", text_method="lemmatized", image_method="colours@0.25")
     assert hits["sample_id"].tolist() == [0, 20_000_000]
     assert hits["score"].tolist() == [0.5, 0.5]
@@ -145,8 +146,8 @@ def test_text_alone_makes_no_image_tables_and_pages_cope(study, corpus):
     assert study_faults(study) == []
     assert not held.has("misaligned") and not held.has("alignment")
     search = describe_search(held, "mine", "samples", "hits")
-    assert (search.image, search.chosen["image"], search.chosen["joint"]) == ((), None, None)
-    text, image = search.chosen["text"], search.chosen["image"]
+    assert (search.image, search.chosen.image, search.chosen.joint) == ((), None, None)
+    text, image = search.chosen.text, search.chosen.image
     hits = find_hits(held, "rose", "mine", "text", text_method=text, image_method=image)
     assert hits["sample_id"].tolist() == [0, 1, 10_000_001, 20_000_000]
     assert count_hits(held, "rose", "mine")["hits"].tolist() == [4, 3, 4]

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from backend.errors import TailscopeError
+from backend.frequency import name_count_column
 from backend.models import catalogue
 from backend.models.catalogue import ModelChoice
 from backend.models.classifiers import ClassifierCache
@@ -24,7 +25,10 @@ from pages.ui.text import escape
 from precompute.evaluate.embeddings import embed_study
 from tests.invented_world import CONCEPTS, NEVER, true_counts
 from tests.pages.session import assert_whole, choose, downloads, explained, find, links, open_page, said, table, told, written
+from tests.strange_study import NAMES as STRANGE
+from tests.strange_study import write_strange
 from tests.tiny_clip import draw_pictures, write_model
+from tests.tiny_study import ANIMALS
 
 TITLES = ("vit/zipf", "vit/balanced")
 HOSTILE_NAME = "![a](https://evil.example/x.png) <b>*c*</b> $d$ :red[e].png"
@@ -561,3 +565,17 @@ def test_address_opens_the_page_with_its_choices(world):
 def test_nothing_that_never_was_sampled_is_offered(world):
     app = open_page("probe", source="the study", like=NEVER[1])
     assert_whole(app)
+
+
+def test_corpora_may_be_called_like_columns(studies, models):
+    weights = load_tiny(models, TITLES[0]).weights_sha256
+    write_strange(studies / "strange", {"evaluate": {"net/tail": {"weights_sha256": weights}}})
+    app = probed(("a.png", draw()), ("b.png", draw(1)), clip=TITLES[0], truth="dog")
+    rows = table(app, "place", "similarity", "measured").set_index("name")
+    assert {name_count_column(name) for name in STRANGE} <= set(rows.columns)
+    assert rows["measured"].to_dict() == {"ant": 10, "bee": 20, "cat": 30, "dog": 60, "elk": 50}
+    assert rows[name_count_column("measured")].to_dict() == ANIMALS["small"]
+    assert rows["in_tail"].all()  # the benchmark names all five
+    assert table(app, "file", "count")["count"].isin(ANIMALS["small"].values()).all()
+    assert "TAIL, which it was trained on, shows it in" in said(app)
+    assert "in TAIL" in said(app)

@@ -8,52 +8,21 @@ from backend.writing import write_manifest
 from pages.ui.text import escape
 from precompute.release.parse import TAIL_TASK
 from tests.pages.session import PAGES, assert_whole, open_page, table, told, written
-from tests.tiny_study import ANIMALS, count_rows, model_row, overall_row, score_rows, write_study
+from tests.strange_study import NAMES, write_strange
+from tests.tiny_study import count_rows, write_study
 
-NAMES = [
-    "percentile",
-    "tail",
-    "measured",
-    "concept",
-    "name",
-    "count",
-    "corpus",
-    "rank",
-    "expected",
-    "number",
-    "modality",
-    "best",
-]
-NAMES += ["score", "how", "one", "r", "share"]
 VIEWS = ["Rank curves", "Tail shares", "Inequality", "Text or image", "Threshold", "Between corpora"]
-METHODS = ("lemmatized", "rampp@0.5", "rampp@0.7", "lemmatized+rampp@0.7")
-VALUES = {"ant": 10, "bee": 20, "cat": 30, "dog": 60, "elk": 50}
 MARKUP = "![a](https://evil.example/x.png) **b** <img src=x> [c](https://evil.example) :red[d] $e$ `f`"
 
 
 @pytest.fixture
 def strange(studies) -> Study:
-    """Corpora that are called like the columns of tables, with every table that a study of counts and scores has."""
-    rare = [{name: value for name, value in row.items() if name != "kind"} for row in score_rows("net", VALUES, task="rare")]
-    return write_study(
-        studies / "strange",
-        [row for name in NAMES for method in METHODS for row in count_rows(name, method, ANIMALS["small"])],
-        models=[model_row(f"net/{name}", name) for name in NAMES] + [model_row("net", None)],
-        performance=[row for name in NAMES for row in score_rows(f"net/{name}", VALUES)] + score_rows("net", VALUES),
-        overall=[overall_row("net", task, 40) for task in ("animals", "rare")],
-        alignment=[
-            {"corpus": name, "method": METHODS[-1], "misaligned": 3, "degree": 0.1, "degree_extracted": 0.2} for name in NAMES
-        ],
-        tail=rare,
-        manifest={
-            "tail": {"title": "Rare", "task": "rare", "compared_with": "animals", "setting": "plain", "split": 50},
-            "reported": {"correlations": [["tail", "rank", 0.5]]},
-        },
-    )
+    """A study whose corpora are called like columns."""
+    return write_strange(studies / "strange")
 
 
-def wide_columns(names=NAMES) -> set[str]:
-    return {name_count_column(name) for name in names}
+def wide_columns() -> set[str]:
+    return {name_count_column(name) for name in NAMES}
 
 
 @pytest.mark.parametrize("page", sorted(set(PAGES) - {"probe"}))

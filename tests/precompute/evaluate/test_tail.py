@@ -7,6 +7,7 @@ import pytest
 
 from backend import tail as answers
 from backend.errors import TailscopeError
+from backend.frequency import count_concepts, spread_counts
 from backend.manifest import TailEntry
 from backend.models.loading import load_model
 from backend.study import Study
@@ -109,8 +110,8 @@ def test_page_finds_what_it_needs(study, animals):
     assert compared["tail"].to_dict() == report.overall
     whole = mine.query("SELECT model, value FROM overall WHERE task = 'animals' AND setting = 'ensemble'")
     assert compared["reference"].to_dict() == dict(zip(whole["model"], whole["value"], strict=True))
-    classes = answers.list_classes(mine, "lemmatized").set_index("concept")
-    assert (classes["small"].to_dict(), set(classes["models"])) == ({"ant": 10, "bee": 1, "elk": 0}, {2})
+    classes = spread_counts(answers.list_classes(mine), count_concepts(mine, "lemmatized"), ["small"]).set_index("concept")
+    assert (classes["small samples"].to_dict(), set(classes["models"])) == ({"ant": 10, "bee": 1, "elk": 0}, {2})
 
 
 def test_second_tail_replaces_the_first(study, animals):

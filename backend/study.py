@@ -152,7 +152,7 @@ class Study:
         command = find_build_command(table, self.folder, self.manifest.arguments, anew=True)
         return (
             f"Table '{table}' of study '{self.name}' cannot be read: {what}. See all that is wrong: "
-            f"python -m precompute check --study {quote_folder(self.folder)} Build it again: {command}"
+            f"python -m precompute check --study {quote_folder(self.folder)}; build it again: {command}"
         )
 
     def ask(self, table: str, sql: str, nothing: str, **parameters) -> pd.DataFrame:

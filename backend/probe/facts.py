@@ -88,7 +88,8 @@ def describe_candidates(
     own = _find_own_corpus(study, study_model, set(ranked["corpus"]))
     rows["measured"] = rows["concept"].map(_read_scores(study, study_model, setting, candidates.task)).astype(float)
     counts = ranked[["corpus", "concept", "count"]]
-    rows = rows.join(_expect_scores(study, rows, counts, study_model, own, method, setting))
+    own_counts = pick_counts(counts, own, rows["concept"])
+    rows = rows.join(_expect_scores(study, own_counts, study_model, own, method, setting))
     return Facts(rows, counts, study.corpus_titles, study_model, own, method, setting)
 
 
@@ -134,11 +135,11 @@ def _read_scores(study: Study, model: str | None, setting: str, task: str | None
 
 
 def _expect_scores(
-    study: Study, rows: pd.DataFrame, counts: pd.DataFrame, model: str | None, corpus: str | None, method: str, setting: str
+    study: Study, counts: pd.Series, model: str | None, corpus: str | None, method: str, setting: str
 ) -> pd.DataFrame:
-    """expected, low, high, extrapolates of each row by the line of a model over its own corpus; null where there is none."""
+    """expected, low, high, extrapolates of each count by the line of a model over its own corpus; null where there is none."""
     if model is not None and corpus is not None and study.has("performance"):
         with suppress(EmptySelection):
             fit = find_own_fit(study, model=model, corpus=corpus, method=method, setting=setting, kind=KIND)
-            return expect_scores(rows, pick_counts(counts, corpus, rows["concept"]), fit)[EXPECTED]
-    return pd.DataFrame(np.nan, index=rows.index, columns=EXPECTED[:3]).assign(extrapolates=None)[EXPECTED]
+            return expect_scores(pd.DataFrame(index=counts.index), counts, fit)[EXPECTED]
+    return pd.DataFrame(np.nan, index=counts.index, columns=EXPECTED[:3]).assign(extrapolates=None)[EXPECTED]

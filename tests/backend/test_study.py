@@ -263,8 +263,8 @@ def test_broken_file_is_told_with_the_commands_that_mend_it(tmp_path, how, when)
     with pytest.raises(InvalidTable) as error:
         study.query(ask)
     assert str(error.value) == (
-        f"Table 'frequency' of study 'tiny' cannot be read: {what}. {CHECK} {study.folder} "
-        f"Build it again: python -m precompute index --study {study.folder} --corpus NAME --shards GLOB --force"
+        f"Table 'frequency' of study 'tiny' cannot be read: {what}. {CHECK} {study.folder}; "
+        f"build it again: python -m precompute index --study {study.folder} --corpus NAME --shards GLOB --force"
     )
 
 
@@ -292,7 +292,7 @@ def test_broken_file_of_a_study_that_one_step_makes_is_built_by_that_step(tmp_pa
     study = tiny_study.write_study(tmp_path / "tiny", tiny_study.animal_rows(), manifest={"arguments": {"published": {}}})
     assert study.has("frequency")
     (study.folder / "corpora.parquet").write_bytes(b"")
-    with pytest.raises(InvalidTable, match=r"Build it again: python -m precompute published --force$"):
+    with pytest.raises(InvalidTable, match=r"build it again: python -m precompute published --force$"):
         study.query("SELECT * FROM corpora")
 
 

@@ -21,7 +21,8 @@ from backend.writing import write_manifest
 from precompute.evaluate.scaling import build_scaling
 from precompute.fingerprint import code_sha256
 from precompute.release import parse as paper
-from precompute.release.archive import describe_source, download, read_members
+from precompute.release.archive import describe_source, read_members
+from precompute.release.download import download
 from precompute.release.parse import Release, concept_of, kind_of
 from precompute.study_writer import (
     built_with,

@@ -486,11 +486,10 @@ def test_corpora_of_the_paper_correlate_by_task_and_concept(published_study, mea
 
 
 def test_corpus_counted_for_a_part_of_the_concepts_is_found(tmp_path, published_study):
-    rows = count_rows("wide", "lemmatized", {f"c{i}": i for i in range(5)}) + count_rows(
-        "half", "lemmatized", {"c1": 1, "c2": 1}
-    )
-    rows += count_rows("most", "lemmatized", {"c1": 1, "c2": 1, "c3": 1})
-    assert frequency.find_narrow(frequency.count_concepts(write_study(tmp_path, rows), "lemmatized")) == {"half": 2}
+    rows = count_rows("wide", "lemmatized", {f"c{i}": i for i in range(9)})
+    rows += count_rows("few", "lemmatized", {"c1": 1, "c2": 1})
+    rows += count_rows("third", "lemmatized", {"c1": 1, "c2": 1, "c3": 1})
+    assert frequency.find_narrow(frequency.count_concepts(write_study(tmp_path, rows), "lemmatized")) == {"few": 2}
     narrow = frequency.find_narrow(frequency.count_concepts(published_study, "lemmatized"))
     assert narrow == {"laion_aesthetics": 595}
 

@@ -34,12 +34,6 @@ import pages.ui.probe_experiments  # noqa: F401
 SETTINGS = ("--runner.postScriptGC=false", "--server.fileWatcherType=none")
 
 
-def freeze_loaded() -> None:
-    """Takes what is loaded out of garbage collection: it lives as long as the server, and is most of what there is."""
-    gc.collect()
-    gc.freeze()
-
-
 class PromptServer(uvicorn.Server):
     """uvicorn's server with connections that send every message at once.
 
@@ -56,8 +50,17 @@ class PromptServer(uvicorn.Server):
         await super().startup(sockets)
 
 
-if __name__ == "__main__":
+def main(arguments: list[str]) -> None:
+    """Serves the app until someone stops it; `arguments` are options of `streamlit run`.
+
+    What is loaded by now lives as long as the server and is most of what there is: garbage collection passes it over.
+    """
     uvicorn.Server = PromptServer
-    freeze_loaded()
-    sys.argv = ["streamlit", "run", str(ROOT / "app.py"), *SETTINGS, *sys.argv[1:]]
+    gc.collect()
+    gc.freeze()
+    sys.argv = ["streamlit", "run", str(ROOT / "app.py"), *SETTINGS, *arguments]
     cli.main()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

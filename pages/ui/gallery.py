@@ -12,7 +12,7 @@ import streamlit as st
 from backend.errors import ImageError
 from backend.samples import PAGE, Thumbnails
 from backend.study import Study
-from pages.ui.blocks import offer_rows
+from pages.ui.downloads import offer_rows
 from pages.ui.text import escape, shorten
 
 CAPTION_CHARACTERS = 160  # of a tile; the download has the whole caption
@@ -50,8 +50,7 @@ def show_gallery(study: Study, rows: pd.DataFrame, name: str, explain: Callable[
                 show_picture(study, row)
                 st.text(shorten(row.caption, CAPTION_CHARACTERS) or "(no caption)")
                 st.caption("  \n".join(explain(row)))
-    with st.container(horizontal=True, gap="small"):
-        offer_rows(rows, name)
+    offer_rows(rows, name)
 
 
 def show_picture(study: Study, row) -> None:

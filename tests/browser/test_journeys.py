@@ -55,10 +55,11 @@ def test_link_to_a_concept_and_back_keeps_the_choices(small_server, visit):
 
 def test_rows_and_figures_can_be_downloaded(small_server, visit, tmp_path):
     visitor = visit(f"{small_server}/scaling")
+    visitor.page.get_by_role("button", name="Download").first.click()
     files = {}
     for button in ("Data (CSV)", "Data (Parquet)", "Figure (HTML)"):
         with visitor.page.expect_download() as download:
-            visitor.page.get_by_role("button", name=button).first.click()
+            visitor.page.get_by_role("button", name=button).click()
         files[button] = Path(tmp_path / download.value.suggested_filename)
         download.value.save_as(files[button])
     rows = pd.read_csv(files["Data (CSV)"])

@@ -609,7 +609,7 @@ def _finish(figure: go.Figure, *, legend: bool = True, height: int = HEIGHT, top
     layout.height = height + LEGEND_ROW * listed // 2
     layout.margin = {"l": 10, "r": 10, "t": top, "b": 10}
     layout.showlegend = legend
-    layout.legend = {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0, "title": None}
+    layout.legend = {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0}
     layout.hovermode = "closest"
     layout.dragmode = False
     for axis in (*figure.select_xaxes(), *figure.select_yaxes()):

@@ -11,6 +11,7 @@ memory must not grow with what has been served.
 
 import argparse
 import asyncio
+import math
 import random
 import socket
 import statistics
@@ -21,6 +22,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -40,6 +42,7 @@ SERVERS = {
 START_SECONDS = 60
 STAYING = 20  # page runs of a session in the long run, before it leaves and another one comes
 AT_ONCE = 4  # sessions of the long run
+GROWTH_MB = 40  # aim: more than this the server must not grow by in the last nine tenths of the long run
 PAGES = {  # of each study: a page, and what its address says beside the study
     "published": [
         ("", {}),
@@ -58,7 +61,7 @@ PAGES = {  # of each study: a page, and what its address says beside the study
 ADDRESSES = {
     study: [(page, urlencode(parameters | {"study": study})) for page, parameters in pages] for study, pages in PAGES.items()
 }
-STUDIES = ("published", "published", "published", "synthetic")  # of one session and the next: a session stays with its study
+STUDY_OF_SESSION = ("published", "published", "published", "synthetic")  # by turns: a session stays with its study
 
 
 @dataclass(frozen=True)
@@ -123,8 +126,11 @@ async def warm_up(port: int) -> None:
 
 
 async def wander(port: int, seed: int, seconds: float) -> list[Opened | PageFailed]:
-    """One session: what came of opening another page every 0.5 to 2 s, in an order that the seed decides."""
-    chance, addresses = random.Random(seed), ADDRESSES[STUDIES[seed % len(STUDIES)]]
+    """One session: what came of opening another page every 0.5 to 2 s, in an order that the seed decides.
+
+    A page that fails ends the session, and is the last of what came.
+    """
+    chance, addresses = random.Random(seed), ADDRESSES[STUDY_OF_SESSION[seed % len(STUDY_OF_SESSION)]]
     until = time.monotonic() + seconds
     came: list[Opened | PageFailed] = []
     async with visit(port) as visitor:
@@ -133,7 +139,7 @@ async def wander(port: int, seed: int, seconds: float) -> list[Opened | PageFail
             try:
                 came.append(await visitor.open(*chance.choice(addresses)))
             except PageFailed as error:
-                came.append(error)
+                return [*came, error]
     return came
 
 
@@ -141,11 +147,7 @@ async def put_under_load(port: int, process: int, sessions: int, seconds: float)
     """What so many sessions get, who come for so many seconds; the clock stops when the last page has come."""
     await warm_up(port)
     began = time.monotonic()
-    came = [
-        one
-        for all_of_one in await asyncio.gather(*(wander(port, seed, seconds) for seed in range(sessions)))
-        for one in all_of_one
-    ]
+    came = list(chain.from_iterable(await asyncio.gather(*(wander(port, seed, seconds) for seed in range(sessions)))))
     return Load(
         [one for one in came if isinstance(one, Opened)],
         [one for one in came if isinstance(one, PageFailed)],
@@ -156,7 +158,7 @@ async def put_under_load(port: int, process: int, sessions: int, seconds: float)
 
 async def hurry(port: int, seed: int, runs: int) -> None:
     """Opens so many pages without a pause, a new session after every 20."""
-    chance, addresses = random.Random(seed), ADDRESSES[STUDIES[seed % len(STUDIES)]]
+    chance, addresses = random.Random(seed), ADDRESSES[STUDY_OF_SESSION[seed % len(STUDY_OF_SESSION)]]
     for start in range(0, runs, STAYING):
         async with visit(port) as visitor:
             for _ in range(min(STAYING, runs - start)):
@@ -181,11 +183,11 @@ def tabulate_loads(loads: dict[str, list[Load]], sessions: list[int]) -> Table:
     for row, number in enumerate(sessions):
         for name, measured in loads.items():
             load = measured[row]
-            times = load.times()
+            times = load.times() or [math.nan]
             table.add_row(
                 str(number),
                 name,
-                str(len(times)),
+                str(len(load.runs)),
                 f"{load.rate:.1f}",
                 *(f"{figure:,.0f}" for figure in (statistics.median(times), pick_p95(times), times[-1])),
                 str(len(load.errors)),
@@ -245,6 +247,7 @@ def main(arguments: list[str] | None = None) -> None:
     for runs, megabytes in followed:
         memory.add_row(f"{runs:,}", f"{megabytes:,.0f}")
     console.print(memory)
+    console.print(f"Grown by {followed[-1][1] - followed[1][1]:+.0f} MB in the last nine tenths (aim: at most {GROWTH_MB}).")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ reference in their place.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import websockets
@@ -48,7 +48,7 @@ class Visitor:
         Raises PageFailed where the script fails or does not end.
         """
         began = time.perf_counter()
-        await self.socket.send(self._ask(page, address))
+        await self._send(page, address)
         messages = received = 0
         failures = []
         while True:
@@ -66,7 +66,7 @@ class Visitor:
         self.runs += 1
         return Opened(page, elapsed, messages, received)
 
-    def _ask(self, page: str, address: str) -> bytes:
+    async def _send(self, page: str, address: str) -> None:
         request = BackMsg()
         request.rerun_script.query_string = address
         request.rerun_script.cached_message_hashes.extend(self.held)
@@ -74,14 +74,13 @@ class Visitor:
             request.rerun_script.page_script_hash = self.hashes[page]
         else:
             request.rerun_script.page_name = page
-        return request.SerializeToString()
+        with _lost_connection(page):
+            await self.socket.send(request.SerializeToString())
 
     async def _receive(self, page: str) -> tuple[ForwardMsg, int]:
-        try:
+        with _lost_connection(page):
             async with asyncio.timeout(PATIENCE_SECONDS):
                 data = await self.socket.recv(decode=False)
-        except (TimeoutError, websockets.ConnectionClosed) as error:
-            raise PageFailed(f"{page}: {error!r}") from error
         message = ForwardMsg.FromString(data)
         if message.HasField("navigation"):
             self.hashes = {known.url_pathname: known.page_script_hash for known in message.navigation.app_pages}
@@ -90,6 +89,14 @@ class Visitor:
         elif message.metadata.cacheable or message.HasField("ref_hash"):
             self.held[message.ref_hash or message.hash] = self.runs
         return message, len(data)
+
+
+@contextmanager
+def _lost_connection(page: str) -> Iterator[None]:
+    try:
+        yield
+    except (TimeoutError, websockets.ConnectionClosed) as error:
+        raise PageFailed(f"{page}: {error!r}") from error
 
 
 @asynccontextmanager

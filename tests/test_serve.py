@@ -16,12 +16,13 @@ from benchmarks.visitor import PageFailed, visit
 
 # what a server is told, said instead of serving
 TOLD = """
-import gc, json, sys
+import gc, json, sys, uvicorn
 from streamlit import config
 from streamlit.web import bootstrap
 def tell(*_, **__):
     options = ("runner.postScriptGC", "server.fileWatcherType", "server.port")
-    print(json.dumps([gc.get_freeze_count() > 100_000, *map(config.get_option, options)]))
+    prompt = uvicorn.Server is serve.PromptServer
+    print(json.dumps([gc.get_freeze_count() > 100_000, prompt, *map(config.get_option, options)]))
 bootstrap.run = tell
 sys.path.insert(0, "scripts")
 import serve
@@ -30,18 +31,18 @@ serve.main(sys.argv[1:])
 
 
 def tell(*options: str) -> str:
-    """Whether what is loaded is frozen, and whether garbage is collected after a run, files are watched, and where."""
+    """Whether what is loaded is frozen, messages go at once, garbage is collected after a run; what watches files; the port."""
     command = [sys.executable, "-c", TOLD, *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120).stdout.strip()
 
 
 def test_served_app_collects_no_garbage_after_a_run_and_watches_no_file():
-    assert tell("--server.port", "8765") == '[true, false, "none", 8765]'
+    assert tell("--server.port", "8765") == '[true, true, false, "none", 8765]'
 
 
 def test_option_given_goes_before_the_served_apps_own():
     given = ("--runner.postScriptGC=true", "--server.fileWatcherType", "poll", "--server.port", "8765")
-    assert tell(*given) == '[true, true, "poll", 8765]'
+    assert tell(*given) == '[true, true, true, "poll", 8765]'
 
 
 def test_developers_settings_are_streamlits_own():

@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 
 from backend.study import ROOT
-from benchmarks.server import SERVERS, serve
+from benchmarks.server import SERVERS, pick_p95, serve
 from benchmarks.visitor import PageFailed, visit
 
 # what a server is told, said instead of serving
@@ -130,3 +130,8 @@ def test_visitor_tells_a_server_that_ends(small_study):
 
     with serve(*SERVERS["as served"]) as server, pytest.raises(PageFailed, match="ConnectionClosed"):
         asyncio.run(go(*server))
+
+
+@pytest.mark.parametrize(("times", "p95"), [([7], 7), ([1, 9], 9), (range(1, 21), 19), (range(1, 101), 95)])
+def test_of_twenty_runs_nineteen_take_no_longer_than_the_95th_percentile(times, p95):
+    assert pick_p95(list(times)) == p95

@@ -11,7 +11,7 @@ from backend.schema import MANIFEST, TABLES
 from backend.study import ROOT, Study
 from pages.ui import address
 from pages.ui.text import escape
-from precompute.published import build_published
+from precompute.release.published import build_published
 from tests.pages.session import PAGES, assert_whole, choose, downloads, find, links, open_page, said, told, written
 from tests.release_archive import release_files, write_folder
 

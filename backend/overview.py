@@ -45,6 +45,7 @@ class Headline:
 
 def summarise(study: Study, kind: str, setting: str) -> Headline:
     """The headline of a study, for the scores of a kind under a setting."""
+    study.require("concepts")
     method = list_methods(study)["method"].iloc[0]
     largest = list_corpora(study).sort_values("pairs", ascending=False).iloc[0]
     ranked = count_concepts(study, method)

@@ -35,7 +35,7 @@ def test_concept_of_a_label_has_single_spaces_and_small_letters(label, concept):
         ("O'Brien's", ["o", "brien"]),
         ("snake_case wi-fi", ["snake", "case", "wi", "fi"]),
         ("C-130H 737-800 3D 20th", ["c", "130h", "737", "800", "3d", "20th"]),
-        ("Cafe\u0301 \ufb01sh", ["café", "fish"]),
+        ("Cafe\u0301 \ufb01sh", ["cafe", "fish"]),
         ("STRASSE straße", ["strasse", "strasse"]),
         ("\uff32ose ½ cup", ["rose", "1", "2", "cup"]),
         ("日本 の花", ["日本", "の花"]),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.schema import write_manifest
+from backend.writing import write_manifest
 from tests.pages.session import assert_whole, choose, downloads, explained, figure, links, open_page, said, table, told
 
 

@@ -158,10 +158,10 @@ def _ends_in_noun(word: str, nouns: frozenset[str]) -> bool:
 
 
 def list_plurals(noun: str) -> tuple[str, ...]:
-    """The plurals that a noun forms by rule, regular and Latin; both spellings where English has two.
+    """The plurals that a noun forms by rule, regular, Greek, Latin and French; both spellings where English has two.
 
-    >>> list_plurals("waterthrush"), list_plurals("tornado"), list_plurals("alga")
-    (('waterthrushes',), ('tornados', 'tornadoes'), ('algas', 'algae'))
+    >>> list_plurals("waterthrush"), list_plurals("tornado"), list_plurals("hibiscus")
+    (('waterthrushes',), ('tornados', 'tornadoes'), ('hibiscuses', 'hibisci'))
     """
     if noun.endswith("ch"):  # "churches", "stomachs"
         plurals = (f"{noun}es", f"{noun}s")
@@ -173,6 +173,6 @@ def list_plurals(noun: str) -> tuple[str, ...]:
         plurals = (f"{noun}s", f"{noun}es")
     else:
         plurals = (f"{noun}s",)
-    latin = [noun[: -len(old)] + new for old, new in (("us", "i"), ("a", "ae"), ("eau", "eaux")) if noun.endswith(old)]
-    latin = [plural for plural in latin if lemma(plural) == noun or not is_noun(plural)]  # "minus" has no "mini"
-    return tuple(plural for plural in (*plurals, *latin) if plural not in _PARTICLES)
+    borrowed = [noun[: -len(old)] + new for old, new in (("us", "i"), ("is", "es"), ("eau", "eaux")) if noun.endswith(old)]
+    borrowed = [plural for plural in borrowed if lemma(plural) == noun or not is_noun(plural)]  # "minus" has no "mini"
+    return tuple(plural for plural in (*plurals, *borrowed) if plural not in _PARTICLES)

@@ -201,7 +201,7 @@ def _list_needed(concept: str, lemmatised: bool) -> list[_Needed]:
         after = found[number + 1] if number + 1 < len(found) else None
         is_head = after is None or after[0] in _JOINERS or _BREAK.search(cleaned[match.end() : after.start()])
         noun = lemma(match[0])
-        forms = list_plurals(noun) if is_head and noun.isalpha() else ()
+        forms = (form for one in dict.fromkeys((noun, match[0])) for form in list_plurals(one)) if is_head else ()
         needed.append(_Needed(noun, tuple(form for form in forms if lemma(form) != noun)))
     return needed
 

@@ -23,6 +23,7 @@ _LISTS = ("names", "classes", "class_names", "classnames", "labels", "categories
 _ASSIGNED = re.compile(r"^\s*[\w.]+\s*=\s*(?=[\[({])")
 _YAML = re.compile(rf"^({'|'.join(_LISTS)})\s*:", re.MULTILINE)
 _SYNSET = re.compile(r"^n\d{8}$")
+_SYNSET_LINE = re.compile(r"^\W*(?:\d+\W+)?(n\d{8})\W+(?:\d+\s+)?(\w.*)$", re.MULTILINE)
 # Marks at the beginning of a line that are no part of a name, where every line has one; numbers only where they count up.
 _QUOTED = re.compile(r"^'(.*)',?$")
 _BULLET = re.compile(r"^[-*•·]\s+")
@@ -129,7 +130,7 @@ class _Column:
 
 def _read_lines(lines: Sequence[str]) -> ClassList:
     lines = lines[bool(lines) and lines[0].lower() in HEADINGS :]
-    quoted = all(_QUOTED.match(line) or line.startswith('"') for line in lines)
+    quoted = bool(lines) and all(_QUOTED.match(line) or line.startswith('"') for line in lines)
     if quoted:
         lines = [_QUOTED.sub(r"\1", line) for line in lines]
     marked, form = _strip_marks(lines)
@@ -207,3 +208,25 @@ def _read_column(rows: Sequence[Sequence[str]], column: int) -> list[str]:
 
 def _is_number(cell: str) -> bool:
     return not cell or bool(re.fullmatch(r"-?\d+(?:\.\d+)?", cell) or _SYNSET.match(cell))
+
+
+def read_synsets(text: str) -> dict[str, str]:
+    """WordNet id -> first name, out of lines ("n01440764 tench, Tinca tinca"), a table, or JSON of either direction.
+
+    >>> read_synsets('{"0": ["n01440764", "tench"]}'), read_synsets("n02119789 1 kit_fox")
+    ({'n01440764': 'tench'}, {'n02119789': 'kit_fox'})
+    """
+    try:
+        held = json.loads(text)
+    except (ValueError, RecursionError):
+        held = None
+    if isinstance(held, dict):
+        pairs = [(key, value) if _SYNSET.match(key) else value for key, value in held.items()]
+        pairs = [pair for pair in pairs if isinstance(pair, (list, tuple)) and len(pair) == 2 and all(map(_is_text, pair))]
+    else:
+        pairs = _SYNSET_LINE.findall(text)
+    return {synset: name.split(",")[0].strip().strip("\"'") for synset, name in pairs if _SYNSET.match(synset)}
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)

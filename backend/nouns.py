@@ -73,6 +73,7 @@ _MORE_RULES = (("oes", "o"), ("zzes", "z"))
 _SIBILANT = re.compile(r"(?:s|x|z|ch|sh)$")
 _HISSED = re.compile(r"(?:ss|x|zz|ch|sh)es$")
 _SPELLED = re.compile(r"(?:x|zz|ch|sh|i|o)es$|men$")  # endings that change a noun's spelling; "improves" has no "prof" in it
+_SHORTEST_MEN = 5  # letters of a word in -men that has no man in it: "omen", "ramen"; the tables know "women"
 _SHORTEST_TAIL = 4  # letters of a known noun that ends a compound: "waterthrush" ends in "thrush"
 
 
@@ -87,11 +88,8 @@ class _Tables:
         """What the word may be the regular plural of, known or not."""
         if not word.endswith(self.endings):
             return []
-        forms = (
-            word[: -len(old)] + new
-            for old, new in self.rules
-            if word.endswith(old) and len(word) > len(old) + 2 * (old == "men")
-        )
+        fitting = [(old, new) for old, new in self.rules if word.endswith(old)]
+        forms = [word[: -len(old)] + new for old, new in fitting if old != "men" or len(word) > _SHORTEST_MEN]
         return [form for form in forms if len(form) > 2]
 
 

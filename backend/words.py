@@ -47,7 +47,7 @@ TEXT_METHODS = {
 
 _SPACES = re.compile(r"[_\s]+")
 _INVISIBLE = regex.compile(r"[\p{Cf}\p{Default_Ignorable_Code_Point}]+")
-_ENTITY = re.compile(r"&(?:amp;)*(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_ENTITY = re.compile(r"&(?:amp;)*((?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});)")
 # Apostrophes that people type are one; dashes, quotes and signs that NFKC would spell out in letters ("Rose™") are spaces.
 _TYPED = str.maketrans({**dict.fromkeys("’‘ʼ´`′＇", "'"), **dict.fromkeys("“”„–—•™℠©®", " ")})
 _ACCENTS = regex.compile(r"(?<=[\p{Latin}\p{Greek}])[\u0300-\u036f]+|(?<=е)\u0308")  # й is no и, but ё is written е
@@ -66,6 +66,7 @@ _MARKED = "|".join(
     )
 )
 _PLAIN_WORD = re.compile("[a-z0-9]+")
+_DOT_WORD = re.compile(r"(?<![a-z0-9.])\.[a-z]")
 _MARKED_WORD = re.compile(r"(?<![a-z0-9])(?:" + _MARKED.format(letter="[a-z]", more="[a-z0-9]") + ")|[a-z0-9]+")
 # Scripts that put no space between words: their runs are words. A letter keeps the marks that Unicode cannot merge into it.
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
@@ -108,7 +109,7 @@ def clean(text: str) -> str:
 
 def _resolve(entity: re.Match) -> str:
     """What an entity stands for, also where it was escaped more than once ("&amp;eacute;")."""
-    return html.unescape("&" + entity[0].replace("amp;", "").lstrip("&")) if entity[0] != "&amp;" else "&"
+    return html.unescape(f"&{entity[1]}")
 
 
 def split_words(text: str) -> list[str]:
@@ -130,7 +131,7 @@ def _choose_pattern(cleaned: str) -> re.Pattern | regex.Pattern:
     """The quickest pattern that cuts this text; where two could, they cut alike."""
     if not cleaned.isascii():
         return _ANY_WORD
-    marked = "&" in cleaned or "+" in cleaned or "#" in cleaned or " ." in cleaned or cleaned.startswith(".")
+    marked = "&" in cleaned or "+" in cleaned or "#" in cleaned or ("." in cleaned and _DOT_WORD.search(cleaned))
     return _MARKED_WORD if marked else _PLAIN_WORD
 
 
@@ -201,7 +202,8 @@ def _list_needed(concept: str, lemmatised: bool) -> list[_Needed]:
         after = found[number + 1] if number + 1 < len(found) else None
         is_head = after is None or after[0] in _JOINERS or _BREAK.search(cleaned[match.end() : after.start()])
         noun = lemma(match[0])
-        forms = (form for one in dict.fromkeys((noun, match[0])) for form in list_plurals(one)) if is_head else ()
+        nouns = {noun, match[0]} if match[0].endswith("s") else {noun}  # of "foie gras" the tables make "gra"
+        forms = (form for one in sorted(nouns) for form in list_plurals(one)) if is_head else ()
         needed.append(_Needed(noun, tuple(form for form in forms if lemma(form) != noun)))
     return needed
 
@@ -236,21 +238,18 @@ def explain(caption: str, concept: str, method: str) -> Explanation:
     cleaned = _blank_possessives(clean(caption))
     matches = list(_choose_pattern(cleaned).finditer(cleaned))
     found = [lexicon.find(match[0]) for match in matches]
+    named: dict[int, tuple[int, ...]] = {}  # by the word's place in the caption, the concept's words that it counts as
     if chosen.adjacent:
-        size = len(needs)
-        starts = (
-            [i for i in range(len(found) - size + 1) if all(needs[j] in found[i + j] for j in range(size))] if needs else []
-        )
-        named = {start + j: needs[j] for start in starts for j in range(size)}
-    else:
-        named = (
-            {i: numbers[0] for i, numbers in enumerate(found) if numbers} if needs and set(needs) <= {*sum(found, ())} else {}
-        )
-    spelled = _spell(caption, cleaned, [matches[i].span() for i in sorted(named)])
-    words = [
-        lexicon.words[named[i]] if _IS_UNSPACED.match(matches[i][0]) else word
-        for i, word in zip(sorted(named), spelled, strict=True)
-    ]
+        starts = range(len(found) - len(needs) + 1) if needs else ()
+        for start in starts:
+            if all(need in found[place] for place, need in enumerate(needs, start)):
+                named |= {place: (need,) for place, need in enumerate(needs, start)}
+    elif needs and set(needs) <= {*sum(found, ())}:
+        named = {place: numbers for place, numbers in enumerate(found) if numbers}
+    words = []
+    for place, spelled in zip(named, _spell(caption, cleaned, [matches[place].span() for place in named]), strict=True):
+        in_run = _IS_UNSPACED.match(matches[place][0])
+        words += [lexicon.words[number] for number in named[place]] if in_run else [spelled]
     return Explanation(tuple(dict.fromkeys(words)), _note_accents(words, concept))
 
 

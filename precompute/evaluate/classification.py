@@ -133,8 +133,10 @@ def describe_repeats(labels: Sequence[str]) -> str:
     counts = Counter(labels)
     unnamed = counts.pop("", 0)
     shared = [label for label, count in counts.items() if count > 1]
-    said = [f"{len(shared)} names stand for several classes each ({', '.join(shared[:3])}{', ...' * (len(shared) > 3)})"]
-    return "; ".join(said * bool(shared) + [f"{unnamed} classes have no name"] * bool(unnamed))
+    said = [
+        f"{len(shared)} of the names stand{'s' * (len(shared) == 1)} for several classes each: {', '.join(shared[:3])}{', ...' * (len(shared) > 3)}"
+    ]
+    return "; ".join(said * bool(shared) + [f"classes without a name: {unnamed}"] * bool(unnamed))
 
 
 def _read_labelled(shard: Path, ledger: Ledger) -> Iterator[tuple[Place, str]]:

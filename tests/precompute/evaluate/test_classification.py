@@ -228,7 +228,7 @@ def test_classes_are_places_in_the_list_whose_names_may_repeat_or_lack(tmp_path)
     task = read_task(folder, ledger)
     assert (task.labels, task.classes.tolist()) == (("missile", "rose", "", "missile"), [0, 1, 2, 3, 3])
     assert ledger.entry()["dropped"] == {}
-    assert describe_repeats(task.labels) == "1 names stand for several classes each (missile); 1 classes have no name"
+    assert describe_repeats(task.labels) == "1 of the names stands for several classes each: missile; classes without a name: 1"
     assert describe_repeats(("a", "b")) == ""
 
 

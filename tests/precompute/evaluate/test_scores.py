@@ -258,6 +258,6 @@ def test_names_that_several_classes_share_are_one_label_and_are_said(study, tmp_
     found = rows(study, "SELECT label, n FROM performance WHERE task = 'ids' AND setting = 'class' ORDER BY 1")
     assert found == [("crane", 2), ("rose", 2)]
     assert rows(study, "SELECT DISTINCT source FROM overall WHERE task = 'ids'") == [
-        ("evaluated on 4 images; 1 names stand for several classes each (crane)",)
+        ("evaluated on 4 images; 1 of the names stands for several classes each: crane",)
     ]
     assert study_faults(study) == []

@@ -133,9 +133,8 @@ def describe_repeats(labels: Sequence[str]) -> str:
     counts = Counter(labels)
     unnamed = counts.pop("", 0)
     shared = [label for label, count in counts.items() if count > 1]
-    said = [
-        f"{len(shared)} of the names stand{'s' * (len(shared) == 1)} for several classes each: {', '.join(shared[:3])}{', ...' * (len(shared) > 3)}"
-    ]
+    some = ", ".join(shared[:3]) + ", ..." * (len(shared) > 3)
+    said = [f"{len(shared)} of the names stand{'s' * (len(shared) == 1)} for several classes each: {some}"]
     return "; ".join(said * bool(shared) + [f"classes without a name: {unnamed}"] * bool(unnamed))
 
 

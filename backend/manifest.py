@@ -107,6 +107,24 @@ class ReportedEntry:
 
 
 @dataclass(frozen=True)
+class FigureEntry:
+    """Which bins [first, end) of frequency the printed figures of a kind and corpus show, end None for the last.
+
+    methods, settings: the only ones with a figure, None for all · not_drawn: methods without one · without: tasks that a
+    method's figure leaves out · fewest_scores: of a concept, to be a point.
+    """
+
+    kind: str
+    corpus: str
+    bins: tuple[int, int | None]
+    methods: tuple[str, ...] | None = None
+    not_drawn: tuple[str, ...] = ()
+    settings: tuple[str, ...] | None = None
+    without: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fewest_scores: int = 0
+
+
+@dataclass(frozen=True)
 class EmbeddedEntry:
     """The embedded images of a corpus: how many, and the SHA-256 of the samples that they are of."""
 
@@ -125,8 +143,8 @@ class EmbeddingsEntry:
 class Manifest:
     """What `manifest.json` says of a study.
 
-    arguments, counts: of each step, in the step's own form · embeddings: by the SHA-256 of a model's weights · raw: all of
-    it, as it was read, with what is unknown here.
+    arguments, counts: of each step, in the step's own form · count_causes: of odd counts, by kind · embeddings: by the SHA-256
+    of a model's weights · raw: all of it, as it was read, with what is unknown here.
     """
 
     schema_version: int
@@ -147,6 +165,9 @@ class Manifest:
     default_settings: Mapping[str, str] = field(default_factory=dict)
     default_model: str = ""
     method_notes: Mapping[str, str] = field(default_factory=dict)
+    count_causes: Mapping[str, str] = field(default_factory=dict)
+    printed_figures: tuple[FigureEntry, ...] = ()
+    printed_notes: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     embeddings: Mapping[str, EmbeddingsEntry] = field(default_factory=dict)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, metadata={"not_read": True})

@@ -7,10 +7,11 @@ import pytest
 
 from backend.errors import InvalidTable, StudyNotFound
 from backend.manifest import ChosenMethods, FileEntry, Manifest
+from backend.schema import SCHEMA_VERSION
 from backend.study import Study
 
 WHOLE = {
-    "schema_version": 1,
+    "schema_version": SCHEMA_VERSION,
     "study": "mine",
     "title": "Mine",
     "description": "Mine alone.",
@@ -34,6 +35,7 @@ WHOLE = {
     "tail": {"title": "t", "task": "rare", "compared_with": "common", "setting": "plain", "split": 50},
     "causal": {"pairs": [{"title": "p", "corpus": "mine", "models": ["a", "b"]}], "note": "n"},
     "reported": {"correlations": [["a", "b", 0.5]], "correlations_note": "c"},
+    "printed_figures": [{"kind": "retrieval", "corpus": "mine", "bins": [-4, None], "settings": ["i2t@1"]}],
     "embeddings": {"ef": {"model": "m", "corpora": {"mine": {"images": 2, "samples_sha256": "cd"}}}},
     "horoscope": {"sign": ["lion"]},
 }
@@ -41,7 +43,7 @@ WHOLE = {
 
 def test_manifest_is_read_as_typed_values():
     manifest = Manifest.from_json(WHOLE)
-    assert (manifest.schema_version, manifest.title, manifest.study) == (1, "Mine", "mine")
+    assert (manifest.schema_version, manifest.title, manifest.study) == (SCHEMA_VERSION, "Mine", "mine")
     assert manifest.tables["samples"].files == {"mine": FileEntry(2, "cd")}
     assert (manifest.tables["corpora"].rows, manifest.tables["corpora"].sha256) == (1, "ab")
     assert manifest.search["mine"].text == ("lemmatized", "phrase")
@@ -49,6 +51,7 @@ def test_manifest_is_read_as_typed_values():
     assert (manifest.tail.task, manifest.tail.split) == ("rare", 50)
     assert manifest.causal.pairs[0].models == ("a", "b")
     assert manifest.reported.correlations == (("a", "b", 0.5),)
+    assert (manifest.printed_figures[0].bins, manifest.printed_figures[0].settings) == ((-4, None), ("i2t@1",))
     assert manifest.embeddings["ef"].corpora["mine"].images == 2
 
 

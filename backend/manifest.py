@@ -175,7 +175,7 @@ class Manifest:
     @classmethod
     def from_json(cls, content: Any) -> "Manifest":
         """The manifest in what `json.loads` gives; raises InvalidTable with the first fault, as "search.mine.text: ..."."""
-        return _read(cls, content, "") if not isinstance(content, Manifest) else content
+        return _read(cls, content, "")
 
     def to_json(self) -> dict:
         """The JSON that it was read from, as a copy that the caller may change."""

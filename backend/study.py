@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 
 from backend.errors import EmptySelection, InvalidTable, MissingTable, StudyNotFound
 from backend.manifest import Manifest
-from backend.roots import allowed_roots
 from backend.schema import MANIFEST, SCHEMA_VERSION, TABLES, table_files
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,11 +76,6 @@ class Study:
     def list_corpora(self, table: str) -> list[str]:
         """The corpora that a folder table has a file of, sorted."""
         return list(table_files(self.folder, table))
-
-    @cached_property
-    def image_roots(self) -> tuple[Path, ...]:
-        """The folders that the study's images may be read from (`backend.roots`)."""
-        return allowed_roots(self.folder)
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:

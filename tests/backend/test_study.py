@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from backend.errors import EmptySelection, InvalidTable, MissingTable, StudyNotFound
-from backend.roots import declare_roots
 from backend.schema import SCHEMA_VERSION, TABLES
 from backend.study import ROOT, Study, find_build_command, list_studies
 from backend.writing import write_manifest
@@ -301,10 +300,3 @@ def test_fault_of_this_program_is_not_told_as_a_broken_file(small_study):
     for sql in ("SELECT nothing FROM corpora", "SELEC", "SELECT $x", "SELECT CAST(title AS INT) FROM corpora"):
         with pytest.raises(duckdb.Error):
             small_study.query(sql)
-
-
-def test_images_come_from_the_study_and_from_declared_folders(tmp_path):
-    study = tiny_study.write_study(tmp_path / "tiny", tiny_study.animal_rows())
-    assert study.image_roots == (study.folder,)
-    declare_roots(study.folder, [tmp_path / "shards"])
-    assert Study(study.folder).image_roots == (study.folder, tmp_path / "shards")

@@ -69,6 +69,7 @@ def test_study_has_name_title_and_tables(small_study):
         "models",
         "overall",
         "performance",
+        "queries",
         "scaling",
         "tail",
     ]

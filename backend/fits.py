@@ -1,4 +1,4 @@
-"""The straight line through points of frequency and score: its statistics, bins, interval, and what it predicts.
+"""The straight line through points of frequency and score: its statistics, bins and interval.
 
 x = log10(max(count, 1)), y = value. The raw Pearson r says how much of a concept's score its frequency explains; the
 binned r, the paper's figure, says how well the *mean* score follows a line.
@@ -21,16 +21,6 @@ BAND = (10, 90)  # percentiles of the residuals: four concepts in five score ins
 FEWEST_POINTS = 3
 TENFOLD = 1.0  # in log10: where counts span less, points per tenfold say nothing about them
 ROUNDING = 1e-24  # of a sum of squares: what float64 leaves of a perfect fit
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The score that a frequency predicts: the line's value, the band of four concepts in five, and its reach."""
-
-    value: float
-    low: float
-    high: float
-    extrapolates: bool
 
 
 @dataclass(frozen=True)
@@ -67,31 +57,6 @@ class Fit:
     def from_row(cls, row) -> "Fit":
         """The fit of a row of `scaling.parquet`."""
         return cls(**{field.name: row[field.name] for field in fields(cls)})
-
-    def predict(self, count: float, *, bounds: tuple[float, float] | None = None) -> Prediction:
-        """The score expected at a frequency, with the residuals' 10th to 90th percentile around it.
-
-        `bounds` clips to the score's range, (0, 100) for percent. `extrapolates` is true outside the counts of the fit.
-        """
-        x = float(log_count(count))
-        middle = self.intercept + self.slope * x
-        values = np.array([middle, middle + self.residual_low, middle + self.residual_high])
-        if bounds:
-            values = values.clip(*bounds)
-        inside = self.log_count_min - 1e-9 <= x <= self.log_count_max + 1e-9
-        return Prediction(*(float(value) for value in values), extrapolates=not inside)
-
-    def data_needed(self, gain: float) -> float:
-        """The factor of more samples that the slope asks for, for `gain` more points; inf where the line does not rise.
-
-        >>> line = Fit(3, 0, 5.0, *[float("nan")] * 14)
-        >>> line.data_needed(10)
-        100.0
-        """
-        if not self.slope > 0:
-            return float("inf")
-        exponent = gain / self.slope
-        return float(10.0**exponent) if exponent < 300 else float("inf")
 
 
 def log_count(count: float | np.ndarray) -> float | np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from backend.alignment import list_degrees
-from backend.fits import TENFOLD
+from backend.fits import TENFOLD, Fit, Slope
 from backend.frequency import count_concepts, list_corpora, list_methods
 from backend.study import Study
 
@@ -14,9 +14,9 @@ from backend.study import Study
 class Headline:
     """Three findings of a study, each None where the study lacks the table it comes from.
 
-    median_count: half of all concepts have fewer samples than this in the corpus with the most pairs · slope: (least,
-    greatest) points per tenfold samples over the models whose counts span a tenfold · degree: (least, greatest) misaligned
-    fraction over the corpora.
+    median_count: half of all concepts have fewer samples than this in the corpus with the most pairs · slopes: of each model
+    whose counts span a tenfold, the one that leads · resampled: what their intervals resample, in words · degree: (least,
+    greatest) misaligned fraction over the corpora.
     """
 
     corpus_title: str
@@ -24,9 +24,20 @@ class Headline:
     method: str
     median_count: float
     zero_share: float
-    slope: tuple[float, float] | None
-    fits: int
+    slopes: list[Slope]
+    resampled: str
     degree: tuple[float, float] | None
+
+    @property
+    def slope(self) -> tuple[float, float] | None:
+        """The least and the greatest slope."""
+        values = [slope.value for slope in self.slopes]
+        return (min(values), max(values)) if values else None
+
+    @property
+    def unsure(self) -> int:
+        """How many of the slopes have an interval that reaches zero."""
+        return sum(slope.reaches_zero for slope in self.slopes)
 
 
 def summarise(study: Study, kind: str, setting: str) -> Headline:
@@ -35,16 +46,17 @@ def summarise(study: Study, kind: str, setting: str) -> Headline:
     largest = list_corpora(study).sort_values("pairs", ascending=False).iloc[0]
     ranked = count_concepts(study, method)
     counts = ranked.loc[ranked["corpus"] == largest["corpus"], "count"]
-    slopes, degrees = pd.Series(dtype=float), pd.Series(dtype=float)
+    fits, degrees = [], pd.Series(dtype=float)
     if study.has("scaling"):
-        slopes = study.query(
-            """SELECT slope FROM scaling WHERE kind = $kind AND setting = $setting AND method = $method
+        rows = study.query(
+            """SELECT * FROM scaling WHERE kind = $kind AND setting = $setting AND method = $method
                AND tasks = 'pooled' AND slope IS NOT NULL AND log_count_max - log_count_min >= $tenfold""",
             kind=kind,
             setting=setting,
             method=method,
             tenfold=TENFOLD,
-        )["slope"]
+        )
+        fits = [Fit.from_row(row) for row in rows.to_dict("records")]
     if study.has("alignment") and len(study.query("SELECT 1 FROM alignment LIMIT 1")):
         degrees = list_degrees(study)["degree"]
     return Headline(
@@ -53,8 +65,8 @@ def summarise(study: Study, kind: str, setting: str) -> Headline:
         method=method,
         median_count=float(counts.median()),
         zero_share=100.0 * float((counts == 0).mean()),
-        slope=(float(slopes.min()), float(slopes.max())) if len(slopes) else None,
-        fits=len(slopes),
+        slopes=[fit.lead for fit in fits],
+        resampled=" or ".join(dict.fromkeys(fit.resampled for fit in fits)),
         degree=(float(degrees.min()), float(degrees.max())) if len(degrees) else None,
     )
 

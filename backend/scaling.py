@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from backend.clusters import bootstrap_lines, find_clusters
 from backend.errors import EmptySelection
-from backend.fits import FEWEST_POINTS, Fit, bin_points, bootstrap_slopes, fit_columns, fit_points, log_count
+from backend.fits import FEWEST_POINTS, Fit, bin_points, fit_columns, fit_points, keep_discoveries, log_count
 from backend.study import Study
 
 PERCENT_KINDS = ("classification", "retrieval")
@@ -31,7 +32,8 @@ WHERE kind = $kind AND model = $model AND setting = $setting AND counted.corpus 
 ORDER BY task, label, counted.count
 """
 _OWN_POINTS = f"""WITH {COUNTED_LABELS}
-SELECT models.corpus, models.model, hash(performance.task) AS task, counted.count, performance.value
+SELECT models.corpus, models.model, hash(performance.task) AS task, hash(counted.concept) AS concept, counted.count,
+       performance.value
 FROM performance JOIN models USING (model)
 JOIN counted ON counted.corpus = models.corpus AND counted.task = performance.task AND counted.label = performance.label
 WHERE performance.kind = $kind AND performance.setting = $setting
@@ -117,7 +119,7 @@ def join_points(
 
 def find_fit(points: pd.DataFrame, study: Study, **selection) -> Fit:
     """The fit through `join_points(study, **selection)`: the stored one where the selection is a model's own corpus and
-    a kind's pooled tasks, else fitted now. Both give the same numbers."""
+    a kind's pooled tasks, else fitted now. Both give the same numbers, but that only a stored one knows `paper_r`."""
     kind, setting, method = (selection[name] for name in ("kind", "setting", "method"))
     stored = _stored_fits(study, kind, setting, method, selection["tasks"])
     return _pick_fit(stored, points, selection["model"], selection["corpus"], kind)
@@ -181,22 +183,20 @@ def fit_models(
 
 @dataclass(frozen=True)
 class Side:
-    """One model of a causal comparison: what it was trained on, its line and bins, and its slope's 95% interval."""
+    """One model of a causal comparison: what it was trained on, its line (with the slope's 95% interval) and its bins."""
 
     model: str
     trained_on: str | None
     fit: Fit
     bins: pd.DataFrame
-    slope_low: float
-    slope_high: float
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Two models over the counts of one corpus, the first trained on it, the second on another.
 
-    `points`: task, label, concept, count, and each model's value in `first` and `second`. `gap`: slope of the first less
-    that of the second, with its 95% interval.
+    `points`: task, label, concept, count, and each model's value in `first` and `second`. `gap`: pooled slope of the first
+    less that of the second, with its 95% interval over the clusters of the points, which both slopes' intervals draw too.
     """
 
     corpus: str
@@ -228,9 +228,10 @@ def compare_training(study: Study, corpus: str, models: tuple[str, str], *, meth
         raise EmptySelection(f"A comparison needs {FEWEST_POINTS} points; {models[0]} and {models[1]} share {len(points)}.")
     counts = points["count"].to_numpy()
     values = points[["first", "second"]].to_numpy(float)
-    fits = fit_columns(counts, values, points["task"].to_numpy(), kind)
-    with_gap = np.column_stack([values, values[:, 0] - values[:, 1]])
-    low, high = bootstrap_slopes(log_count(counts), with_gap)
+    fits = fit_columns(points, values, kind)
+    tasks = points["task"].to_numpy()
+    clusters = find_clusters(tasks, points["concept"].to_numpy())
+    low, high = bootstrap_lines(log_count(counts), values[:, :1] - values[:, 1:], tasks, clusters).slope[:, 0]
     owners = study.query("SELECT model, corpus FROM models").set_index("model")["corpus"]
     sides = [
         Side(
@@ -238,12 +239,10 @@ def compare_training(study: Study, corpus: str, models: tuple[str, str], *, meth
             trained_on=owners[model] if isinstance(owners.get(model), str) else None,
             fit=fits[i],
             bins=bin_points(counts, values[:, i], kind),
-            slope_low=float(low[i]),
-            slope_high=float(high[i]),
         )
         for i, model in enumerate(models)
     ]
-    gap = (fits[0].slope - fits[1].slope, float(low[2]), float(high[2]))
+    gap = (fits[0].slope - fits[1].slope, float(low), float(high))
     return Comparison(corpus, *sides, points, gap)
 
 
@@ -262,7 +261,10 @@ def sweep_fits(study: Study, tagger: str, kind: str, setting: str) -> pd.DataFra
 
 
 def tabulate_fits(lines: list[ModelLine]) -> pd.DataFrame:
-    """The fits of `fit_models` as a table: model, corpus, n, n_zero, slope, raw, binned and rank correlations, ..."""
+    """The fits of `fit_models` as a table: model, corpus, n, n_zero, three slopes with their intervals, correlations, ...
+
+    `stands_out`: the slope that leads survives Benjamini and Hochberg's procedure at 5% among those of the table.
+    """
     rows = []
     for line in lines:
         fit = line.fit
@@ -272,16 +274,30 @@ def tabulate_fits(lines: list[ModelLine]) -> pd.DataFrame:
                 "corpus": line.corpus,
                 "n": fit.n,
                 "n_zero": fit.n_zero,
-                "slope": fit.slope,
+                "mixed_slope": fit.mixed_slope,
+                "mixed_interval": format_interval(fit.mixed_low, fit.mixed_high, "+.1f"),
                 "within_task_slope": fit.within_task_slope,
+                "within_interval": format_interval(fit.within_low, fit.within_high, "+.1f"),
+                "slope": fit.slope,
+                "slope_interval": format_interval(fit.slope_low, fit.slope_high, "+.1f"),
                 "pearson_r": fit.pearson_r,
-                "interval": f"{fit.pearson_low:.3f} to {fit.pearson_high:.3f}" if np.isfinite(fit.pearson_low) else "",
+                "interval": format_interval(fit.pearson_low, fit.pearson_high, ".3f"),
                 "spearman_r": fit.spearman_r,
                 "binned_r": fit.binned_r,
+                "paper_r": fit.paper_r,
                 "curvature_p": fit.curvature_p,
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(stands_out=keep_discoveries(np.array([line.fit.lead.p for line in lines])))
+
+
+def format_interval(low: float, high: float, form: str) -> str:
+    """An interval for people, "" where there is none.
+
+    >>> format_interval(5.32, 9.5, "+.1f"), format_interval(float("nan"), 1.0, ".2f")
+    ('+5.3 to +9.5', '')
+    """
+    return f"{low:{form}} to {high:{form}}" if np.isfinite(low) and np.isfinite(high) else ""
 
 
 def tabulate_bins(lines: list[ModelLine]) -> pd.DataFrame:

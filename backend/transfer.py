@@ -44,24 +44,16 @@ FROM owned one JOIN owned other USING (task, label) WHERE one.model = $first AND
 """
 
 
-def lead_slope(fit: Fit) -> tuple[float, float, float]:
-    """The slope that speaks of one concept, with its 95% interval: of an average task (mixed), or of all points together
-    where there are too few tasks for that."""
-    if np.isfinite(fit.mixed_slope):
-        return fit.mixed_slope, fit.mixed_low, fit.mixed_high
-    return fit.slope, fit.slope_low, fit.slope_high
-
-
 def foresee_need(fit: Fit, count: float, value: float, *, gain: float, ceiling: float) -> tuple[float, float] | None:
     """The range of factors of more samples that the slope's interval asks for, for `gain` points above `value`.
 
     None where it cannot be told: the concept was never counted, the target lies above `ceiling`, or the slope's interval
     reaches zero, so that no amount of data surely helps.
     """
-    _, low, high = lead_slope(fit)
-    if not count > 0 or value + gain > ceiling or not low > 0:
+    lead = fit.lead
+    if not count > 0 or value + gain > ceiling or not lead.low > 0:
         return None
-    least, most = (float(np.power(10.0, min(gain / slope, 300.0))) for slope in (high, low))
+    least, most = (float(np.power(10.0, min(gain / slope, 300.0))) for slope in (lead.high, lead.low))
     return least, most
 
 
@@ -92,7 +84,8 @@ def check_forecasts(study: Study, *, kind: str, setting: str, method: str) -> pd
         model: find_own_fit(study, model=model, corpus=corpus, method=method, setting=setting, kind=kind)
         for model, corpus in first.items()
     }
-    slopes = [(fits[model].slope, *lead_slope(fits[model])) for model in pairs["first"]]
+    leads = [fits[model].lead for model in pairs["first"]]
+    slopes = [(fits[model].slope, lead.value, lead.low, lead.high) for model, lead in zip(pairs["first"], leads, strict=True)]
     columns = ["by_line", "foretold", "foretold_low", "foretold_high"]
     table = pd.DataFrame(slopes, columns=columns, index=pairs.index, dtype=float).mul(pairs["tenfolds"], axis=0)
     low, high = table["foretold_low"], table["foretold_high"]  # which change places where the larger corpus shows less

@@ -15,6 +15,7 @@ from backend.errors import SourceError, TailscopeError
 from backend.schema import MANIFEST, SCHEMA_VERSION, write_manifest, write_table
 from backend.study import ROOT, STUDIES, Study
 from backend.words import lemmas
+from precompute import paper_figures
 from precompute import release as paper
 from precompute.fits import build_scaling
 from precompute.release import Release, concept_of, kind_of
@@ -35,11 +36,14 @@ DOWNLOADS = STUDIES / "downloads"
 COPY_NAME = "frequency_determines_performance*"
 COPY_PLACES = (ROOT, ROOT.parent, ROOT.parent / "data", ROOT.parent / "shared" / "data", DOWNLOADS)
 CODE = (  # what makes the tables
+    "backend/clusters.py",
     "backend/fits.py",
+    "backend/mixed.py",
     "backend/scaling.py",
     "backend/schema.py",
     "backend/words.py",
     "precompute/fits.py",
+    "precompute/paper_figures.py",
     "precompute/published.py",
     "precompute/release.py",
     "precompute/source.py",
@@ -108,6 +112,8 @@ def _write_study(release: Release, described: dict, out: Path, say: Say) -> dict
         "tail": paper.TAIL,
         "comparisons": paper.COMPARISONS,
         "reported": paper.REPORTED,
+        "printed_figures": paper_figures.FIGURES,
+        "printed_notes": paper_figures.NOTES,
         "method_notes": paper.METHOD_NOTES,
         "tables": {},
     }

@@ -62,10 +62,10 @@ TASK, PAIRED_TASK = "species", "held-out"
 TAIL_SIZE = 60  # species of the tail benchmark
 THRESHOLDS = tuple(step / 100 for step in range(72, 90, 4))  # cosine similarities; those of a validation split lie around 0.8
 CODE = (  # what makes the tables, beside the models
-    *(f"backend/{name}.py" for name in ("clip", "fits", "samples", "scaling", "schema", "words")),
+    *(f"backend/{name}.py" for name in ("clip", "clusters", "fits", "mixed", "samples", "scaling", "schema", "words")),
     *(
         f"precompute/{name}.py"
-        for name in ("corpus", "fits", "image_search", "index", "match", "processes", "tail", "text_search")
+        for name in ("corpus", "fits", "image_search", "index", "match", "paper_figures", "processes", "tail", "text_search")
     ),
     *(f"precompute/evaluate/{name}.py" for name in ("classification", "features", "retrieval", "scores")),
     *(f"precompute/synthetic/{name}.py" for name in ("build", "captions", "corpora", "pictures", "species")),

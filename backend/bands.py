@@ -26,7 +26,7 @@ FOLDS = 10  # where concepts are left out, a tenth at a time
 MANY_IMAGES = 1000  # from here on a score's own sampling is far below the spread between concepts
 CELLS = 1 << 21  # of one array of windows: 16 MB
 LEAST_SPREAD, MOST_SPREAD = 1e-6, 0.999  # correlation of two images of a concept, between which a beta law exists
-BANDED = ("expected", "low", "high", "extrapolates")
+_NEAR = 1e-9  # in x: what rounding leaves between equal counts
 
 
 @dataclass(frozen=True)
@@ -105,25 +105,35 @@ def expect_scores(peers: Peers, counts: np.ndarray, images: np.ndarray | None = 
     """
     counts = np.asarray(counts, float)
     known = ~np.isnan(counts)
-    table = pd.DataFrame(np.nan, index=range(len(counts)), columns=BANDED[:3]).assign(extrapolates=None)
-    if not known.any() or len(peers) == 0:
-        return table[list(BANDED)]
-    x = log_count(counts[known])
+    band = np.full((3, len(counts)), np.nan)
+    band[:, known] = find_band(peers, counts[known], None if images is None else np.asarray(images, float)[known])
+    low, expected, high = band
+    extrapolates = np.full(len(counts), None)
+    extrapolates[known] = lie_outside(peers, counts[known])
+    return pd.DataFrame({"expected": expected, "low": low, "high": high, "extrapolates": extrapolates})
+
+
+def find_band(peers: Peers, counts: np.ndarray, images: np.ndarray | None = None) -> np.ndarray:
+    """The 10, 50 and 90% quantiles (3 × n) of the scores to expect at n counts; `images` as `expect_scores` has it."""
+    x = log_count(counts)
     if peers.images is None:
         distinct, inverse = np.unique(x, return_inverse=True)
-        low, middle, high = (column[inverse] for column in _find_quantiles(peers, distinct))
-    else:
-        wanted = np.full(len(counts), np.median(peers.images)) if images is None else np.asarray(images, float)
-        pairs, inverse = np.unique(np.column_stack([x, wanted[known]]), axis=0, return_inverse=True)
-        low, middle, high = (column[inverse.ravel()] for column in _find_binomial(peers, *pairs.T))
-    table.loc[known, ["low", "expected", "high"]] = np.column_stack([low, middle, high])
-    outside = (x < peers.x[0] - 1e-9) | (x > peers.x[-1] + 1e-9)
-    table.loc[known, "extrapolates"] = outside
-    return table[list(BANDED)]
+        return _find_quantiles(peers, distinct)[:, inverse]
+    if images is None:
+        images = np.full(len(x), np.median(peers.images))
+    pairs, inverse = np.unique(np.column_stack([x, images]), axis=0, return_inverse=True)
+    return _find_binomial(peers, *pairs.T)[:, inverse.ravel()]
+
+
+def lie_outside(peers: Peers, counts: np.ndarray) -> np.ndarray:
+    """Whether counts lie outside those of the peers, so that what is expected of them is extrapolated."""
+    x = log_count(counts)
+    return (x < peers.x[0] - _NEAR) | (x > peers.x[-1] + _NEAR)
 
 
 def expect_mean(peers: Peers, counts: np.ndarray) -> MeanScore | None:
-    """The mean score to expect over concepts of these counts, with 80% limits; None where no concept is counted.
+    """The mean score to expect over concepts of these counts, with 80% limits; None where none is counted, or the
+    peers are one concept alone.
 
     Each concept is expected to score as its peers do on average. Whole tasks lie above or below that, which is seen by
     leaving one out: with r_t the mean residual of task t under the others, the mean of a new task of m concepts has the
@@ -132,21 +142,21 @@ def expect_mean(peers: Peers, counts: np.ndarray) -> MeanScore | None:
     """
     counts = np.asarray(counts, float)
     counts = counts[~np.isnan(counts)]
-    if not len(counts) or not len(peers):
+    if not len(counts) or len(np.unique(peers.clusters)) < 2:
         return None
     centre = _find_means(peers, log_count(counts)).mean()
-    tasks = peers.unit == "task"
     residuals = [rest.values - _find_means(others, rest.x) for others, rest in leave_out(peers)]
-    within = [part.var(ddof=1) for part in residuals if len(part) > 1]
-    scatter = float(np.mean(within)) if within else 0.0
+    tasks = peers.unit == "task"
     if tasks:
         sizes = np.array([len(part) for part in residuals])
         shifts = np.array([part.mean() for part in residuals])
+        scatter = np.mean([part.var(ddof=1) for part in residuals if len(part) > 1] or [0.0])
         effect = max(shifts.var(ddof=1) - (scatter / sizes).mean(), 0.0)
         centre += shifts.mean()
         variance = effect * (1 + 1 / len(shifts)) + scatter / len(counts)
         reach = stats.t.ppf(QUANTILES[2], len(shifts) - 1) * np.sqrt(variance)
     else:
+        scatter = np.concatenate(residuals).var(ddof=1)
         reach = stats.norm.ppf(QUANTILES[2]) * np.sqrt(scatter * (1 / len(counts) + 1 / _count_nearest(len(peers))))
     figures = np.array([centre, centre - reach, centre + reach])
     if peers.bounds:
@@ -161,7 +171,7 @@ def weigh_frequency(peers: Peers) -> Gain | None:
     """
     errors = []
     for others, rest in leave_out(peers):
-        expected = expect_scores(others, 10**rest.x, rest.images)["expected"].to_numpy()
+        expected = find_band(others, 10**rest.x, rest.images)[1]
         errors.append((np.abs(rest.values - expected).mean(), np.abs(rest.values - np.median(others.values)).mean()))
     if not errors:
         return None
@@ -193,25 +203,24 @@ def find_windows(sorted_x: np.ndarray, x: np.ndarray, nearest: int) -> tuple[np.
     >>> first.tolist(), end.tolist()
     ([0, 3], [3, 5])
     """
-    nearest = min(nearest, len(sorted_x))
     first, last = np.zeros(len(x), int), np.full(len(x), len(sorted_x) - nearest)
     while (first < last).any():  # the start moves right while that swaps a far entry on the left for a nearer one
         middle = (first + last) // 2
         follower = np.minimum(middle + nearest, len(sorted_x) - 1)
         right = (first < last) & (x - sorted_x[middle] > sorted_x[follower] - x)
         first, last = np.where(right, middle + 1, first), np.where(right, last, middle)
-    reach = np.maximum(x - sorted_x[first], sorted_x[first + nearest - 1] - x) + 1e-9
+    reach = np.maximum(x - sorted_x[first], sorted_x[first + nearest - 1] - x) + _NEAR
     return np.searchsorted(sorted_x, x - reach), np.searchsorted(sorted_x, x + reach, side="right")
 
 
 def _count_nearest(peers: int) -> int:
-    return int(np.clip(np.ceil(NEAREST * peers), FEWEST, MOST))
+    return min(int(np.clip(np.ceil(NEAREST * peers), FEWEST, MOST)), peers)
 
 
 def _find_quantiles(peers: Peers, x: np.ndarray) -> np.ndarray:
     """The 10, 50 and 90% quantiles of the peers' scores around each x (3 × len(x)), linear between two scores."""
     first, end = find_windows(peers.x, x, _count_nearest(len(peers)))
-    width = int((end - first).max())
+    width = int((end - first).max(initial=1))
     found = np.empty((len(QUANTILES), len(x)))
     for start in range(0, len(x), step := max(CELLS // width, 1)):
         part = slice(start, start + step)
@@ -242,7 +251,7 @@ def _sum_windows(values: np.ndarray, first: np.ndarray, end: np.ndarray) -> np.n
 
 def _find_binomial(peers: Peers, x: np.ndarray, images: np.ndarray) -> np.ndarray:
     """The 10, 50 and 90% quantiles (3 × len(x), %) of a score over so many images, by the beta-binomial law around each x."""
-    alpha, beta = _fit_beta(peers, x)
+    alpha, beta = fit_beta(peers, x)
     found = np.empty((len(QUANTILES), len(x)))
     many = images > MANY_IMAGES
     for k, quantile in enumerate(QUANTILES):
@@ -262,7 +271,7 @@ def _find_binomial(peers: Peers, x: np.ndarray, images: np.ndarray) -> np.ndarra
     return 100 * found
 
 
-def _fit_beta(peers: Peers, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def fit_beta(peers: Peers, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """alpha, beta of the law by which the concepts around each x differ in accuracy, by moments (Kleinman 1973).
 
     With p the share of all images that are right and S = sum n_i (p_i - p)², E[S] = p (1 - p) ((1 - rho) (N - 1) + rho (n -

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from backend.bands import BANDED, Gain, Peers, expect_scores, gather_peers, weigh_frequency
+from backend.bands import Gain, Peers, find_band, gather_peers, lie_outside, weigh_frequency
 from backend.errors import EmptySelection
 from backend.fits import FEWEST_POINTS, Fit
 from backend.scaling import COUNTED_LABELS, bounds_of, join_points, pooled_tasks
@@ -107,11 +107,12 @@ def expect_each(rows: pd.DataFrame, peers: Mapping[tuple[str, str], Peers], kind
         if pd.isna(row["count"]) or group is None:
             figures.append((np.nan, np.nan, np.nan, None, np.nan, np.nan))
             continue
-        images = None if pd.isna(row["images"]) else np.array([row["images"]])
-        band = expect_scores(group, np.array([row["count"]]), images).iloc[0]
+        counts, images = np.array([row["count"]], float), None if pd.isna(row["images"]) else np.array([row["images"]], float)
+        low, middle, high = find_band(group, counts, images)[:, 0]
         need = None
         if bounds and pd.notna(row["slope"]):
             need = foresee_need(Fit.from_row(row), row["count"], row["value"], gain=GAIN, ceiling=bounds[1])
-        figures.append((*band, *(need or (np.nan, np.nan))))
+        figures.append((middle, low, high, bool(lie_outside(group, counts)[0]), *(need or (np.nan, np.nan))))
+    columns = ["expected", "low", "high", "extrapolates", "factor_low", "factor_high"]
     shown = rows[["model", "task", "label", "corpus", "count", "value", "tasks"]]
-    return shown.join(pd.DataFrame(figures, columns=[*BANDED, "factor_low", "factor_high"], index=rows.index))
+    return shown.join(pd.DataFrame(figures, columns=columns, index=rows.index))

@@ -13,7 +13,7 @@ import pandas as pd
 from backend.clusters import bootstrap_lines, find_clusters
 from backend.errors import EmptySelection
 from backend.fits import FEWEST_POINTS, Fit, log_count
-from backend.scaling import COUNTED_LABELS, find_own_fit, pooled_tasks
+from backend.scaling import COUNTED_LABELS, pooled_tasks
 from backend.study import Study
 
 # Each score of a model with the count in its own corpus; the largest, where a label has several.
@@ -41,6 +41,10 @@ _CHANGES = f"""WITH {_OWN_SCORES}
 SELECT task, label, one.concept, one.count AS count_before, other.count AS count_after,
        one.value AS value_before, other.value AS value_after
 FROM owned one JOIN owned other USING (task, label) WHERE one.model = $first AND other.model = $second ORDER BY task, label
+"""
+_FITS = """
+SELECT scaling.* FROM scaling JOIN models USING (model, corpus)
+WHERE kind = $kind AND setting = $setting AND method = $method AND tasks = 'pooled'
 """
 
 
@@ -78,14 +82,13 @@ def check_forecasts(study: Study, *, kind: str, setting: str, method: str) -> pd
     pairs = list_pairs(study, kind=kind, setting=setting, method=method)
     if pairs.empty:
         return pairs
-    pairs = pairs[pairs["grows"]].reset_index(drop=True)
-    first = dict(zip(pairs["first"], pairs["corpus"], strict=True))
-    fits = {
-        model: find_own_fit(study, model=model, corpus=corpus, method=method, setting=setting, kind=kind)
-        for model, corpus in first.items()
-    }
-    leads = [fits[model].lead for model in pairs["first"]]
-    slopes = [(fits[model].slope, lead.value, lead.low, lead.high) for model, lead in zip(pairs["first"], leads, strict=True)]
+    rows = study.ask(
+        "scaling", _FITS, f"No stored fit ({kind}, {setting}, {method}).", kind=kind, setting=setting, method=method
+    )
+    fits = {row["model"]: Fit.from_row(row) for row in rows.to_dict("records")}
+    pairs = pairs[pairs["grows"] & pairs["first"].isin(fits)].reset_index(drop=True)
+    firsts = [fits[model] for model in pairs["first"]]
+    slopes = [(fit.slope, fit.lead.value, fit.lead.low, fit.lead.high) for fit in firsts]
     columns = ["by_line", "foretold", "foretold_low", "foretold_high"]
     table = pd.DataFrame(slopes, columns=columns, index=pairs.index, dtype=float).mul(pairs["tenfolds"], axis=0)
     low, high = table["foretold_low"], table["foretold_high"]  # which change places where the larger corpus shows less

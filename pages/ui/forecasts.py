@@ -29,8 +29,8 @@ def tell_gain(gain: Gain | None, model: str, unit: str) -> str:
         return ""
     return (
         f"How much does frequency add? A score of {escape(model)} lies **{gain.with_frequency:.1f} {escape(unit)}** from what "
-        f"is expected at its frequency, and {gain.without:.1f} from what is expected without it, the median of all concepts (mean "
-        f"error over {gain.left_out}, left out in turn)."
+        f"is expected at its frequency, and {gain.without:.1f} from what is expected without it, the median of all concepts "
+        f"(mean error over {gain.left_out}, left out in turn)."
     )
 
 

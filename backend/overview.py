@@ -50,7 +50,8 @@ def summarise(study: Study, kind: str, setting: str) -> Headline:
     if study.has("scaling"):
         rows = study.query(
             """SELECT * FROM scaling WHERE kind = $kind AND setting = $setting AND method = $method
-               AND tasks = 'pooled' AND slope IS NOT NULL AND log_count_max - log_count_min >= $tenfold""",
+               AND tasks = 'pooled' AND slope IS NOT NULL AND log_count_max - log_count_min >= $tenfold
+               ORDER BY corpus, model""",
             kind=kind,
             setting=setting,
             method=method,

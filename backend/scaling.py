@@ -5,12 +5,11 @@ A point is a (task, label) pair of one model, corpus, method and setting; `backe
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from backend.clusters import bootstrap_lines, find_clusters
 from backend.errors import EmptySelection
-from backend.fits import FEWEST_POINTS, Fit, bin_points, fit_columns, fit_points, keep_discoveries, log_count
+from backend.fits import FEWEST_POINTS, Fit, bin_points, fit_columns, fit_points, log_count
 from backend.study import Study
 
 PERCENT_KINDS = ("classification", "retrieval")
@@ -258,49 +257,3 @@ def sweep_fits(study: Study, tagger: str, kind: str, setting: str) -> pd.DataFra
         kind=kind,
         setting=setting,
     )
-
-
-def tabulate_fits(lines: list[ModelLine]) -> pd.DataFrame:
-    """The fits of `fit_models` as a table: model, corpus, n, n_zero, three slopes with their intervals, correlations, ...
-
-    `stands_out`: the slope that leads survives Benjamini and Hochberg's procedure at 5% among those of the table.
-    """
-    rows = []
-    for line in lines:
-        fit = line.fit
-        rows.append(
-            {
-                "model": line.model,
-                "corpus": line.corpus,
-                "n": fit.n,
-                "n_zero": fit.n_zero,
-                "mixed_slope": fit.mixed_slope,
-                "mixed_interval": format_interval(fit.mixed_low, fit.mixed_high, "+.1f"),
-                "within_task_slope": fit.within_task_slope,
-                "within_interval": format_interval(fit.within_low, fit.within_high, "+.1f"),
-                "slope": fit.slope,
-                "slope_interval": format_interval(fit.slope_low, fit.slope_high, "+.1f"),
-                "pearson_r": fit.pearson_r,
-                "interval": format_interval(fit.pearson_low, fit.pearson_high, ".3f"),
-                "spearman_r": fit.spearman_r,
-                "binned_r": fit.binned_r,
-                "paper_r": fit.paper_r,
-                "curvature_p": fit.curvature_p,
-            }
-        )
-    return pd.DataFrame(rows).assign(stands_out=keep_discoveries(np.array([line.fit.lead.p for line in lines])))
-
-
-def format_interval(low: float, high: float, form: str) -> str:
-    """An interval for people, "" where there is none.
-
-    >>> format_interval(5.32, 9.5, "+.1f"), format_interval(float("nan"), 1.0, ".2f")
-    ('+5.3 to +9.5', '')
-    """
-    return f"{low:{form}} to {high:{form}}" if np.isfinite(low) and np.isfinite(high) else ""
-
-
-def tabulate_bins(lines: list[ModelLine]) -> pd.DataFrame:
-    """The bins of `fit_models` as a table: model, corpus, edge, mean, low and high quartile, n."""
-    frames = [line.bins.assign(model=line.model, corpus=line.corpus) for line in lines]
-    return pd.concat(frames, ignore_index=True)[["model", "corpus", "edge", "mean", "low", "high", "n"]]

@@ -41,11 +41,11 @@ def compare_models(study: Study) -> pd.DataFrame:
 
 
 def regress_sides(models: pd.DataFrame) -> pd.DataFrame:
-    """side, models, slope, slope_low, slope_high, intercept, r, low, high: the line of tail on reference on each side of the split.
+    """side, models, slope, slope_low, slope_high, intercept, r, low, high: the line of tail on reference on each side.
 
-    Least squares; the slope's 95% interval is Student's, over the models of the side, each of which is one point: nine and
-    thirty-one of them are too few, and on too short a range, to draw again. low and high are the range of the reference
-    scores. A side with fewer than three models has no line; one whose models share a reference score has no slope.
+    Least squares. slope_low and slope_high are Student's 95% interval with each model as one point: that some share an
+    architecture or their data is not in it. low and high are the range of the reference scores. A side with fewer than
+    three models, or with one reference score, has no line.
     """
     rows = []
     for side, group in models.groupby("side"):

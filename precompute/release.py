@@ -56,7 +56,7 @@ COMPARISONS = [
         "question": "Does the line only show that test images leaked into the pretraining data?",
         "answer": (
             "The second model saw LAION-400M without the samples most like the test sets; its line still rises, so "
-            "leaked test images are not what makes it."
+            "leaked test images alone do not make it. Each is one training run."
         ),
         "models": ["ViT-B-32/laion400m", "ViT-B-32/laion200m_train_test_sim_normalized"],
         **_BY_IMAGE,
@@ -65,8 +65,8 @@ COMPARISONS = [
         "title": "Synthetic captions and images (section 4.2)",
         "question": "Does the line come from something peculiar to web data?",
         "answer": (
-            "SynthCI-30M's captions were written by a language model and its images drawn by a text-to-image model; a "
-            "model trained on it follows a line too."
+            "SynthCI-30M's captions were written by a language model and its images drawn by a text-to-image model; the "
+            "scores of a model trained on it go with frequency too."
         ),
         "models": ["ViT-B-16/cc12m", "ViT-B-16/synthci30m"],
         **_BY_IMAGE,

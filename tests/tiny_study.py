@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backend.methods import describe_method
-from backend.schema import TABLES, folder_entry, write_manifest, write_table
+from backend.schema import SCHEMA_VERSION, TABLES, folder_entry, write_manifest, write_table
 from backend.study import Study
 from backend.words import canonical
 
 MANIFEST = {
-    "schema_version": 1,
+    "schema_version": SCHEMA_VERSION,
     "study": "tiny",
     "title": "A tiny study",
     "description": "Made by hand.",

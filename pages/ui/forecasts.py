@@ -50,7 +50,8 @@ def tell_mean(mean: MeanScore, model: str) -> str:
 
 def tell_need(row: pd.Series) -> str:
     """How much more data ten more points ask for, as a range; or why that is not told."""
-    start = f"{escape(row['model'])} scores {row['value']:.1f} at {format_count(row['count'])} samples"
+    samples = f"{format_count(row['count'])} sample{'' if row['count'] == 1 else 's'}"
+    start = f"{escape(row['model'])} scores {row['value']:.1f} at {samples}"
     if pd.isna(row["factor_low"]):
         return f"{start}. What {expected.GAIN:.0f} more points would take is not told: {_tell_silence(row)}."
     factors = [_tell_factor(row[end]) for end in ("factor_low", "factor_high")]

@@ -8,15 +8,9 @@ import pytest
 
 from backend import fits, transfer
 from backend.errors import EmptySelection
-from backend.study import Study
-from tests.tiny_study import count_rows, model_row, score_rows, write_study
+from tests.tiny_study import ANIMALS_BEFORE, count_rows, model_row, score_rows, two_corpora, write_study
 
 CHOICE = {"kind": "classification", "setting": "plain", "method": "lemmatized"}
-NAMES = ("ant", "bee", "cat", "dog")
-SMALL = dict(zip(NAMES, (1, 10, 100, 1_000), strict=True))
-LARGE = dict(zip(NAMES, (10, 100, 10_000, 10_000), strict=True))  # one, one, two and one tenfold more
-BEFORE = dict(zip(NAMES, (10, 20, 30, 40), strict=True))
-AFTER = dict(zip(NAMES, (20, 30, 60, 50), strict=True))  # ten points more, but for twenty more of the cat's
 
 
 @pytest.fixture
@@ -62,25 +56,6 @@ def test_slope_of_nearly_nothing_asks_for_more_than_any_number_but_overflows_not
     assert least < most == 1e300
 
 
-def model(name: str, corpus: str | None) -> dict:
-    return model_row(f"{name}/{corpus}", corpus) | {"architecture": name}
-
-
-def fit_row(name: str, corpus: str, **figures: float) -> dict:
-    keys = {"modality": "text", "tasks": "pooled", "clusters": "concept", "n_clusters": 4, "n": 4, "n_zero": 0}
-    return CHOICE | keys | {"model": f"{name}/{corpus}", "corpus": corpus} | figures
-
-
-def two_corpora(folder, pairs: dict[str, int | None], large: dict[str, int] = LARGE) -> Study:
-    """An architecture trained on both corpora, and another on one alone."""
-    scores = score_rows("net/small", BEFORE) + score_rows("net/large", AFTER) + score_rows("other/large", AFTER)
-    models = [model("net", "small"), model("net", "large"), model("other", "large")]
-    counts = count_rows("small", "lemmatized", SMALL) + count_rows("large", "lemmatized", large)
-    row = fit_row("net", "small", slope=9.0, mixed_slope=8.0, mixed_low=6.0, mixed_high=11.0)
-    other = fit_row("net", "large", slope=1.0, mixed_slope=2.0, mixed_low=1.0, mixed_high=3.0)
-    return write_study(folder, counts, pairs=pairs, models=models, performance=scores, scaling=[row, other])
-
-
 def test_forecast_is_the_slope_times_the_tenfolds_and_stands_beside_what_was_seen(tmp_path):
     table = transfer.check_forecasts(two_corpora(tmp_path / "s", {"small": 100, "large": 1_000}), **CHOICE)
     (row,) = table.to_dict("records")
@@ -91,7 +66,7 @@ def test_forecast_is_the_slope_times_the_tenfolds_and_stands_beside_what_was_see
 
 
 def test_forecast_of_fewer_samples_has_its_lower_end_first(tmp_path):
-    study = two_corpora(tmp_path / "s", {"small": 100, "large": 1_000}, large=dict.fromkeys(NAMES, 1))
+    study = two_corpora(tmp_path / "s", {"small": 100, "large": 1_000}, after=dict.fromkeys(ANIMALS_BEFORE, 1))
     (row,) = transfer.check_forecasts(study, **CHOICE).to_dict("records")
     assert row["tenfolds"] == -1.5
     assert (row["foretold_low"], row["foretold"], row["foretold_high"]) == (-16.5, -12, -9)
@@ -109,9 +84,9 @@ def test_corpus_of_unknown_size_is_larger_where_it_shows_more(tmp_path):
 
 
 def test_study_of_one_corpus_an_architecture_has_no_pair(tmp_path):
-    scores = score_rows("net/small", BEFORE)
-    counts = count_rows("small", "lemmatized", SMALL)
-    study = write_study(tmp_path / "s", counts, models=[model("net", "small")], performance=scores)
+    scores = score_rows("net/small", {"ant": 10, "bee": 20})
+    counts = count_rows("small", "lemmatized", {"ant": 1, "bee": 10})
+    study = write_study(tmp_path / "s", counts, models=[model_row("net/small", "small")], performance=scores)
     assert transfer.list_pairs(study, **CHOICE).empty
     assert transfer.check_forecasts(study, **CHOICE).empty
 
@@ -119,7 +94,7 @@ def test_study_of_one_corpus_an_architecture_has_no_pair(tmp_path):
 def test_change_is_of_each_concept_by_itself(tmp_path):
     study = two_corpora(tmp_path / "s", {"small": 100, "large": 1_000})
     found = transfer.compare_change(study, "net/small", "net/large", **CHOICE)
-    assert found.points["concept"].tolist() == list(NAMES)
+    assert found.points["concept"].tolist() == list(ANIMALS_BEFORE)
     assert found.points["tenfolds"].tolist() == [1, 1, 2, 1]
     assert found.points["gained"].tolist() == [10, 10, 30, 10]
     assert (found.slope[0], found.intercept, found.pearson[0]) == (pytest.approx(20), pytest.approx(-10), pytest.approx(1))
@@ -127,7 +102,7 @@ def test_change_is_of_each_concept_by_itself(tmp_path):
 
 
 def test_change_of_too_few_shared_concepts_says_so(tmp_path):
-    study = two_corpora(tmp_path / "s", {"small": 100, "large": 1_000}, large={"ant": 1, "bee": 2})
+    study = two_corpora(tmp_path / "s", {"small": 100, "large": 1_000}, after={"ant": 1, "bee": 2})
     with pytest.raises(EmptySelection, match="net/small and net/large share 2 concepts; a line needs 3"):
         transfer.compare_change(study, "net/small", "net/large", **CHOICE)
 

@@ -132,13 +132,14 @@ def lie_outside(peers: Peers, counts: np.ndarray) -> np.ndarray:
 
 
 def expect_mean(peers: Peers, counts: np.ndarray) -> MeanScore | None:
-    """The mean score to expect over concepts of these counts, with 80% limits; None where none is counted, or the
-    peers are one concept alone.
+    """The mean score to expect over concepts of these counts, with 80% limits; None where none is counted, or the peers are
+    one concept alone.
 
     Each concept is expected to score as its peers do on average. Whole tasks lie above or below that, which is seen by
     leaving one out: with r_t the mean residual of task t under the others, the mean of a new task of m concepts has the
-    variance tau² (1 + 1/T) + sigma²/m, tau² the variance of the r_t less what their concepts' scatter makes of it, sigma²
-    the variance of residuals within tasks. Scores are as observed, so that sigma² holds the sampling of test images too.
+    variance tau² + sigma²/m, tau² the variance of the r_t less what their concepts' scatter makes of it, sigma² the variance
+    of residuals within tasks. As each r_t is seen from the others, tau² holds that these are few; as scores are observed
+    ones, sigma² holds the sampling of test images.
     """
     counts = np.asarray(counts, float)
     counts = counts[~np.isnan(counts)]
@@ -153,8 +154,7 @@ def expect_mean(peers: Peers, counts: np.ndarray) -> MeanScore | None:
         scatter = np.mean([part.var(ddof=1) for part in residuals if len(part) > 1] or [0.0])
         effect = max(shifts.var(ddof=1) - (scatter / sizes).mean(), 0.0)
         centre += shifts.mean()
-        variance = effect * (1 + 1 / len(shifts)) + scatter / len(counts)
-        reach = stats.t.ppf(QUANTILES[2], len(shifts) - 1) * np.sqrt(variance)
+        reach = stats.t.ppf(QUANTILES[2], len(shifts) - 1) * np.sqrt(effect + scatter / len(counts))
     else:
         scatter = np.concatenate(residuals).var(ddof=1)
         reach = stats.norm.ppf(QUANTILES[2]) * np.sqrt(scatter * (1 / len(counts) + 1 / _count_nearest(len(peers))))

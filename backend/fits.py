@@ -37,8 +37,8 @@ class Slope:
     def p(self) -> float:
         """The two-sided p of a slope of zero: of a normal estimate whose 95% interval is as wide."""
         error = (self.high - self.low) / (2 * stats.norm.ppf(0.975))
-        if not error > 0:
-            return float("nan")
+        if not error > 0:  # a perfect line differs from zero beyond doubt; without an interval nothing is known
+            return 0.0 if error == 0 and self.value else float("nan")
         return float(2 * stats.norm.sf(abs(self.value) / error))
 
     @property

@@ -29,15 +29,19 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from backend import probe
-from backend.catalogue import MODELS
-from backend.classifiers import ClassifierCache
-from backend.clip import Model, describe_device, load_model
-from backend.nearest import Embeddings, rank_nearest
-from backend.samples import read_image_bytes
-from backend.shelf import ModelShelf
+from backend.images import read_image_bytes
+from backend.models.catalogue import MODELS
+from backend.models.classifiers import ClassifierCache
+from backend.models.device import describe_device
+from backend.models.encode import Model
+from backend.models.kept import ModelShelf
+from backend.models.loading import load_model
+from backend.probe.answer import probe_images, tabulate_answer
+from backend.probe.candidates import Candidates, choose_candidates
+from backend.probe.facts import Facts, describe_candidates
+from backend.probe.nearest import Embeddings, rank_nearest
+from backend.probe.uploads import open_upload
 from backend.study import ROOT, STUDIES, Study
-from backend.uploads import open_upload
 
 SHIPPED = "zipf-20k"
 LARGE = "ViT-B-32"
@@ -63,9 +67,10 @@ config = {"model_cfg": open_clip.get_model_config(sys.argv[2]), "preprocess_cfg"
 COLD = """
 import json, sys, time
 start = time.perf_counter()
-from backend.clip import build_classifier, load_model
+from backend.models.loading import load_model
+from backend.models.prompts import build_classifier
 from backend.probe import probe_images
-from backend.uploads import open_upload
+from backend.probe.uploads import open_upload
 import torch, open_clip
 imported = time.perf_counter()
 model = load_model(sys.argv[1])
@@ -77,7 +82,7 @@ print(json.dumps([imported - start, loaded - imported, embedded - loaded, time.p
 """
 BOUND = """
 import json, resource, sys
-from backend.clip import load_model
+from backend.models.loading import load_model
 from backend.shelf import ModelShelf
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -126,11 +131,11 @@ def read_sample(study: Study) -> bytes:
     return read_image_bytes(study.folder, row.image, row.offset, row.length)
 
 
-def describe_names(study: Study) -> probe.Facts:
+def describe_names(study: Study) -> Facts:
     """What the study knows of `CANDIDATES` names: its concepts, over and over."""
-    concepts = probe.choose_candidates(study, "all", "lemmatized").concepts
+    concepts = choose_candidates(study, "all", "lemmatized").concepts
     names = tuple(concepts[number % len(concepts)] for number in range(CANDIDATES))
-    return probe.describe_candidates(study, probe.Candidates("made up", names, names), method="lemmatized", setting="ensemble")
+    return describe_candidates(study, Candidates("made up", names, names), method="lemmatized", setting="ensemble")
 
 
 def draw_features(count: int, width: int, seed: int = 0) -> np.ndarray:
@@ -155,17 +160,17 @@ def find_p95(times: list[float]) -> float:
     return times[min(int(0.95 * len(times)), len(times) - 1)]
 
 
-def make_answer(model: Model, facts: probe.Facts, classifier: np.ndarray, content: bytes) -> Callable[[], object]:
+def make_answer(model: Model, facts: Facts, classifier: np.ndarray, content: bytes) -> Callable[[], object]:
     """A call that gives the whole answer on an image file."""
 
     def answer() -> object:
-        (found,) = probe.probe_images(model, classifier, [open_upload(content).image])
-        return probe.tabulate_answer(facts, found)
+        (found,) = probe_images(model, classifier, [open_upload(content).image])
+        return tabulate_answer(facts, found)
 
     return answer
 
 
-def measure_warm(model: Model, facts: probe.Facts, content: bytes, runs: int) -> list[float]:
+def measure_warm(model: Model, facts: Facts, content: bytes, runs: int) -> list[float]:
     """Milliseconds of the bare model, of the same with its preprocessing, of a ranked answer on a decoded picture, and of all
     from the file to the table.
 
@@ -183,7 +188,7 @@ def measure_warm(model: Model, facts: probe.Facts, content: bytes, runs: int) ->
             return model.net.encode_image(pixels, normalize=True).cpu()
 
     def rank() -> object:
-        return probe.probe_images(model, classifier, [image])
+        return probe_images(model, classifier, [image])
 
     calls = [encode, lambda: model.encode_images([image]), rank, make_answer(model, facts, classifier, content)]
     quartiles = [times[len(times) // 4] for times in time_in_turn(calls, runs)]
@@ -191,7 +196,7 @@ def measure_warm(model: Model, facts: probe.Facts, content: bytes, runs: int) ->
     return quartiles
 
 
-def measure_sessions(spec: str, facts: probe.Facts, content: bytes) -> tuple[list[list[float]], int]:
+def measure_sessions(spec: str, facts: Facts, content: bytes) -> tuple[list[list[float]], int]:
     """Milliseconds of each answer of each session, all at the same time, and the answers that failed."""
     shelf = ModelShelf()
     classifier = draw_features(CANDIDATES, shelf.get(spec).width)

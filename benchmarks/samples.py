@@ -17,10 +17,11 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from backend.samples import Thumbnails, describe_search, find_hits, make_thumbnail
+from backend.images import Thumbnails, make_thumbnail
+from backend.samples import describe_search, find_hits
 from backend.study import ROOT, STUDIES, Study
 from backend.words import lemmas
-from precompute.text_search import compile_vocabulary, search_captions
+from precompute.search.text import compile_vocabulary, search_captions
 
 CORPUS = "zipf-20k"
 CONCEPTS = 40  # pages of as many concepts, from frequent to rare

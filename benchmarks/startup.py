@@ -34,7 +34,7 @@ IMPORT = """
 import json, resource, sys, time
 from pathlib import Path
 start = time.perf_counter()
-from precompute.published import build_published, locate_source
+from precompute.release.published import build_published, locate_source
 build_published(locate_source(None), Path(sys.argv[1]) / "published", lambda stage, done: None)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps({"whole import s": time.perf_counter() - start, "peak MB": peak}))

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from backend.errors import TailscopeError
-from backend.schema import study_faults
+from backend.validation import study_faults
 from precompute.ledger import describe_entry
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -53,7 +53,7 @@ def published(
 
     Example: python -m precompute published --source ~/Downloads/frequency_determines_performance-main.tar.gz
     """
-    from precompute.published import DEFAULT_OUT, build_published, locate_source
+    from precompute.release.published import DEFAULT_OUT, build_published, locate_source
 
     start = time.monotonic()
     path = locate_source(source)
@@ -204,7 +204,7 @@ def index(
 
     Example: python -m precompute index --study data/mine --corpus web --shards 'shards/*.tar' --tagger ViT-B-32:openai
     """
-    from precompute.index import index_study
+    from precompute.search.index import index_study
 
     start = time.monotonic()
     try:
@@ -301,7 +301,7 @@ def tail(
 
     Example: python -m precompute tail --study data/mine --task pets=images/pets --corpus web --classes 10
     """
-    from precompute.tail import build_tail
+    from precompute.evaluate.tail import build_tail
 
     start = time.monotonic()
     ((name, folder),) = _split_named([task], "--task NAME=FOLDER").items()
@@ -332,7 +332,7 @@ def embed(
 
     Example: python -m precompute embed --study data/mine --model ViT-B-32:openai --corpus web
     """
-    from precompute.embeddings import embed_study
+    from precompute.evaluate.embeddings import embed_study
 
     start = time.monotonic()
     with _show_progress() as say:

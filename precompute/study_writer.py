@@ -1,28 +1,24 @@
 """How a step writes a study: alone, beside the old one, and moved into its place when it is whole."""
 
 import fcntl
-import hashlib
 import json
 import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import pandas as pd
-import pyarrow as pa
-
 from backend.errors import TailscopeError
-from backend.schema import MANIFEST, SCHEMA_VERSION, TABLES, write_manifest
+from backend.schema import MANIFEST, SCHEMA_VERSION
 from backend.study import ROOT, Study
+from backend.writing import write_manifest
+from precompute.fingerprint import code_sha256
 
 LIBRARIES = ("duckdb", "numpy", "pandas", "pyarrow", "scipy", "spacy", "spacy-lookups-data")
-
-Say = Callable[[str, float], None]  # a stage's name, and the fraction of it that is done
 
 
 def tell_time() -> str:
@@ -30,26 +26,16 @@ def tell_time() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def built_with(code: tuple[str, ...]) -> dict:
-    """What makes a step's tables: git revision (null without a history), checksum of `code`, versions of the libraries."""
+def built_with(module: str) -> dict:
+    """What makes a step's tables: git revision (null without a history), checksum of the code of a module and all that it
+    imports, versions of the libraries."""
     try:
         git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, timeout=10, check=True)
         revision = git.stdout.strip()
     except (OSError, subprocess.SubprocessError):
         revision = None  # a copy of the project without its history
     versions = {name: version(name) for name in LIBRARIES}
-    return {"revision": revision, "code": code_sha256(code), "python": platform.python_version(), **versions}
-
-
-def code_sha256(code: tuple[str, ...]) -> str:
-    """One checksum of the files of the project that make a step's tables: other code, other tables."""
-    return hashlib.sha256(b"".join((ROOT / path).read_bytes() for path in code)).hexdigest()
-
-
-def to_arrow(name: str, frame: pd.DataFrame) -> pa.Table:
-    """A frame as rows of a table, in its schema's columns and types."""
-    schema = TABLES[name].schema
-    return pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+    return {"revision": revision, "code": code_sha256(module), "python": platform.python_version(), **versions}
 
 
 @contextmanager

@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from backend.errors import SourceError, TailscopeError
-from backend.schema import KINDS, MANIFEST, TABLES, file_sha256, table_path, write_table
+from backend.schema import KINDS, MANIFEST, TABLES, table_path
 from backend.study import Study
+from backend.tables import write_table
 from backend.words import canonical, lemmas
+from backend.writing import file_sha256
 from precompute.study_writer import built_with, extend_study
-
-CODE = ("backend/schema.py", "backend/words.py", "precompute/study_writer.py", "precompute/vocabulary.py")
 
 
 def read_class_names(path: Path) -> list[str]:
@@ -81,7 +81,7 @@ def add_tasks(study: Path, files: dict[str, Path], title: str | None = None) -> 
         "title": title or study.resolve().name,
         "description": "Corpora indexed on this machine.",
         "source": "python -m precompute concepts",
-        "built_with": built_with(CODE),
+        "built_with": built_with(__name__),
     }
     with extend_study(study, new) as (part, manifest):
         tables = [make_concepts(task, "classification", names) for task, names in added.items()]

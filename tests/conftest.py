@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from backend.errors import TailscopeError
-from backend.schema import MANIFEST, study_faults
+from backend.schema import MANIFEST
 from backend.study import ROOT, STUDIES, Study
-from precompute.published import _is_current, build_published
-from precompute.source import describe_source
+from backend.validation import study_faults
+from precompute.release.archive import describe_source
+from precompute.release.published import _is_current, build_published
 from precompute.synthetic.build import build_synthetic, is_current
 from tests.invented_world import build_world
 from tests.release_archive import write_archive

@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 
 from backend.study import Study
 from backend.words import split_words
-from precompute.fits import build_scaling
+from precompute.evaluate.scaling import build_scaling
 from tests.tiny_study import model_row, overall_row, write_study
 
 FIRSTS = ("striped", "dotted", "horned", "winged", "ringed", "crested", "banded", "tailed")

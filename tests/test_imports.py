@@ -19,7 +19,10 @@ FORBIDDEN = {
     "app.py": {"duckdb", "torch", "open_clip", "tests"},
 }
 MODELS = {"torch", "torchvision", "open_clip", "timm"}
-WITH_MODELS = {"backend/clip.py", "precompute/synthetic/train.py"}
+WITH_MODELS = {
+    *(f"backend/models/{name}.py" for name in ("device", "download", "encode", "loading", "prompts")),
+    "precompute/synthetic/train.py",
+}
 HEAVY = ("torch", "open_clip", "spacy", "streamlit")
 NO_PROJECT = {".git", ".venv", ".pytest_cache", ".ruff_cache", "__pycache__", "downloads", "published"}
 TEXTS = {".py", ".md", ".toml", ".txt", ".lock", ".json", ".yml", ".yaml", ".cfg", ".svg", ".css", ""}

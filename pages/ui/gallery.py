@@ -10,7 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from backend.errors import ImageError
-from backend.samples import PAGE, Thumbnails
+from backend.images import Thumbnails
+from backend.samples import PAGE
 from backend.study import Study
 from pages.ui.blocks import offer_rows
 from pages.ui.text import escape, shorten

@@ -5,11 +5,15 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from backend import probe
-from backend.classifiers import Classifier
-from backend.clip import Model, describe_device
+from backend.models.classifiers import Classifier
+from backend.models.device import describe_device
+from backend.models.encode import Model
+from backend.probe.answer import Answer, Truth, judge_truth, probe_images, tabulate_answer
+from backend.probe.candidates import Candidates, find_candidate
+from backend.probe.facts import Facts, find_examples
+from backend.probe.reference import FitVerdict, judge_fit
+from backend.probe.uploads import open_upload
 from backend.study import Study
-from backend.uploads import open_upload
 from pages.ui.address import answer, link_concept
 from pages.ui.blocks import format_count, show_table
 from pages.ui.controls import corpus_titles
@@ -25,7 +29,7 @@ BEST, ROWS = 5, 100  # candidates shown in full; in a table
 PICTURES = 150  # pixels of the two pictures of a candidate
 
 
-def ask(model: Model, classifier: Classifier, pictures: list[Picture]) -> list[probe.Answer]:
+def ask(model: Model, classifier: Classifier, pictures: list[Picture]) -> list[Answer]:
     """The model's answer on each image; this session's last ones are remembered."""
     held = st.session_state.setdefault(ANSWERED, {})
     found = []
@@ -39,8 +43,8 @@ def ask(model: Model, classifier: Classifier, pictures: list[Picture]) -> list[p
     return found
 
 
-def _look(model: Model, classifier: Classifier, content: bytes) -> probe.Answer:
-    return probe.probe_images(model, classifier, [open_upload(content).image])[0]
+def _look(model: Model, classifier: Classifier, content: bytes) -> Answer:
+    return probe_images(model, classifier, [open_upload(content).image])[0]
 
 
 def show_answers(study: Study, setup: Setup, pictures: list[Picture], picture: Picture) -> None:
@@ -60,7 +64,7 @@ def show_answers(study: Study, setup: Setup, pictures: list[Picture], picture: P
     if len(pictures) > 1:
         show_overview(facts, answers, pictures, corpus)
     found = answers[pictures.index(picture)]
-    rows = probe.tabulate_answer(facts, found, len(setup.candidates.names))
+    rows = tabulate_answer(facts, found, len(setup.candidates.names))
     left, right = st.columns([1, 2])
     with left:
         st.image(picture.preview, width="stretch", alt=picture.name)
@@ -69,10 +73,10 @@ def show_answers(study: Study, setup: Setup, pictures: list[Picture], picture: P
         show_headline(rows.iloc[0], facts, model, setup, titles, corpus)
         reference = refer(study, model, classifier)
         if reference:
-            show_fit(probe.judge_fit(found, replace(reference, corpus=titles.get(reference.corpus, reference.corpus))))
+            show_fit(judge_fit(found, replace(reference, corpus=titles.get(reference.corpus, reference.corpus))))
         named = show_truth_box(setup.candidates)
         if named is not None:
-            show_truth(probe.judge_truth(facts, found, named, corpus), titles)
+            show_truth(judge_truth(facts, found, named, corpus), titles)
     st.subheader("How often had it seen such things?", anchor=False)
     for row in rows[(rows["rank"] <= BEST) | (rows["number"] == named)].to_dict("records"):
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
@@ -83,16 +87,16 @@ def show_answers(study: Study, setup: Setup, pictures: list[Picture], picture: P
         show_table(table, "candidates", titles=titles)
 
 
-def show_overview(facts: probe.Facts, answers: list[probe.Answer], pictures: list[Picture], corpus: str) -> None:
+def show_overview(facts: Facts, answers: list[Answer], pictures: list[Picture], corpus: str) -> None:
     """One line an image: what comes first, and how often a corpus shows it."""
-    best = pd.concat([probe.tabulate_answer(facts, found, 1) for found in answers], ignore_index=True)
+    best = pd.concat([tabulate_answer(facts, found, 1) for found in answers], ignore_index=True)
     best.insert(0, "file", [picture.name for picture in pictures])
     best = best.rename(columns={corpus: "count", "tail": "in_tail"})
     columns = ["file", "name", "probability", "similarity", "count", "percentile", "in_tail"]
     show_table(best[[column for column in columns if column in best]], "images")
 
 
-def show_headline(best: pd.Series, facts: probe.Facts, model: Model, setup: Setup, titles: dict[str, str], corpus: str) -> None:
+def show_headline(best: pd.Series, facts: Facts, model: Model, setup: Setup, titles: dict[str, str], corpus: str) -> None:
     """The best candidate, how sure the model is, and how often a corpus shows it."""
     st.subheader(f"{escape(shorten(best['name'], 80))}: {best['probability']:.0f}%", anchor=False)
     if corpus in facts.corpora:
@@ -107,7 +111,7 @@ def show_headline(best: pd.Series, facts: probe.Facts, model: Model, setup: Setu
     )
 
 
-def show_fit(verdict: probe.FitVerdict) -> None:
+def show_fit(verdict: FitVerdict) -> None:
     """Whether any candidate fits at all."""
     if verdict.poor:
         st.warning(escape(verdict.sentence), icon=":material/help:")
@@ -115,7 +119,7 @@ def show_fit(verdict: probe.FitVerdict) -> None:
         st.caption(escape(verdict.sentence))
 
 
-def show_truth_box(candidates: probe.Candidates) -> int | None:
+def show_truth_box(candidates: Candidates) -> int | None:
     """The number of the candidate that the visitor says is the true one; None where none is named."""
     query = st.text_input(
         "What is it really?",
@@ -126,13 +130,13 @@ def show_truth_box(candidates: probe.Candidates) -> int | None:
     )
     if not query.strip():
         return None
-    number = probe.find_candidate(candidates, query)
+    number = find_candidate(candidates, query)
     if number is None:
         st.info(f"“{escape(shorten(query, 80))}” is not among the candidates.", icon=":material/info:")
     return number
 
 
-def show_truth(truth: probe.Truth, titles: dict[str, str]) -> None:
+def show_truth(truth: Truth, titles: dict[str, str]) -> None:
     """The place of the true candidate, and what beat it."""
     sentence = escape(replace(truth, corpus=titles.get(truth.corpus, "This study")).sentence)
     if truth.rank == 1:
@@ -148,7 +152,7 @@ def show_truth(truth: probe.Truth, titles: dict[str, str]) -> None:
 def show_candidate(study: Study, row: dict, titles: dict[str, str], corpus: str, true: bool) -> None:
     """One candidate in a row: two pictures of it, the way to its page, probability, counts and scores."""
     concept = row["concept"] if isinstance(row["concept"], str) else None
-    _, examples = answer(probe.find_examples, study, concept, 2)
+    _, examples = answer(find_examples, study, concept, 2)
     if len(examples):
         with st.container(width=PICTURES), st.grid(2, min_column_width=40, wrap=False, gap="xsmall"):
             for example in examples.itertuples(index=False):
@@ -191,7 +195,7 @@ def tell_place(row: dict | pd.Series, end: str = "") -> str:
     return f"{row['percentile']:.0f}% of the concepts are rarer{end}" + (" :orange-badge[tail]" if row["tail"] else "")
 
 
-def tell_scores(facts: probe.Facts, title: str, titles: dict[str, str]) -> str:
+def tell_scores(facts: Facts, title: str, titles: dict[str, str]) -> str:
     """Where the scores of the candidates come from, or why there are none."""
     if facts.model is None:
         return f"{escape(title)} is not in this study, so no accuracy was measured and none can be expected."

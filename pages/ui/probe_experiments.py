@@ -6,11 +6,14 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from backend import batch, experiments, nearest, probe
-from backend.catalogue import ModelChoice
-from backend.clip import PROMPTS
+from backend.models.catalogue import ModelChoice
+from backend.models.prompts import PROMPTS
+from backend.probe import batch, experiments, nearest
+from backend.probe.answer import Answer, tabulate_answer
+from backend.probe.candidates import Candidates, find_candidate
+from backend.probe.facts import Facts
+from backend.probe.uploads import UPLOAD_BYTES
 from backend.study import Study
-from backend.uploads import UPLOAD_BYTES
 from pages.ui.blocks import show_table
 from pages.ui.controls import choose_corpus, choose_word, corpus_titles
 from pages.ui.gallery import show_gallery
@@ -61,12 +64,12 @@ def compare_models(study: Study, setup: Setup, picture: Picture | None) -> None:
     )
 
 
-def show_places(study: Study, title: str, facts: probe.Facts, found: probe.Answer, named: int | None) -> None:
+def show_places(study: Study, title: str, facts: Facts, found: Answer, named: int | None) -> None:
     """A model's first candidates and the true one, with how often its own corpus shows each."""
     own = corpus_titles(study).get(facts.own_corpus)
     st.markdown(f"**{escape(title)}**")
     st.caption(f"trained on {escape(own)}" if own else "its corpus is not counted in this study")
-    rows = probe.tabulate_answer(facts, found, len(found.order))
+    rows = tabulate_answer(facts, found, len(found.order))
     for row in rows[(rows["rank"] <= TOP) | (rows["number"] == named)].to_dict("records"):
         place = "" if row["rank"] <= TOP else f", place {row['rank']:,}"
         count = row.get(facts.own_corpus)
@@ -75,9 +78,9 @@ def show_places(study: Study, title: str, facts: probe.Facts, found: probe.Answe
         st.progress(row["probability"] / 100, label)
 
 
-def find_named(candidates: probe.Candidates) -> int | None:
+def find_named(candidates: Candidates) -> int | None:
     """The number of the candidate that the visitor named as the true one; None where none is."""
-    return probe.find_candidate(candidates, st.session_state.get("truth", ""))
+    return find_candidate(candidates, st.session_state.get("truth", ""))
 
 
 def compare_prompts(study: Study, setup: Setup, picture: Picture | None) -> None:

@@ -12,11 +12,14 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
-from backend import frequency, probe, samples
+from backend import frequency, samples
 from backend.concepts import find_concept
 from backend.errors import ImageError
+from backend.images import read_image_bytes
+from backend.probe.candidates import choose_candidates
+from backend.probe.facts import find_examples
+from backend.probe.uploads import UPLOAD_BYTES, describe_limits, open_upload
 from backend.study import Study
-from backend.uploads import UPLOAD_BYTES, describe_limits, open_upload
 from pages.ui.address import answer
 from pages.ui.blocks import format_count
 from pages.ui.controls import choose_word, corpus_titles
@@ -190,7 +193,7 @@ def choose_sample(study: Study) -> list[Picture]:
             st.info(f"No concept of this study is named “{escape(query)}”.", icon=":material/info:")
         show_spread(study)
         return []
-    corpus, rows = answer(probe.find_examples, study, concept, EXAMPLES)
+    corpus, rows = answer(find_examples, study, concept, EXAMPLES)
     if rows.empty:
         st.info(f"No sample of this study shows “{escape(concept)}”.", icon=":material/visibility_off:")
         return []
@@ -216,7 +219,7 @@ def open_sample(study: Study, corpus: str, row) -> Picture | None:
     """The image of a sample; None, with a sentence on the page, where it cannot be read."""
     name = f"sample {row.sample_id} of {corpus}"
     try:
-        content = samples.read_image_bytes(study.folder, row.image, row.offset, row.length)
+        content = read_image_bytes(study.folder, row.image, row.offset, row.length)
     except ImageError as error:
         refuse(name, str(error))
         return None
@@ -250,7 +253,7 @@ def spread_samples(study: Study) -> pd.DataFrame:
     places = sorted({round(i * (len(shown) - 1) / (SPREAD - 1)) for i in range(SPREAD)}) if len(shown) else []
     found = []
     for row in shown.iloc[places].itertuples(index=False):
-        _, examples = probe.find_examples(study, row.concept, 1)
+        _, examples = find_examples(study, row.concept, 1)
         found.append(examples.assign(concept=row.concept, samples_found=row.count))
     return pd.concat([rows for rows in found if len(rows)], ignore_index=True) if found else pd.DataFrame()
 
@@ -270,8 +273,8 @@ def _choose_concept_named(query: str, truth: str | None = None) -> None:
 def _surprise(study: Study, key: str) -> None:
     """Chooses one of the most or least frequent concepts that a sample shows, by lot."""
     method = answer(frequency.list_methods, study)["method"].iloc[0]
-    names = list(answer(probe.choose_candidates, study, key, method).concepts)
+    names = list(answer(choose_candidates, study, key, method).concepts)
     for name in random.sample(names, len(names)):
-        if len(answer(probe.find_examples, study, name, EXAMPLES)[1]):
+        if len(answer(find_examples, study, name, EXAMPLES)[1]):
             _choose_concept_named(name)
             return

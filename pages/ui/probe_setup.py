@@ -4,13 +4,19 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from backend import catalogue, frequency, probe, scaling
-from backend.batch import Batch, BatchReport, score_batch
-from backend.catalogue import MODELS, ModelChoice
-from backend.classifiers import CACHE, Classifier, ClassifierCache
-from backend.clip import PROMPTS, Model, check_templates
+from backend import frequency, scaling
 from backend.errors import EmptySelection
-from backend.shelf import ModelShelf
+from backend.models import catalogue
+from backend.models.catalogue import MODELS, ModelChoice
+from backend.models.classifiers import CACHE, Classifier, ClassifierCache
+from backend.models.encode import Model
+from backend.models.kept import ModelShelf
+from backend.models.prompts import PROMPTS, check_templates
+from backend.probe.batch import Batch, BatchReport, score_batch
+from backend.probe.candidates import KIND, Candidates, list_candidate_sets, read_candidates
+from backend.probe.candidates import choose_candidates as choose_candidates_of_study
+from backend.probe.facts import Facts, describe_candidates, find_study_model
+from backend.probe.reference import Reference, build_reference
 from backend.study import Study
 from pages.ui.address import answer
 from pages.ui.controls import accept_name, choose_method, choose_word, corpus_titles
@@ -30,13 +36,13 @@ class Setup:
     """What a visitor chose: the model, what it is to choose from, and how that is named to it and counted."""
 
     choice: ModelChoice
-    candidates: probe.Candidates
+    candidates: Candidates
     prompts: str | tuple[str, ...]
     method: str
     corpus: str
     setting: str
 
-    def find_corpus(self, facts: probe.Facts, titles: dict[str, str]) -> str:
+    def find_corpus(self, facts: Facts, titles: dict[str, str]) -> str:
         """The corpus whose counts sentences use: the one chosen, the model's own, or, where that is not known, the largest."""
         known = [corpus for corpus in titles if corpus in facts.corpora]
         own = facts.own_corpus if facts.own_corpus in known else (known or [""])[-1]
@@ -146,14 +152,14 @@ def _allow(spec: str) -> None:
     st.session_state[ALLOWED] = spec
 
 
-def choose_candidates(study: Study, method: str) -> probe.Candidates:
+def choose_candidates(study: Study, method: str) -> Candidates:
     """A set of names that the study offers, or names that the visitor types."""
-    sets = answer(probe.list_candidate_sets, study)
+    sets = answer(list_candidate_sets, study)
     titles = dict(zip(sets["key"], sets["title"], strict=True)) | {TYPED: "Names that I type"}
     accept_name("among", list(titles), titles.get)
     key = st.selectbox("Candidates", list(titles), format_func=titles.get, key="among", bind="query-params")
     if key != TYPED:
-        return answer(probe.choose_candidates, study, key, method)
+        return answer(choose_candidates_of_study, study, key, method)
     text = st.text_area(
         "Names",
         key="names",
@@ -162,7 +168,7 @@ def choose_candidates(study: Study, method: str) -> probe.Candidates:
         placeholder="one a line, or between commas",
         label_visibility="collapsed",
     )
-    return answer(probe.read_candidates, study, text)
+    return answer(read_candidates, study, text)
 
 
 def choose_prompts() -> str | tuple[str, ...]:
@@ -194,7 +200,7 @@ def find_setting(study: Study, prompts: str | tuple[str, ...]) -> str:
     if not study.has("performance"):
         return ""
     settings = answer(scaling.list_settings, study)
-    names = list(settings.loc[settings["kind"] == probe.KIND, "setting"])
+    names = list(settings.loc[settings["kind"] == KIND, "setting"])
     return prompts if prompts in names else (names or [""])[0]
 
 
@@ -205,33 +211,33 @@ def load(choice: ModelChoice) -> Model:
     return follow(f"Loading {escape(choice.title)}", lambda say: _shelf().get(choice.spec, say=say))
 
 
-def embed(model: Model, candidates: probe.Candidates, prompts: str | tuple[str, ...]) -> Classifier:
+def embed(model: Model, candidates: Candidates, prompts: str | tuple[str, ...]) -> Classifier:
     """The candidates as the model reads them."""
     label = f"Reading {len(candidates.names):,} candidates to {escape(model.name)}"
     return follow(label, lambda say: classifiers().get(model, candidates.names, prompts, say))
 
 
-def describe(study: Study, setup: Setup, model: Model) -> probe.Facts:
+def describe(study: Study, setup: Setup, model: Model) -> Facts:
     """What the study knows of the candidates and of the model's scores on them."""
     return answer(
-        probe.describe_candidates,
+        describe_candidates,
         study,
         setup.candidates,
         method=setup.method,
         setting=setup.setting,
-        study_model=probe.find_study_model(study, model),
+        study_model=find_study_model(study, model),
     )
 
 
-def refer(study: Study, model: Model, classifier: Classifier) -> probe.Reference | None:
+def refer(study: Study, model: Model, classifier: Classifier) -> Reference | None:
     """How well candidates fit the study's own images; None where it has none."""
     return follow(
         "Looking at images of the study, to know what a good fit is",
-        lambda say: probe.build_reference(study, model, classifier, CACHE / "references", say),
+        lambda say: build_reference(study, model, classifier, CACHE / "references", say),
     )
 
 
-def score(model: Model, classifier: Classifier, facts: probe.Facts, batch: Batch, corpus: str) -> BatchReport:
+def score(model: Model, classifier: Classifier, facts: Facts, batch: Batch, corpus: str) -> BatchReport:
     """What the model makes of a labelled batch."""
     label = f"Looking at {len(batch.items):,} images"
     return follow(label, lambda say: score_batch(model, classifier, facts, batch, corpus, say))

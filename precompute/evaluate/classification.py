@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from backend.clip import PROMPTS, Model, build_classifier, spell_name
 from backend.errors import SourceError
+from backend.models.encode import Model
+from backend.models.prompts import PROMPTS, build_classifier, spell_name
 from backend.words import canonical
-from precompute.corpus import IMAGE_ENDINGS, NO_IMAGE, SECOND_IMAGE, _is_plain, _read_members
+from precompute.corpus.reading import IMAGE_ENDINGS, NO_IMAGE, SECOND_IMAGE, _is_plain, _read_members
 from precompute.evaluate.features import Place
 from precompute.ledger import Ledger
 from precompute.vocabulary import read_class_names

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from backend.clip import Model, encode_with_all
-from backend.uploads import LONGEST
-from precompute.image_search import read_picture
+from backend.models.encode import Model, encode_with_all
+from backend.probe.uploads import LONGEST
+from backend.writing import write_file
 from precompute.ledger import Ledger
+from precompute.search.images import read_picture
 
 CHUNK = 1024  # images that a killed run has to encode again
 TOO_LONG = f"image more than {LONGEST} times as long as wide"
@@ -94,10 +95,8 @@ def _load_chunk(folder: Path | None, start: int) -> tuple[np.ndarray, np.ndarray
 def _store_chunk(folder: Path | None, start: int, features: np.ndarray, faults: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f"{start}.part"
-        with part.open("wb") as stream:
+        with write_file(_chunk_path(folder, start)) as part, part.open("wb") as stream:
             np.savez(stream, features=features, faults=faults)
-        part.replace(_chunk_path(folder, start))
     return features, faults
 
 

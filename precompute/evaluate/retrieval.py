@@ -1,6 +1,6 @@
 """Retrieval: how often a model finds an image's caption (i2t), and a caption's image (t2i), among all of a test set.
 
-Reads: held-out pairs in the layouts of `precompute.corpus`. Writes nothing: scores are handed back.
+Reads: held-out pairs in the layouts of `precompute.corpus.reading`. Writes nothing: scores are handed back.
 A concept's score is the mean over the images, or captions, that name it; the concepts of a caption are those that text search
 finds in it, those of an image the ones of its captions. The release's COCO figures fit that: those of helmet are of 30 images
 and 54 captions.
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.clip import Model
-from precompute.corpus import find_shards, read_shard
+from backend.models.encode import Model
+from precompute.corpus.reading import find_shards, read_shard
 from precompute.evaluate.features import Place
 from precompute.ledger import Ledger
-from precompute.text_search import compile_vocabulary, search_captions
+from precompute.search.text import compile_vocabulary, search_captions
 
 RANKS = (1, 5, 10)
 METHOD = "lemmatized"  # of the text search that says which concepts a caption names

@@ -15,16 +15,20 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from backend.clip import PROMPTS, Model, find_templates, load_model
 from backend.errors import TailscopeError
-from backend.schema import TABLES, table_path, write_table
+from backend.models.encode import Model
+from backend.models.loading import load_model
+from backend.models.prompts import PROMPTS, find_templates
+from backend.progress import StageProgress
+from backend.schema import table_path
 from backend.study import Study, find_build_command
+from backend.tables import replace_rows, to_arrow, write_table
 from precompute.evaluate.classification import Task, read_task, score_prompts
 from precompute.evaluate.features import encode_places
 from precompute.evaluate.retrieval import Pairs, evaluate_retrieval, keep_encoded, read_pairs
-from precompute.fits import build_scaling
+from precompute.evaluate.scaling import build_scaling
 from precompute.ledger import Ledger
-from precompute.study_writer import Say, extend_study, to_arrow
+from precompute.study_writer import extend_study
 from precompute.vocabulary import make_concepts
 
 STEP = "evaluate"
@@ -62,7 +66,7 @@ def evaluate_model(
     spec: str,
     tasks: dict[str, Path],
     retrieval: dict[str, list[str]],
-    say: Say,
+    say: StageProgress,
     *,
     prompts: Sequence[str] = PROMPTS,
     name: str | None = None,
@@ -92,7 +96,7 @@ def score_model(
     tasks: dict[str, Path],
     retrieval: dict[str, list[str]],
     work: Path,
-    say: Say = lambda stage, done: None,
+    say: StageProgress = lambda stage, done: None,
     *,
     prompts: Sequence[str] = PROMPTS,
     name: str | None = None,
@@ -129,23 +133,11 @@ def add_scores(part: Path, manifest: dict, report: Report, corpus: str | None = 
     _write_scores(part, manifest, report, corpus)
 
 
-def fit_lines(part: Path, manifest: dict, say: Say) -> None:
+def fit_lines(part: Path, manifest: dict, say: StageProgress) -> None:
     """Writes the scaling lines of the study whose tables lie in `part` anew."""
     fits = build_scaling(Study(part, manifest), lambda done: say("fitting scaling lines", done))
     if not fits.empty:
         manifest["tables"]["scaling"] = write_table(part, "scaling", to_arrow("scaling", fits))
-
-
-def replace_rows(part: Path, manifest: dict, name: str, rows: pd.DataFrame, replaced: Sequence[str]) -> None:
-    """Writes a table with these rows instead of those that have the same values in the columns `replaced`."""
-    path = table_path(part, name)
-    columns = TABLES[name].schema.names
-    if path.is_file():
-        old = pq.read_table(path).to_pandas()
-        gone = pd.MultiIndex.from_frame(old[list(replaced)]).isin(pd.MultiIndex.from_frame(rows[list(replaced)]))
-        rows = pd.concat([frame for frame in (old[~gone], rows[columns]) if len(frame)])
-    order = [column for column in ("kind", *TABLES[name].key) if column in columns]
-    manifest["tables"][name] = write_table(part, name, to_arrow(name, rows.sort_values(order)))
 
 
 def _check_corpus(study: Study, corpus: str | None) -> None:
@@ -197,7 +189,7 @@ def _check_model(manifest: dict, models: Sequence[str], report: Report) -> None:
 
 
 def _score_classification(
-    model: Model, name: str, task: Task, prompts: Sequence[str], ledger: Ledger, work: Path, say: Say
+    model: Model, name: str, task: Task, prompts: Sequence[str], ledger: Ledger, work: Path, say: StageProgress
 ) -> list[TaskScores]:
     features, numbers = encode_places(model, task.places, ledger, work, lambda done: say(f"{name}: images", done))
     if not len(numbers):
@@ -210,7 +202,7 @@ def _score_classification(
 
 
 def _score_retrieval(
-    model: Model, name: str, pairs: Pairs, study: Study, ledger: Ledger, work: Path, say: Say
+    model: Model, name: str, pairs: Pairs, study: Study, ledger: Ledger, work: Path, say: StageProgress
 ) -> list[TaskScores]:
     features, numbers = encode_places(model, pairs.places, Ledger(), work, lambda done: say(f"{name}: images", done))
     pairs = keep_encoded(pairs, numbers, ledger)

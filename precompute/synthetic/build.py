@@ -17,21 +17,28 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from backend.catalogue import CARD, MODELS, name_folder
-from backend.clip import Model, load_model
 from backend.errors import TailscopeError
-from backend.schema import MANIFEST, SCHEMA_VERSION, file_sha256, table_path, write_manifest, write_table
+from backend.models.catalogue import CARD, MODELS, name_folder
+from backend.models.encode import Model
+from backend.models.loading import load_model
+from backend.progress import StageProgress
+from backend.schema import MANIFEST, SCHEMA_VERSION, table_path
 from backend.study import STUDIES, Study
-from precompute.corpus import Shard, find_shards
+from backend.tables import to_arrow, write_table
+from backend.writing import file_sha256, write_manifest
+from precompute.corpus.reading import Shard, find_shards
 from precompute.evaluate.classification import read_task
 from precompute.evaluate.features import CHUNK, Place, encode_ahead
 from precompute.evaluate.retrieval import read_pairs
 from precompute.evaluate.scores import Report, add_scores, fit_lines, score_model
-from precompute.image_search import ClipRecipe
-from precompute.index import ImageSearch, add_corpus, index_corpus, search_shards
+from precompute.evaluate.tail import Report as TailReport
+from precompute.evaluate.tail import add_tail, score_tail
+from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger
 from precompute.processes import Processes
-from precompute.study_writer import Say, built_with, code_sha256, extend_study, hold_alone, move_into_place, tell_time, to_arrow
+from precompute.search.images import ClipRecipe
+from precompute.search.index import ImageSearch, add_corpus, index_corpus, search_shards
+from precompute.study_writer import built_with, extend_study, hold_alone, move_into_place, tell_time
 from precompute.synthetic.corpora import (
     BALANCED,
     HELD_OUT,
@@ -50,8 +57,6 @@ from precompute.synthetic.corpora import (
 from precompute.synthetic.pictures import Studio
 from precompute.synthetic.species import SEED, draw_species
 from precompute.synthetic.truth import count_truth, score_search, score_thresholds
-from precompute.tail import Report as TailReport
-from precompute.tail import add_tail, score_tail
 from precompute.vocabulary import make_concepts
 
 DEFAULT_OUT = STUDIES / "synthetic"
@@ -61,15 +66,6 @@ WEIGHTS = "open_clip_model.safetensors"
 TASK, PAIRED_TASK = "species", "held-out"
 TAIL_SIZE = 60  # species of the tail benchmark
 THRESHOLDS = tuple(step / 100 for step in range(72, 90, 4))  # cosine similarities; those of a validation split lie around 0.8
-CODE = (  # what makes the tables, beside the models
-    *(f"backend/{name}.py" for name in ("clip", "clusters", "fits", "mixed", "samples", "scaling", "schema", "words")),
-    *(
-        f"precompute/{name}.py"
-        for name in ("corpus", "fits", "image_search", "index", "match", "paper_figures", "processes", "tail", "text_search")
-    ),
-    *(f"precompute/evaluate/{name}.py" for name in ("classification", "features", "retrieval", "scores")),
-    *(f"precompute/synthetic/{name}.py" for name in ("build", "captions", "corpora", "pictures", "species")),
-)
 TITLES = {corpus: corpus.replace("-", " ").capitalize() for corpus in (*NESTED, BALANCED)}  # Zipf 20k ...
 SOURCE = "drawn by Tailscope from the seed {seed}; {what}"
 
@@ -87,7 +83,7 @@ def find_models(folder: Path = MODELS) -> dict[str, dict]:
 
 
 def build_synthetic(
-    out: Path, say: Say, *, force: bool = False, processes: int | None = None, models: Path = MODELS, seed: int = SEED
+    out: Path, say: StageProgress, *, force: bool = False, processes: int | None = None, models: Path = MODELS, seed: int = SEED
 ) -> dict | None:
     """Builds the study from the models and returns its manifest; None where it is already there, made by this code.
 
@@ -145,7 +141,7 @@ def is_current(out: Path, models: Path = MODELS, seed: int = SEED) -> bool:
 def _fingerprint(models: Path, seed: int) -> str:
     """Changes with the code, the seed or the weights."""
     weights = [file_sha256(models / name / WEIGHTS) for name in (TAGGER, *TRAINED)]
-    return hashlib.sha256(json.dumps([code_sha256(CODE), seed, weights]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([code_sha256(__name__), seed, weights]).encode()).hexdigest()
 
 
 def _held_fingerprint(out: Path) -> str | None:
@@ -167,7 +163,7 @@ class _Drawing:
     plans: Sequence[Plan]
 
 
-def draw_files(study: Path, seed: int, processes: Processes, manifest: dict, say: Say) -> None:
+def draw_files(study: Path, seed: int, processes: Processes, manifest: dict, say: StageProgress) -> None:
     """Draws the corpora (`corpora`/NAME/*.tar), their truth, and the tasks (`tasks`/NAME/*.tar) that are not there yet."""
     species = draw_species(seed)
     folders = {name: study / "corpora" / name for name in ("zipf-20k", BALANCED, VALIDATION)}
@@ -215,7 +211,7 @@ def _draw_file(drawing: _Drawing, seed: int) -> None:
 
 
 def _search_corpora(
-    study: Path, work: Path, manifest: dict, tagger: ClipRecipe, seed: int, processes: Processes, say: Say
+    study: Path, work: Path, manifest: dict, tagger: ClipRecipe, seed: int, processes: Processes, say: StageProgress
 ) -> dict[str, list[Shard]]:
     """Searches all shards, in several processes; `_index_corpora` finds them done. Returns those of each folder."""
     names = [one.name for one in draw_species(seed)]
@@ -232,7 +228,7 @@ def _search_corpora(
 
 
 def _index_corpora(
-    study: Path, work: Path, manifest: dict, tagger: ClipRecipe, shards: dict[str, list[Shard]], seed: int, say: Say
+    study: Path, work: Path, manifest: dict, tagger: ClipRecipe, shards: dict[str, list[Shard]], seed: int, say: StageProgress
 ) -> None:
     """Adds every corpus, by the threshold that the validation split chose, and holds what was found against the truth."""
     names = [one.name for one in draw_species(seed)]
@@ -316,7 +312,7 @@ def _begin_manifest(cards: dict[str, dict], seed: int, fingerprint: str) -> dict
         ),
         "source": f"Drawn by Tailscope from the seed {seed}; models trained by Tailscope with OpenCLIP",
         "created": tell_time(),
-        "built_with": built_with(CODE),
+        "built_with": built_with(__name__),
         "arguments": {"synthetic": {"seed": seed, "fingerprint": fingerprint, "cards": cards}},
         "counts": {},
         "tables": {},

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from backend.writing import write_file
 from precompute.synthetic.captions import write_caption
 from precompute.synthetic.pictures import SIDE, Studio, make_rng
 from precompute.synthetic.species import Species, draw_species
@@ -135,8 +136,7 @@ def write_shard(path: Path, studio: Studio, collection: str, plans: Sequence[Pla
 
     `labelled`: portraits, with the species' number as a class label (KEY.cls) in the place of caption and description.
     """
-    part = path.with_name(f"{path.name}.part")
-    with tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar:
+    with write_file(path) as part, tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar:
         for plan in plans:
             key = f"{plan.number:08d}"
             _add(tar, f"{key}.jpg", studio.photograph(collection, plan.number, plan.shown))
@@ -146,7 +146,6 @@ def write_shard(path: Path, studio: Studio, collection: str, plans: Sequence[Pla
             about = {"key": key, "caption": plan.caption, "width": SIDE, "height": SIDE}
             _add(tar, f"{key}.txt", plan.caption.encode())
             _add(tar, f"{key}.json", json.dumps(about).encode())
-    part.replace(path)
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

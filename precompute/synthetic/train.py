@@ -27,10 +27,11 @@ from open_clip import ClipLoss, build_zero_shot_classifier, create_model_and_tra
 from open_clip.model import CLIP
 from safetensors.torch import save_file
 
-from backend.catalogue import CARD, MODELS
-from backend.clip import CONFIG
 from backend.errors import TailscopeError
-from precompute.study_writer import Say
+from backend.models.catalogue import CARD, MODELS
+from backend.models.loading import CONFIG
+from backend.progress import StageProgress
+from backend.writing import write_file
 from precompute.synthetic.corpora import BALANCED, TAGGER, TEST, TEST_EACH, Plan, hash_world, plan_collection, plan_portraits
 from precompute.synthetic.pictures import Studio
 from precompute.synthetic.species import SEED, Species, draw_species
@@ -70,7 +71,7 @@ RECIPES = {  # the longest first, so that two processes end at about the same ti
 
 
 def train_models(
-    out: Path = MODELS, say: Say = lambda stage, done: None, *, processes: int | None = None, force: bool = False
+    out: Path = MODELS, say: StageProgress = lambda stage, done: None, *, processes: int | None = None, force: bool = False
 ) -> dict[str, dict]:
     """Trains all models, two at a time on a CPU, and returns their cards by name; what is finished in `out` stays.
 
@@ -97,7 +98,7 @@ def train_models(
     return {name: _read_card(out / name) for name in RECIPES}
 
 
-def _pass_on(told, say: Say, trained: list[Future]) -> None:
+def _pass_on(told, say: StageProgress, trained: list[Future]) -> None:
     for one in trained:
         if one.done():
             one.result()  # raises what went wrong there
@@ -199,9 +200,8 @@ def _store(path: Path, parts: dict, history: list[float], seconds: float) -> Non
     """The state after an epoch, through a temporary name."""
     state = {name: part.state_dict() for name, part in parts.items()}
     state |= {"fingerprint": _fingerprint(path.stem), "history": history, "seconds": seconds}
-    part = path.with_name(f"{path.name}.part")
-    torch.save(state, part)
-    part.replace(path)
+    with write_file(path) as part:
+        torch.save(state, part)
 
 
 def _restore(path: Path, parts: dict) -> tuple[list[float], float]:
@@ -241,10 +241,10 @@ def _write_model(folder: Path, net: CLIP, card: dict) -> None:
     _write_config(folder, card["recipe"]["model"])
     weights = {name: value.cpu() for name, value in net.state_dict().items()}
     halved = {name: value.half().contiguous() if value.is_floating_point() else value for name, value in weights.items()}
-    part = folder / f"{WEIGHTS_NAME}.part"
-    save_file(halved, part)
-    part.replace(folder / WEIGHTS_NAME)
-    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    with write_file(folder / WEIGHTS_NAME) as part:
+        save_file(halved, part)
+    with write_file(folder / CARD) as part:
+        part.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
 def _read_card(folder: Path) -> dict:

@@ -271,3 +271,9 @@ def test_p_of_a_slope_is_that_of_its_interval(value, low, high, p, reaches):
 def test_slope_without_an_interval_has_no_p_and_is_not_known_to_differ_from_zero():
     slope = fits.Slope("pooled", 1.0, math.nan, math.nan)
     assert (math.isnan(slope.p), slope.reaches_zero) == (True, True)
+
+
+def test_perfect_line_differs_from_zero_beyond_doubt():
+    slope = fit([1, 10, 100, 1000], [10, 20, 30, 40]).lead
+    assert slope.reaches_zero is False
+    assert fits.Slope("pooled", 10.0, 10.0, 10.0).p == 0

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend import samples
+from backend import images, samples
 from backend.errors import EmptySelection, ImageError, MissingTable
-from backend.samples import Thumbnails, make_thumbnail, read_image_bytes
-from backend.schema import study_faults
+from backend.images import Thumbnails, make_thumbnail, read_image_bytes
 from backend.study import Study
+from backend.validation import study_faults
 from tests.tiny_study import count_rows, write_study
 
 FAR = 10_000_000  # the first sample of the second shard
@@ -418,7 +418,7 @@ def test_image_that_cannot_be_read_says_why(tmp_path, image, offset, length, mes
 
 
 def test_file_larger_than_the_limit_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(samples, "IMAGE_BYTES", 9)
+    monkeypatch.setattr(images, "IMAGE_BYTES", 9)
     (tmp_path / "ten").write_bytes(b"0123456789")
     with pytest.raises(ImageError, match=r"The image in ten has 10 bytes; at most 9 are read\."):
         read_image_bytes(tmp_path, "ten")
@@ -485,8 +485,8 @@ def test_what_is_no_image_is_refused(content):
 
 
 def test_image_of_too_many_pixels_is_refused_before_it_is_decoded(monkeypatch):
-    monkeypatch.setattr(samples, "IMAGE_PIXELS", 799)
-    monkeypatch.setattr(samples, "_flatten", lambda image: pytest.fail("decoded"))
+    monkeypatch.setattr(images, "IMAGE_PIXELS", 799)
+    monkeypatch.setattr(images, "flatten", lambda image: pytest.fail("decoded"))
     with pytest.raises(ImageError, match=r"The image has 40 x 20 pixels; at most 799 are decoded\."):
         make_thumbnail(encode(halves("red", "blue")))
 
@@ -510,7 +510,7 @@ def test_thumbnail_is_made_once(study, monkeypatch):
     assert [decode(content).size for content in made] == [(64, 48)] * 4
     assert len(set(made)) == 4  # one key for each place in the same shard
     assert thumbnails.held_bytes == sum(map(len, made))
-    monkeypatch.setattr(samples, "make_thumbnail", lambda *args: pytest.fail("made again"))
+    monkeypatch.setattr(images, "make_thumbnail", lambda *args: pytest.fail("made again"))
     assert [thumbnails.get(study, row) for row in rows] == made
 
 

@@ -8,8 +8,10 @@ import pytest
 
 from backend import fit_tables, fits, scaling
 from backend.errors import EmptySelection, MissingTable
-from backend.schema import SCHEMA_VERSION, write_manifest, write_table
+from backend.schema import SCHEMA_VERSION
 from backend.study import Study
+from backend.tables import write_table
+from backend.writing import write_manifest
 from tests.tiny_study import count_rows, model_row, score_rows, write_study
 
 IMAGENET = {

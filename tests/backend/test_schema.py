@@ -10,19 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from backend.errors import InvalidTable
-from backend.schema import (
-    MANIFEST,
-    SCHEMA_VERSION,
-    TABLES,
-    file_entry,
-    file_sha256,
-    folder_entry,
-    study_faults,
-    table_files,
-    table_path,
-    write_manifest,
-    write_table,
-)
+from backend.schema import MANIFEST, SCHEMA_VERSION, TABLES, table_files, table_path
+from backend.tables import write_table
+from backend.validation import study_faults
+from backend.writing import file_entry, file_sha256, folder_entry, write_manifest
 from tests.tiny_study import count_rows, write_study
 
 CORPORA = {

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from backend.clip import load_model, stamp_files
 from backend.errors import TailscopeError
-from backend.shelf import LEAST_MEMORY, ModelShelf, Shelf, find_memory
+from backend.models.encode import stamp_files
+from backend.models.kept import LEAST_MEMORY, ModelShelf, find_memory
+from backend.models.loading import load_model
+from backend.shelf import Shelf
 from tests.tiny_clip import write_model
 
 

@@ -7,8 +7,9 @@ import duckdb
 import pytest
 
 from backend.errors import EmptySelection, MissingTable, StudyNotFound
-from backend.schema import SCHEMA_VERSION, TABLES, write_manifest
+from backend.schema import SCHEMA_VERSION, TABLES
 from backend.study import ROOT, Study, find_build_command, list_studies
+from backend.writing import write_manifest
 from tests import tiny_study
 
 ROSE = """SELECT method, count FROM frequency

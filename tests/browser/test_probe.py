@@ -6,8 +6,8 @@ import zipfile
 import pandas as pd
 import pytest
 
-from backend import probe
-from backend.samples import read_image_bytes
+from backend.images import read_image_bytes
+from backend.probe.facts import find_examples
 from tests.invented_world import CONCEPTS, true_counts
 
 FREQUENT, RARE = CONCEPTS[0], CONCEPTS[30]
@@ -27,7 +27,7 @@ def pictures(invented_study) -> dict[str, dict]:
 
 def read(study, concept: str) -> bytes:
     """The image of a sample that shows a concept."""
-    _, rows = probe.find_examples(study, concept, 1)
+    _, rows = find_examples(study, concept, 1)
     row = rows.iloc[0]
     return read_image_bytes(study.folder, row["image"], row["offset"], row["length"])
 

@@ -10,7 +10,7 @@ import pytest
 from backend.schema import MANIFEST, TABLES
 from backend.study import ROOT, Study
 from pages.ui.text import escape
-from precompute.published import build_published
+from precompute.release.published import build_published
 from tests.pages.session import PAGES, assert_whole, choose, downloads, find, links, open_page, said, told, written
 from tests.release_archive import release_files, write_folder
 

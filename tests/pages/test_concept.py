@@ -317,7 +317,7 @@ def test_thumbnails_are_shared_between_sessions(world, monkeypatch):
         made.append(content)
         raise ImageError("Broken.")
 
-    monkeypatch.setattr("backend.samples.make_thumbnail", fail)
+    monkeypatch.setattr("backend.images.make_thumbnail", fail)
     open_samples()
     assert len(made) == 1  # the image cut short, which is tried anew each time; no other
 

@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend import catalogue, probe
-from backend.catalogue import ModelChoice
-from backend.classifiers import ClassifierCache
-from backend.clip import load_model
 from backend.errors import TailscopeError
+from backend.models import catalogue
+from backend.models.catalogue import ModelChoice
+from backend.models.classifiers import ClassifierCache
+from backend.models.loading import load_model
+from backend.probe.answer import probe_images
+from backend.probe.candidates import choose_candidates
+from backend.probe.uploads import open_upload
 from backend.study import Study
-from backend.uploads import open_upload
 from pages.ui.probe_images import tell_samples
 from pages.ui.text import escape
-from precompute.embeddings import embed_study
+from precompute.evaluate.embeddings import embed_study
 from tests.invented_world import CONCEPTS, NEVER, true_counts
 from tests.pages.session import assert_whole, choose, downloads, explained, find, links, open_page, said, table, told, written
 from tests.tiny_clip import draw_pictures, write_model
@@ -88,9 +90,9 @@ def probed(*files: tuple[str, bytes], **address):
 def expect(models: Path, study: Study, cache: Path, content: bytes, prompts="ensemble", title=TITLES[0], key="all"):
     """Candidates and answer, worked out without the page."""
     model = load_tiny(models, title)
-    candidates = probe.choose_candidates(study, key, "lemmatized")
+    candidates = choose_candidates(study, key, "lemmatized")
     classifier = ClassifierCache(cache / "expected").get(model, candidates.names, prompts)
-    return candidates, probe.probe_images(model, classifier, [open_upload(content).image])[0]
+    return candidates, probe_images(model, classifier, [open_upload(content).image])[0]
 
 
 def refusals(app) -> list[str]:
@@ -174,7 +176,7 @@ def test_scores_of_a_model_that_the_study_knows_stand_beside_the_expected_ones(s
 
 
 def test_poor_fit_is_a_warning_with_its_numbers(world, monkeypatch):
-    monkeypatch.setattr("backend.probe.POOR_PERCENTILE", 101)
+    monkeypatch.setattr("backend.probe.reference.POOR_PERCENTILE", 101)
     app = probed()
     boxes = [box.value for box in app.warning]
     assert [box for box in boxes if box.startswith("No candidate fits well\\: the best has a similarity of")] == boxes[-1:]
@@ -328,7 +330,7 @@ def test_surprise_is_a_concept_of_the_tail_or_the_head_that_has_samples(world, k
     app = open_page("probe", source="the study")
     find(app, "button", f"surprise-{key}").click()
     app = assert_whole(app.run())
-    names = probe.choose_candidates(invented_study, key, "lemmatized").names
+    names = choose_candidates(invented_study, key, "lemmatized").names
     assert find(app, "text_input", "like").value in names
     assert f"{find(app, 'text_input', 'like').value}” comes " in said(app)
 
@@ -344,7 +346,7 @@ def test_sample_whose_image_is_broken_is_said(world, monkeypatch):
     def fail(*place):
         raise ImageError("The image file is missing.")
 
-    monkeypatch.setattr("backend.samples.read_image_bytes", fail)
+    monkeypatch.setattr("pages.ui.probe_images.read_image_bytes", fail)
     app = assert_whole(open_page("probe", source="the study", like="winged daxu"))
     assert refusals(app)[0].endswith("is left out. The image file is missing.")
 

@@ -9,7 +9,7 @@ import pytest
 
 from backend.study import ROOT
 from precompute import __main__ as commands
-from precompute import published
+from precompute.release import published
 from tests.precompute.colour_shards import picture, write_shard
 from tests.release_archive import HOSTILE, write_archive
 

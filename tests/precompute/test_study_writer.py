@@ -6,10 +6,11 @@ import os
 import pytest
 
 from backend.errors import StudyNotFound, TailscopeError
-from backend.schema import study_faults
 from backend.study import Study
+from backend.validation import study_faults
 from precompute import study_writer
-from precompute.study_writer import built_with, code_sha256, copy_study, extend_study, hold_alone
+from precompute.fingerprint import code_sha256
+from precompute.study_writer import built_with, copy_study, extend_study, hold_alone
 from tests.tiny_study import ANIMALS, count_rows, write_rows, write_study
 
 NEW = {"title": "New", "description": "", "source": "", "built_with": {}}
@@ -109,15 +110,10 @@ def test_study_that_a_killed_step_set_aside_comes_back(study):
     assert listing(study.parent) == ["mine"]
 
 
-def test_checksum_is_of_the_files_named(tmp_path, monkeypatch):
+def test_maker_is_told_without_a_history(tmp_path, monkeypatch):
     monkeypatch.setattr(study_writer, "ROOT", tmp_path)
-    (tmp_path / "a.py").write_text("a")
-    (tmp_path / "b.py").write_text("b")
-    one = code_sha256(("a.py",))
-    assert code_sha256(("a.py", "b.py")) != one
-    (tmp_path / "a.py").write_text("c")
-    assert code_sha256(("a.py",)) != one
-    made = built_with(("a.py",))
+    made = built_with("precompute.vocabulary")
+    assert made["code"] == code_sha256("precompute.vocabulary")
     assert made["revision"] is None  # no history there
     assert {"code", "python", "duckdb", "pyarrow"} <= set(made)
 

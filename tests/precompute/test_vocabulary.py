@@ -3,8 +3,9 @@
 import pytest
 
 from backend.errors import SourceError, TailscopeError
-from backend.schema import TABLES, content_faults, study_faults
+from backend.schema import TABLES
 from backend.study import Study
+from backend.validation import content_faults, study_faults
 from precompute.vocabulary import add_tasks, make_concepts, read_class_names
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from precompute.search.text import compile_vocabulary, search_captions
 from precompute.synthetic.captions import write_caption
 from precompute.synthetic.pictures import make_rng
 from precompute.synthetic.species import draw_species
-from precompute.text_search import compile_vocabulary, search_captions
 
 SPECIES = draw_species()
 

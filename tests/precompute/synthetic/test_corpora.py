@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from precompute.corpus import Shard, read_shard
+from precompute.corpus.reading import Shard, read_shard
 from precompute.ledger import Ledger
 from precompute.synthetic.corpora import (
     BALANCED,

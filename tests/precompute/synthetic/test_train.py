@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from backend.clip import load_model
+from backend.models.loading import load_model
 from precompute.synthetic import train
 from precompute.synthetic.corpora import HELD_OUT, PAIRS
 

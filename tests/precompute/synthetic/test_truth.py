@@ -5,7 +5,7 @@ import math
 import pyarrow as pa
 import pytest
 
-from backend.schema import write_table
+from backend.tables import write_table
 from precompute.synthetic.corpora import Plan
 from precompute.synthetic.truth import count_truth, score_search, score_thresholds
 

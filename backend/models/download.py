@@ -1,0 +1,114 @@
+"""Weights of open_clip's tags: found in the cache of this machine, or fetched into it with progress."""
+
+import hashlib
+import pickle
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backend.errors import TailscopeError
+from backend.progress import Progress
+
+if TYPE_CHECKING:
+    pass
+
+
+def find_cached(tag: dict) -> Path | None:
+    """The weights of a tag in the Hugging Face cache of this machine; None where they are not there."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = (try_to_load_from_cache(*place) for place in list_places(tag))
+    return next((Path(path) for path in found if isinstance(path, str)), None)
+
+
+def list_places(tag: dict) -> list[tuple[str, str]]:
+    """(repository, file) where the weights of a tag may lie on the Hugging Face hub, the safer format first."""
+    from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
+
+    repository, _, name = tag.get("hf_hub", "").rpartition("/")
+    names = [str(Path(name).with_suffix(".safetensors")), name] if name else [HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME]
+    return [(repository, one) for one in dict.fromkeys(names)] if repository else []
+
+
+def download_weights(architecture: str, weights: str, tag: dict, allow_download: bool, say: Progress | None) -> Path:
+    import open_clip
+    from huggingface_hub.errors import EntryNotFoundError, HTTPError, XetDownloadError
+
+    if not allow_download:
+        place = tag.get("hf_hub") or tag.get("url")
+        raise TailscopeError(
+            f"The weights of {architecture}:{weights} are not on this machine. Fetching them ({place.rstrip('/')}) has to be "
+            "allowed: --allow-download on the command line, allow_download=True in Python."
+        )
+    try:
+        return _fetch(tag, say or (lambda done: None)) or Path(open_clip.download_pretrained(tag))
+    except (OSError, RuntimeError, ValueError, HTTPError, EntryNotFoundError, XetDownloadError) as error:
+        raise TailscopeError(f"The weights of {architecture}:{weights} could not be fetched: {shorten_error(error)}") from error
+
+
+def _fetch(tag: dict, say: Progress) -> Path | None:
+    """The weights of a tag, fetched from the Hugging Face hub into its cache; None where the tag does not lie there.
+
+    open_clip's own download tells nothing of its progress, and tries a second file where the first met a full disk. Raises
+    OSError where the disk is too full, or where a file is not what the hub's checksum says.
+    """
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError
+
+    missing = None
+    for repository, name in list_places(tag):
+        try:
+            expected = get_hf_file_metadata(hf_hub_url(repository, name))
+        except EntryNotFoundError as error:
+            missing = error
+            continue
+        cache = Path(constants.HF_HUB_CACHE)
+        cache.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(cache).free
+        if expected.size and expected.size > free:
+            raise OSError(f"it has {expected.size / 1e6:,.0f} MB, and {cache} has room for {free / 1e6:,.0f} MB.")
+        path = Path(hf_hub_download(repository, name, tqdm_class=_make_counter(say, expected.size)))
+        _check_content(path, expected.etag)
+        return path
+    if missing:
+        raise missing
+    return None
+
+
+def _check_content(path: Path, checksum: str | None) -> None:
+    """Deletes a fetched file and raises OSError where its SHA-256 is not the one that the hub gives for large files."""
+    if not checksum or not re.fullmatch("[0-9a-f]{64}", checksum):
+        return
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != checksum:
+        path.resolve().unlink()
+        path.unlink(missing_ok=True)
+        raise OSError(f"{path.name} has the checksum {found[:12]}..., not {checksum[:12]}...; it was deleted.")
+
+
+def _make_counter(say: Progress, size: int | None) -> type:
+    """A progress bar as the hub's client wants one, which shows nothing and tells `say` the fraction of `size` bytes."""
+    from tqdm import tqdm
+
+    class Counter(tqdm):
+        def display(self, *arguments, **options) -> bool:
+            return True
+
+        def update(self, n: float = 1) -> bool | None:
+            shown = super().update(n)
+            total = size or self.total
+            if total:
+                say(min(self.n / total, 1.0))
+            return shown
+
+    return Counter
+
+
+def shorten_error(error: BaseException) -> str:
+    """The beginning of an error: open_clip's go on for hundreds of keys, and torch's advise to run what a file holds."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "no checkpoint that torch can read without running code out of it."
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else f"{text[:300]} ..."

@@ -1,0 +1,58 @@
+"""Loaded models, shared by all sessions within a bound of memory."""
+
+import os
+import threading
+from collections.abc import Callable
+
+from backend.models.device import measure_memory
+from backend.models.encode import Model, stamp_files
+from backend.models.loading import load_model
+from backend.progress import Progress
+from backend.shelf import Shelf
+
+MODEL_MEMORY = "TAILSCOPE_MODEL_MEMORY"  # the environment's word for the bytes that models may take
+LEAST_MEMORY = 1 << 30
+
+
+class ModelShelf:
+    """Loaded models, shared by all sessions: each is loaded once, and again where its files have changed.
+
+    max_bytes: what the kept models' weights may take together; while one is loaded, its own come on top.
+    """
+
+    def __init__(self, max_bytes: int | None = None, load: Callable[..., Model] = load_model):
+        self._shelf: Shelf[Model] = Shelf(find_memory() if max_bytes is None else max_bytes, lambda model: model.size_bytes)
+        self._load = load
+        self._one_at_a_time = threading.Lock()  # two large models at once would need twice the room
+
+    @property
+    def max_bytes(self) -> int:
+        """The bound."""
+        return self._shelf.max_bytes
+
+    @property
+    def held_bytes(self) -> int:
+        """What the kept models take."""
+        return self._shelf.held_bytes
+
+    @property
+    def held(self) -> list[tuple[str, int]]:
+        """(spec, bytes) of the kept models, the longest unused first."""
+        return self._shelf.held
+
+    def get(self, spec: str, *, allow_download: bool = False, say: Progress | None = None) -> Model:
+        """The model of a spec, as `load_model` takes it. Raises what `load_model` raises; a failure is not remembered."""
+
+        def load() -> Model:
+            with self._one_at_a_time:
+                return self._load(spec, allow_download=allow_download, say=say)
+
+        return self._shelf.get(spec, load, fresh=lambda model: model.stamp == stamp_files(model.files))
+
+
+def find_memory() -> int:
+    """The bytes that models may take: what TAILSCOPE_MODEL_MEMORY says, else half of the memory they are loaded into."""
+    asked = os.environ.get(MODEL_MEMORY, "")
+    if asked.isdigit():
+        return int(asked)
+    return max(measure_memory() // 2, LEAST_MEMORY)

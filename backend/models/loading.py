@@ -1,0 +1,196 @@
+"""Models are loaded from this machine: a folder in open_clip's format, a tag of open_clip's, or a checkpoint file."""
+
+import json
+import pickle
+import struct
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rapidfuzz import process
+
+from backend.errors import TailscopeError
+from backend.progress import Progress
+
+if TYPE_CHECKING:
+    pass
+from backend.models.device import choose_device
+from backend.models.download import download_weights, find_cached, shorten_error
+from backend.models.encode import Model, checksum_files, stamp_files
+
+CONFIG = "open_clip_config.json"
+WEIGHT_ENDINGS = (".safetensors", ".bin", ".pth", ".pt", ".npz")
+TOKENIZER_FILES = ("tokenizer", "vocab", "merges", "special_tokens", "sentencepiece")  # how their names begin
+
+_WANTED = "a folder in open_clip's format, ARCHITECTURE:TAG or ARCHITECTURE:FILE, such as ViT-B-32:openai"
+# What torch, safetensors and open_clip were seen to raise on weights or configs that are not what they should be.
+_UNREADABLE = (
+    RuntimeError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    IndexError,
+    OSError,
+    EOFError,
+    struct.error,
+    pickle.UnpicklingError,
+)
+
+
+def load_model(spec: str, *, allow_download: bool = False, say: Progress | None = None) -> Model:
+    """The model that a spec names: a folder in open_clip's format, "ARCH:TAG" or "ARCH:FILE". No network is used for it.
+
+    A tag (https://github.com/mlfoundations/open_clip, docs/PRETRAINED.md) whose weights are not in the local cache is
+    fetched only where `allow_download` says so, and `say` is told how far that is. Raises TailscopeError where there is no
+    such model, naming near ones, where it cannot be fetched, or where its files do not fit together.
+    """
+    folder = Path(spec)
+    if folder.is_dir():
+        return _load_folder(folder)
+    architecture, colon, weights = spec.partition(":")
+    if not (colon and architecture and weights):
+        raise TailscopeError(f"No folder of a model at {spec}. Name {_WANTED}.")
+    return _load_architecture(architecture.replace("/", "-"), weights, allow_download, say)
+
+
+def identify_model(spec: str, *, allow_download: bool = False) -> str:
+    """The `weights_sha256` of the model that a spec names. That of a folder is read off its files; the model is not loaded."""
+    if Path(spec).is_dir():
+        return checksum_files("", _list_files(Path(spec)))
+    return load_model(spec, allow_download=allow_download).weights_sha256
+
+
+def list_tags() -> list[tuple[str, str, bool]]:
+    """(architecture, tag, here) of all of open_clip's pretrained models; `here`: their weights are on this machine."""
+    import open_clip
+
+    pairs = open_clip.list_pretrained()
+    return [(name, tag, find_cached(open_clip.get_pretrained_cfg(name, tag)) is not None) for name, tag in pairs]
+
+
+def count_weights(architecture: str) -> int | None:
+    """The weights of an architecture, counted on a net that is only sketched; None where a package for it is missing."""
+    import open_clip
+    import torch
+
+    config = open_clip.get_model_config(architecture)
+    if config is None or config["text_cfg"].get("hf_model_name"):
+        return None  # its text side is described on the network
+    with torch.device("meta"):
+        net = open_clip.create_model(architecture, device="meta", pretrained_image=False, pretrained_hf=False)
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+def _load_folder(folder: Path) -> Model:
+    files = _list_files(folder)
+    try:
+        content = json.loads(files[0].read_text(encoding="utf-8"))
+        text_config = content["model_cfg"]["text_cfg"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise TailscopeError(f"{files[0]} is no open_clip config ({error!r}). Expected: model_cfg with text_cfg.") from error
+    _check_text_parts(text_config, in_folder=True, allow_download=False)
+    return _load(folder.resolve().name, f"local-dir:{folder}", files, architecture="")
+
+
+def _list_files(folder: Path) -> tuple[Path, ...]:
+    """The files of a model in open_clip's format: config, tokenizer, weights. Raises TailscopeError for another folder."""
+    config = folder / CONFIG
+    if not config.is_file():
+        raise TailscopeError(
+            f"{folder} has no {CONFIG}, so it is no model in open_clip's format. It holds: {_list_names(folder)}. "
+            "For a checkpoint file, name ARCHITECTURE:FILE."
+        )
+    weights = sorted(path for path in folder.iterdir() if path.suffix in WEIGHT_ENDINGS[:3])
+    if not weights:
+        raise TailscopeError(f"{folder} has {CONFIG} but no weights, such as open_clip_model.safetensors.")
+    tokenizer = sorted(path for path in folder.iterdir() if path.name.startswith(TOKENIZER_FILES))
+    return (config, *tokenizer, *weights)
+
+
+def _load_architecture(architecture: str, weights: str, allow_download: bool, say: Progress | None) -> Model:
+    import open_clip
+
+    known = open_clip.list_models()
+    if architecture not in known:
+        raise TailscopeError(f"open_clip has no architecture '{architecture}'.{_suggest(architecture, known)}")
+    _check_text_parts(open_clip.get_model_config(architecture)["text_cfg"], in_folder=False, allow_download=allow_download)
+    tag = open_clip.get_pretrained_cfg(architecture, weights)
+    if tag:
+        path = find_cached(tag) or download_weights(architecture, weights, tag, allow_download, say)
+        name, options = weights, _tag_options(tag)
+    elif (path := Path(weights)).is_file():
+        name, options = path.stem, {}
+    elif path.suffix in WEIGHT_ENDINGS or len(path.parts) > 1:
+        raise TailscopeError(f"No file of weights at {weights}. Name {_WANTED}.")
+    else:
+        tags = open_clip.list_pretrained_tags_by_model(architecture)
+        raise TailscopeError(f"open_clip has no weights '{weights}' for {architecture}.{_suggest(weights, tags)}")
+    found = f"{architecture}/{name}"
+    return _load(found, architecture, (path,), architecture, weights if tag else None, pretrained=str(path), **options)
+
+
+def _load(name: str, source: str, files: tuple[Path, ...], architecture: str, tag: str | None = None, **options) -> Model:
+    import open_clip
+    import torch
+    from safetensors import SafetensorError
+
+    device = choose_device()
+    stamp = stamp_files(files)
+    try:
+        net, preprocess = open_clip.create_model_from_pretrained(source, device=device, **options)
+        tokenizer = open_clip.get_tokenizer(source)
+    except ImportError as error:
+        raise TailscopeError(f"{name} needs the package '{error.name}', which is not installed.") from error
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise TailscopeError(
+            f"{name} does not fit into the memory that there is ({device}). Choose a smaller model."
+        ) from error
+    except (*_UNREADABLE, SafetensorError) as error:
+        raise TailscopeError(
+            f"{files[-1]} does not hold the weights of {architecture or 'the model that ' + str(files[0]) + ' describes'}: "
+            f"{shorten_error(error)}"
+        ) from error
+    net = net.eval().requires_grad_(False)
+    if device == "cpu":  # convolutions take half the time in this layout, and nothing else takes longer
+        net = net.to(memory_format=torch.channels_last)
+    return Model(name, net, preprocess, tokenizer, device, files, architecture, stamp, tag)
+
+
+def _tag_options(tag: dict) -> dict:
+    """What open_clip would read from a tag itself, had it not been given the file: preprocessing, and the activation.
+
+    Left alone, open_clip 3.3 warns of "ViT-B-32:openai" that it computes another activation than the weights know.
+    """
+    kept = {f"image_{key}": tag[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in tag}
+    return kept | {"force_quick_gelu": tag.get("quick_gelu", False)}
+
+
+def _check_text_parts(text_config: dict, *, in_folder: bool, allow_download: bool) -> None:
+    """Raises TailscopeError where a model's text side needs a package that is missing, or the network."""
+    from huggingface_hub import try_to_load_from_cache
+
+    needed = [name for key in ("hf_model_name", "hf_tokenizer_name") if (name := text_config.get(key))]
+    if needed and find_spec("transformers") is None:
+        raise TailscopeError(f"This model reads text by {needed[0]}, for which the package 'transformers' is not installed.")
+    parts = [(text_config.get("hf_model_name"), "config.json")]
+    if not in_folder:  # a folder brings its tokenizer
+        parts.append((text_config.get("hf_tokenizer_name"), "tokenizer_config.json"))
+    for repository, name in parts:
+        if repository and not allow_download and not isinstance(try_to_load_from_cache(repository, name), str):
+            raise TailscopeError(
+                f"This model needs {name} of {repository}, which is not on this machine. Fetching it has to be allowed: "
+                "--allow-download on the command line, allow_download=True in Python."
+            )
+
+
+def _suggest(asked: str, known: Sequence[str]) -> str:
+    near = [name for name, *_ in process.extract(asked, known, limit=4, score_cutoff=60)]
+    return f" Near: {', '.join(near)}." if near else f" There are: {', '.join(sorted(known)[:20])}."
+
+
+def _list_names(folder: Path) -> str:
+    names = sorted(path.name for path in folder.iterdir())
+    return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "") or "nothing"

@@ -1,0 +1,59 @@
+"""How every file is written: under a temporary name, then renamed; a file is whole or not there."""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from backend.schema import MANIFEST
+
+PART = ".part"  # how the name of an unfinished file ends; it begins with a dot
+
+
+@contextmanager
+def write_file(path: Path) -> Iterator[Path]:
+    """A file of a temporary name beside `path` to write; it becomes `path`, on disk as a whole, where the block ends well.
+
+    Where the block raises, nothing is left. Several processes may write one path at once: the last one's file stays.
+    Raises OSError where the disk is full or the folder cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}{PART}")
+    try:
+        yield part
+        with part.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def file_entry(path: Path) -> dict:
+    """The manifest entry, rows and sha256, of a Parquet file that was written elsewhere."""
+    return {"rows": pq.read_metadata(path).num_rows, "sha256": file_sha256(path)}
+
+
+def folder_entry(files: dict[str, dict]) -> dict:
+    """The manifest entry of a folder table, from the entries of its files by corpus.
+
+    >>> folder_entry({"mine": {"rows": 2, "sha256": "ab"}, "cc3m": {"rows": 3, "sha256": "cd"}})["rows"]
+    5
+    """
+    return {"rows": sum(entry["rows"] for entry in files.values()), "files": dict(sorted(files.items()))}
+
+
+def write_manifest(folder: Path, manifest: dict) -> None:
+    """Writes `manifest.json` last: it is what makes the folder a complete study."""
+    with write_file(folder / MANIFEST) as part:
+        part.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, as 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,219 @@
+"""Zero-shot accuracy of each class: hand-worked, the same as open_clip's own functions give, and nothing lost on the way."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from backend.errors import SourceError
+from backend.models.loading import load_model
+from precompute.evaluate import features as encoding
+from precompute.evaluate.classification import evaluate_classification, read_task, score_classes, score_prompts
+from precompute.evaluate.features import encode_places
+from precompute.ledger import Ledger
+from tests.tiny_clip import draw_pictures, write_model
+
+X, Y = [1.0, 0.0], [0.0, 1.0]
+NAMES = ["rose", "zib", "golden_retriever"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return load_model(str(write_model(tmp_path_factory.mktemp("models") / "tiny")))
+
+
+def jpeg(picture: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG")
+    return stream.getvalue()
+
+
+def write_tar(path: Path, members: dict[str, bytes]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def write_class_folders(folder: Path, counts: dict[str, int]) -> Path:
+    pictures = iter(draw_pictures(sum(counts.values())))
+    for label, count in counts.items():
+        (folder / label).mkdir(parents=True)
+        for number in range(count):
+            next(pictures).save(folder / label / f"{number}.png")
+    return folder
+
+
+def test_accuracy_of_hand_made_features():
+    images = np.array([X, X, Y, X], np.float32)
+    scores = score_classes(images, np.array([0, 0, 0, 1]), np.array([X, Y, [-1, 0]], np.float32))
+    np.testing.assert_allclose(scores.values, [200 / 3, 0, np.nan])
+    assert (scores.n.tolist(), scores.overall) == ([3, 1, 0], 50.0)
+
+
+def test_equally_near_texts_count_for_the_first_class():
+    scores = score_classes(np.array([X, X], np.float32), np.array([0, 1]), np.array([X, X], np.float32))
+    assert scores.values.tolist() == [100.0, 0.0]
+
+
+def test_images_in_blocks_score_the_same(monkeypatch):
+    dice = np.random.default_rng(0)
+    images, classifier = dice.normal(size=(50, 4)), dice.normal(size=(3, 4))
+    classes = dice.integers(0, 3, 50)
+    at_once = score_classes(images, classes, classifier)
+    monkeypatch.setattr("precompute.evaluate.classification.IMAGES_AT_ONCE", 7)
+    np.testing.assert_array_equal(score_classes(images, classes, classifier).values, at_once.values)
+
+
+def test_scores_are_those_of_open_clips_own_functions(model):
+    import open_clip
+    import torch
+
+    pictures, classes = draw_pictures(12), np.arange(12) % 3
+    scores = evaluate_classification(model, [(pictures[:5], classes[:5]), (pictures[5:], classes[5:])], NAMES)
+    templates = {"class": ["{}"], "simple": ["a photo of a {}."], "ensemble": open_clip.SIMPLE_IMAGENET_TEMPLATES}
+    assert list(scores) == list(templates)
+    with torch.no_grad():
+        images = model.net.encode_image(torch.stack([model.preprocess(picture) for picture in pictures]), normalize=True)
+    for prompts, template in templates.items():
+        names = ["rose", "zib", "golden retriever"]
+        classifier = open_clip.build_zero_shot_classifier(model.net, model.tokenizer, names, template)
+        right = ((images @ classifier).argmax(dim=1).numpy() == classes).astype(float)
+        np.testing.assert_allclose(scores[prompts].values, [100 * right[classes == number].mean() for number in range(3)])
+        assert scores[prompts].overall == pytest.approx(100 * right.mean())
+
+
+def test_images_are_encoded_once_for_all_prompts(model):
+    batches = ((draw_pictures(2), [0, 1]) for _ in range(1))
+    scores = evaluate_classification(model, batches, NAMES)
+    assert [score.n.tolist() for score in scores.values()] == [[1, 1, 0]] * 3
+
+
+def test_class_folders_are_labels(tmp_path):
+    write_class_folders(tmp_path, {"zib": 2, "rose": 1, "empty": 0})
+    (tmp_path / "rose" / "notes.txt").write_text("x")
+    (tmp_path / "rose" / ".hidden").write_text("x")
+    ledger = Ledger()
+    task = read_task(tmp_path, ledger)
+    assert task.labels == ("empty", "rose", "zib")
+    assert [(Path(path).name, offset) for path, offset, _ in task.places] == [("0.png", None), ("0.png", None), ("1.png", None)]
+    assert task.classes.tolist() == [1, 2, 2]
+    assert ledger.entry() == {"read": 1, "written": 0, "dropped": {"file that is no image by its name": 1}}
+
+
+def test_webdataset_shards_as_clip_benchmark_has_them(tmp_path):
+    (tmp_path / "classnames.txt").write_text("rose\nzib fish\n")
+    image = jpeg(draw_pictures(1)[0])
+    members = {
+        "s0.cls": b"1",
+        "s0.jpg": image,
+        "s1.webp": image,
+        "s1.cls": b"0\n",
+        "s2.jpg": image,
+        "s2.cls": b"7",
+        "s3.jpg": image,
+        "s4.cls": b"0",
+        "s5.jpg": image,
+        "s5.json": json.dumps({"label": "zib fish"}).encode(),
+        "s6.jpg": image,
+        "s6.json": b"[",
+        "s0.png": image,
+    }
+    shard = write_tar(tmp_path / "test" / "0.tar", members)
+    ledger = Ledger()
+    task = read_task(tmp_path, ledger)
+    assert (task.labels, task.classes.tolist()) == (("rose", "zib fish"), [1, 0, 1])
+    path, offset, length = task.places[0]
+    assert (path, shard.read_bytes()[offset : offset + length]) == (str(shard), image)
+    assert ledger.entry()["dropped"] == {
+        "label that is no class of the task": 2,
+        "no image": 1,
+        "no label": 1,
+        "second image of a sample": 1,
+    }
+
+
+def test_truncated_shard_keeps_what_is_whole(tmp_path):
+    (tmp_path / "classnames.txt").write_text("rose\nzib\n")
+    image = jpeg(draw_pictures(1)[0])
+    shard = write_tar(tmp_path / "0.tar", {"a.cls": b"0", "a.jpg": image, "b.cls": b"1", "b.jpg": image})
+    shard.write_bytes(shard.read_bytes()[: 3 * 512 + len(image) + 1500])
+    ledger = Ledger()
+    assert read_task(tmp_path, ledger).classes.tolist() == [0]
+    assert ledger.entry()["dropped"] == {"truncated shard": 1}
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda folder: folder.rmdir(), "No folder of a task at"),
+        (lambda folder: (folder / "val").mkdir(), "has 1 classes \\(val\\). Expected: a folder for each class"),
+        (lambda folder: [(folder / name).mkdir() for name in "_a"], "names no concept"),
+        (lambda folder: write_tar(folder / "0.tar", {}), "classnames.txt is no file of class names"),
+    ],
+)
+def test_folder_that_is_no_task(tmp_path, make, said):
+    make(tmp_path)
+    with pytest.raises(SourceError, match=said):
+        read_task(tmp_path, Ledger())
+
+
+def test_bad_images_are_counted_and_the_others_encoded(model, tmp_path):
+    pictures = draw_pictures(2)
+    for number, picture in enumerate(pictures):
+        picture.save(tmp_path / f"{number}.png")
+    (tmp_path / "broken.jpg").write_bytes(jpeg(pictures[0])[:400])
+    (tmp_path / "text.jpg").write_text("no image")
+    Image.new("RGB", (1, 60)).save(tmp_path / "thread.png")
+    names = ["0.png", "broken.jpg", "text.jpg", "none.jpg", "thread.png", "1.png"]
+    ledger = Ledger()
+    features, numbers = encode_places(model, [(str(tmp_path / name), None, None) for name in names], ledger)
+    assert numbers.tolist() == [0, 5]
+    np.testing.assert_allclose(features, model.encode_images(pictures), atol=1e-6)
+    dropped = {"image cannot be decoded": 2, "image cannot be read": 1, "image more than 50 times as long as wide": 1}
+    assert ledger.entry() == {"read": 6, "written": 2, "dropped": dropped}
+
+
+def test_killed_run_encodes_only_what_it_had_not(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(encoding, "CHUNK", 2)
+    task = read_task(write_class_folders(tmp_path / "task", {"a": 2, "b": 3}), Ledger())
+    (tmp_path / "task" / "a" / "1.png").write_bytes(b"broken")
+    encode, chunks = encoding._encode_chunk, []
+
+    def count(model, places):
+        if len(chunks) == 1:
+            chunks.append("killed")
+            raise KeyboardInterrupt
+        chunks.append(len(places))
+        return encode(model, places)
+
+    monkeypatch.setattr(encoding, "_encode_chunk", count)
+    with pytest.raises(KeyboardInterrupt):
+        encode_places(model, task.places, Ledger(), tmp_path / "work")
+    ledger, fresh = Ledger(), Ledger()
+    resumed, numbers = encode_places(model, task.places, ledger, tmp_path / "work")
+    assert chunks == [2, "killed", 2, 1]
+    at_once, _ = encode_places(model, task.places, fresh)
+    np.testing.assert_array_equal(resumed, at_once)
+    assert (numbers.tolist(), ledger.entry()) == ([0, 2, 3, 4], fresh.entry())
+
+
+def test_kept_features_are_not_those_of_a_changed_file_or_another_model(model, tmp_path):
+    task = read_task(write_class_folders(tmp_path / "task", {"a": 1, "b": 1}), Ledger())
+    other = load_model(str(write_model(tmp_path / "other", seed=1)))
+    first, _ = encode_places(model, task.places, Ledger(), tmp_path / "work")
+    assert not np.allclose(encode_places(other, task.places, Ledger(), tmp_path / "work")[0], first)
+    draw_pictures(1, seed=9)[0].save(task.places[0][0])
+    changed, _ = encode_places(model, task.places, Ledger(), tmp_path / "work")
+    assert not np.allclose(changed[0], first[0])
+
+
+def test_scores_of_no_prompts_are_none(model):
+    assert score_prompts(model, np.empty((0, 16)), np.empty(0, int), NAMES, []) == {}

@@ -1,0 +1,222 @@
+"""A model's scores join a study: rows of models, performance and overall, scaling lines anew, everything else as it was."""
+
+import json
+import sys
+
+import pytest
+
+from backend.errors import TailscopeError
+from backend.scaling import list_settings
+from backend.study import Study
+from backend.validation import study_faults
+from precompute import __main__ as commands
+from precompute.evaluate import scores as scoring
+from precompute.evaluate.scores import evaluate_model
+from tests.precompute.evaluate.test_classification import write_class_folders
+from tests.tiny_clip import draw_pictures, write_model
+from tests.tiny_study import count_rows, model_row, overall_row, score_rows, write_study
+
+COUNTS = {"ant": 0, "bee": 1, "cat": 10, "dog": 100, "gnu": 100}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return str(write_model(tmp_path_factory.mktemp("models") / "tiny"))
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Counts of five animals in a corpus that was searched here, and a model of elsewhere."""
+    return write_study(
+        tmp_path / "studies" / "mine",
+        count_rows("small", "lemmatized", COUNTS),
+        manifest={"search": {"small": {"text": ["lemmatized"], "image": [], "chosen": {"text": "lemmatized"}}}},
+        models=[model_row("RN50/old", "small")],
+        performance=score_rows("RN50/old", {"ant": 1, "bee": 2}),
+        overall=[overall_row("RN50/old", "animals", 1.5)],
+    ).folder
+
+
+@pytest.fixture
+def animals(tmp_path):
+    return write_class_folders(tmp_path / "animals", {"ant": 3, "bee": 2, "cat": 2, "dog": 1, "elk": 0})
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    for number, picture in enumerate(draw_pictures(3)):
+        picture.save(tmp_path / f"{number}.jpg")
+    captions = ["a bee", "bees and a cat", "two cats", "nothing", "a dog", ""]
+    annotations = [{"image_id": number // 2, "caption": text} for number, text in enumerate(captions)]
+    images = [{"id": number, "file_name": f"{number}.jpg"} for number in range(3)]
+    (tmp_path / "captions.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+    return str(tmp_path / "captions.json")
+
+
+def evaluate(folder, spec, tasks=None, retrieval=None, **options):
+    retrieval = {task: [pattern] for task, pattern in (retrieval or {}).items()}
+    return evaluate_model(folder, spec, tasks or {}, retrieval, lambda stage, done: None, **options)
+
+
+def rows(folder, sql: str) -> list[tuple]:
+    return list(Study(folder).query(sql).itertuples(index=False, name=None))
+
+
+def test_scores_of_each_class_and_setting_are_added(study, animals, tiny):
+    report = evaluate(study, tiny, {"animals": animals}, name="Tiny/small")
+    assert study_faults(study) == []
+    assert rows(study, "SELECT DISTINCT setting FROM performance WHERE model = 'Tiny/small' ORDER BY 1") == [
+        ("class",),
+        ("ensemble",),
+        ("simple",),
+    ]
+    found = rows(study, "SELECT label, concept, n FROM performance WHERE model = 'Tiny/small' AND setting = 'class' ORDER BY 1")
+    assert found == [("ant", "ant", 3), ("bee", "bee", 2), ("cat", "cat", 2), ("dog", "dog", 1)]
+    per_class = rows(
+        study, "SELECT setting, sum(value * n) / 8 FROM performance WHERE model = 'Tiny/small' GROUP BY ALL ORDER BY ALL"
+    )
+    overall = rows(study, "SELECT setting, value, source FROM overall WHERE model = 'Tiny/small' ORDER BY setting")
+    assert [(setting, pytest.approx(value)) for setting, value, _ in overall] == per_class
+    assert {source for *_, source in overall} == {"evaluated on 8 images"}
+    assert report.ledgers["animals: images"].entry() == {"read": 8, "written": 8, "dropped": {}}
+    assert report.ledgers["animals: scores"].entry() == {"read": 15, "written": 12, "dropped": {"class without an image": 3}}
+
+
+def test_model_is_described_and_its_corpus_is_the_named_one(study, animals, tiny):
+    evaluate(study, tiny, {"animals": animals}, name="Tiny/mine", corpus="small", prompts=["class"])
+    assert rows(study, "SELECT * FROM models WHERE model = 'Tiny/mine'") == [("Tiny/mine", "Tiny", "mine", "small", tiny)]
+    made = Study(study).manifest["arguments"]["evaluate"]["Tiny/mine"]
+    assert (made["model"], made["prompts"], len(made["weights_sha256"])) == (tiny, ["class"], 64)
+
+
+def test_pretraining_that_is_a_corpus_of_the_study_is_the_models_corpus(study, animals, tiny):
+    evaluate(study, tiny, {"animals": animals}, name="Tiny/small")
+    evaluate(study, tiny, {"animals": animals}, name="Tiny/unknown")
+    found = rows(study, "SELECT coalesce(corpus, 'none') FROM models WHERE model LIKE 'Tiny%' ORDER BY model")
+    assert found == [("small",), ("none",)]
+
+
+def test_scaling_lines_are_drawn_for_the_new_model(study, animals, tiny):
+    evaluate(study, tiny, {"animals": animals}, name="Tiny/small")
+    found = rows(study, "SELECT setting, n, n_zero, tasks FROM scaling WHERE model = 'Tiny/small' ORDER BY setting")
+    assert found == [(setting, 4, 1, "pooled") for setting in ("class", "ensemble", "simple")]
+    assert list(list_settings(Study(study))["setting"]) == ["class", "ensemble", "plain", "simple"]
+
+
+def test_second_run_gives_the_same_rows_and_keeps_other_models(study, animals, tiny):
+    everything = "SELECT * FROM performance ORDER BY ALL"
+    evaluate(study, tiny, {"animals": animals}, name="Tiny/small")
+    first = rows(study, everything)
+    evaluate(study, tiny, {"animals": animals}, name="Tiny/small")
+    assert [str(row) for row in rows(study, everything)] == [str(row) for row in first]
+    assert rows(study, "SELECT label, value FROM performance WHERE model = 'RN50/old' ORDER BY 1") == [("ant", 1), ("bee", 2)]
+    assert study_faults(study) == []
+
+
+def test_new_labels_become_concepts(study, animals, tiny):
+    evaluate(study, tiny, {"zoo": animals}, name="Tiny/small")
+    assert rows(study, "SELECT label, kind, words FROM concepts WHERE task = 'zoo' AND label = 'elk'")[0][:2] == (
+        "elk",
+        "classification",
+    )
+    counted = rows(study, "SELECT label, count FROM frequency WHERE task = 'zoo' ORDER BY label")
+    assert counted == [("ant", 0), ("bee", 1), ("cat", 10), ("dog", 100)]  # the search knows nothing of an elk
+    assert study_faults(study) == []
+
+
+def test_counts_from_elsewhere_are_not_given_to_another_task(study, animals, tiny):
+    manifest = json.loads((study / "manifest.json").read_text())
+    (study / "manifest.json").write_text(json.dumps(manifest | {"search": {}}))
+    evaluate(study, tiny, {"zoo": animals}, name="Tiny/small")
+    assert rows(study, "SELECT count(*) FROM frequency WHERE task = 'zoo'") == [(0,)]
+
+
+def test_retrieval_is_scored_for_all_concepts_of_the_study(study, pairs, tiny):
+    report = evaluate(study, tiny, retrieval={"photos": pairs}, name="Tiny/small")
+    assert study_faults(study) == []
+    found = rows(study, "SELECT kind, label, value, n FROM performance WHERE setting = 'i2t@5' AND task = 'photos' ORDER BY 2")
+    assert found == [("retrieval", "bee", 100.0, 1), ("retrieval", "cat", 100.0, 2), ("retrieval", "dog", 100.0, 1)]
+    assert rows(study, "SELECT label, n FROM performance WHERE setting = 't2i@1' ORDER BY 1") == [
+        ("bee", 2),
+        ("cat", 2),
+        ("dog", 1),
+    ]
+    assert rows(study, "SELECT count FROM frequency WHERE task = 'photos' AND label = 'cat'") == [(10,)]
+    assert report.ledgers["photos: pairs"].entry() == {"read": 6, "written": 5, "dropped": {"no caption": 1}}
+    assert report.ledgers["photos: scores"].entry() == {
+        "read": 30,
+        "written": 18,
+        "dropped": {"concept that no pair names": 12},
+    }
+    assert report.scores[0].source == "evaluated on 3 images and 5 captions"
+
+
+def test_other_weights_need_another_name(study, animals, tiny, tmp_path):
+    evaluate(study, tiny, {"animals": animals}, name="Tiny/small")
+    other = str(write_model(tmp_path / "other", seed=1))
+    with pytest.raises(TailscopeError, match=r"scores of a model 'Tiny/small' of other weights .*another name with --name"):
+        evaluate(study, other, {"animals": animals}, name="Tiny/small")
+    with pytest.raises(TailscopeError, match="'RN50/old' that were not evaluated here"):
+        evaluate(study, other, {"animals": animals}, name="RN50/old")
+
+
+def test_arguments_are_checked_before_a_model_is_loaded(study, animals, pairs, monkeypatch):
+    monkeypatch.setattr(scoring, "load_model", None)
+    for said, arguments in {
+        "Nothing to evaluate on": {},
+        "has no corpus 'cc3m'. It has: small": {"tasks": {"animals": animals}, "corpus": "cc3m"},
+        "No prompt strategy 'fancy'": {"tasks": {"animals": animals}, "prompts": ["fancy"]},
+        "'animals' is a task of classification": {"retrieval": {"animals": pairs}},
+        "cannot be both": {"tasks": {"x": animals}, "retrieval": {"x": pairs}},
+        "No folder of a task": {"tasks": {"animals": animals / "none"}},
+        "matches no file": {"retrieval": {"photos": "none*.tar"}},
+    }.items():
+        with pytest.raises(TailscopeError, match=said):
+            evaluate(study, "ViT-B-32:openai", **arguments)
+
+
+def test_task_without_a_readable_image_changes_nothing(study, tiny, tmp_path):
+    before = (study / "manifest.json").read_bytes()
+    for label in ("ant", "bee"):
+        (tmp_path / "broken" / label).mkdir(parents=True)
+        (tmp_path / "broken" / label / "0.jpg").write_bytes(b"x")
+    with pytest.raises(TailscopeError, match="None of the 2 images of 'animals' can be decoded."):
+        evaluate(study, tiny, {"animals": tmp_path / "broken"}, name="Tiny/small")
+    assert (study / "manifest.json").read_bytes() == before
+
+
+def test_killed_run_leaves_the_study_and_goes_on_with_its_features(study, animals, tiny, monkeypatch):
+    before = (study / "manifest.json").read_bytes()
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(scoring, "build_scaling", lambda study, tick: (_ for _ in ()).throw(KeyboardInterrupt))
+        evaluate(study, tiny, {"animals": animals}, name="Tiny/small")
+    assert (study / "manifest.json").read_bytes() == before
+    assert len(list(study.parent.glob(".mine.evaluate/*/0.npz"))) == 1
+    monkeypatch.setattr("precompute.evaluate.features._encode_chunk", None)
+    evaluate(study, tiny, {"animals": animals}, name="Tiny/small")
+    assert study_faults(study) == []
+    assert [path.name for path in study.parent.iterdir()] == ["mine"]
+
+
+def test_command_ends_with_its_books(study, animals, pairs, tiny, monkeypatch, capsys):
+    arguments = ["--study", study, "--model", tiny, "--task", f"animals={animals}", "--retrieval", f"photos={pairs}"]
+    monkeypatch.setattr(sys, "argv", ["precompute", "evaluate", *map(str, arguments), "--name", "Tiny/small"])
+    with pytest.raises(SystemExit) as end:
+        commands.main()
+    assert end.value.code in (0, None)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("  animals, class: ") and lines[0].endswith("%, evaluated on 8 images")
+    assert lines[-4:] == [
+        "animals: images: read 8 = written 8 + dropped 0",
+        "animals: scores: read 15 = written 12 + dropped 3 (class without an image: 3)",
+        "photos: pairs: read 6 = written 5 + dropped 1 (no caption: 1)",
+        "photos: scores: read 30 = written 18 + dropped 12 (concept that no pair names: 12)",
+    ]
+
+
+@pytest.mark.parametrize("wrong", ["animals", "=x", "animals="])
+def test_command_refuses_a_task_without_a_folder(study, tiny, monkeypatch, capsys, wrong):
+    monkeypatch.setattr(sys, "argv", ["precompute", "evaluate", "--study", str(study), "--model", tiny, "--task", wrong])
+    with pytest.raises(SystemExit):
+        commands.main()
+    assert f"'{wrong}' is no task. Expected: --task NAME=FOLDER" in capsys.readouterr().err

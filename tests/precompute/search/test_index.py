@@ -1,0 +1,393 @@
+"""A corpus becomes part of a study: its tables, its books, and what a run that was killed leaves to the next one."""
+
+import io
+import os
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from backend.alignment import list_degrees
+from backend.errors import InvalidTable, MissingTable, SourceError, StudyNotFound, TailscopeError
+from backend.images import read_image_bytes
+from backend.samples import count_hits, count_misaligned, describe_search, find_hits
+from backend.study import Study
+from backend.validation import study_faults
+from backend.writing import file_sha256
+from precompute.corpus.reading import find_shards
+from precompute.search import index
+from precompute.search.index import ImageSearch, add_corpus, check_thresholds, index_corpus, index_study
+from precompute.study_writer import extend_study
+from precompute.vocabulary import add_tasks
+from tests.precompute.colour_shards import ColourRecipe, picture, write_shard
+from tests.tiny_study import count_rows, write_study
+
+RED, GREEN, BLACK = picture(128, 0, 0), picture(0, 96, 0), picture(0, 0, 0)
+SHARDS = {
+    "0.tar": [("A rose.", RED), ("Roses and a fern", GREEN), ("A fern", RED)],
+    "1.tar": [("nothing", GREEN), ("rose", b"no image")],
+    "2.tar": [("a rose in the sky", RED)],
+}
+SEARCH = ImageSearch(ColourRecipe(), None, (0.25, 0.5), 0.25)  # red scores 0.5, green 0.375
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """A folder of three shards."""
+    for name, samples in SHARDS.items():
+        write_shard(tmp_path / "corpus" / name, samples)
+    return tmp_path / "corpus"
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A study that knows its concepts alone."""
+    (tmp_path / "names.txt").write_text("Rose\nfern\nsky\n!!!\n")
+    add_tasks(tmp_path / "studies" / "mine", {"plants": tmp_path / "names.txt"})
+    return tmp_path / "studies" / "mine"
+
+
+def add(study, shards, corpus: str = "mine", search: ImageSearch | None = SEARCH, work=None, **options) -> index.IndexedCorpus:
+    """Indexes shards into a study by a tagger that needs no model."""
+    work = work or study.with_name("work")
+    with extend_study(study) as (part, manifest):
+        indexed = index_corpus(
+            part, corpus, "Mine", find_shards([str(shards)]), work=work, base=study, image_search=search, **options
+        )
+        add_corpus(part, manifest, indexed)
+    return indexed
+
+
+def checksums(study) -> dict[str, str]:
+    return {str(path.relative_to(study)): file_sha256(path) for path in sorted(study.rglob("*.parquet"))}
+
+
+def count(study, sql: str) -> list[tuple]:
+    return list(Study(study).query(sql).itertuples(index=False, name=None))
+
+
+@pytest.fixture
+def searched(monkeypatch):
+    """The names of the shards that are searched, in order; a shard whose name is set as `fails` kills the run."""
+
+    class Searched(list):
+        fails = None
+
+    names, read_shard = Searched(), index.read_shard
+
+    def note(shard, *rest):
+        names.append(shard.path.name)
+        if shard.path.name == names.fails:
+            raise KeyboardInterrupt
+        return read_shard(shard, *rest)
+
+    monkeypatch.setattr(index, "read_shard", note)
+    return names
+
+
+# What the study says afterwards
+
+
+def test_counts_are_those_worked_out_by_hand(study, corpus):
+    add(study, corpus / "*.tar")
+    assert study_faults(study) == []
+    sql = "SELECT method, list(count ORDER BY label) FROM frequency WHERE label <> '!!!' GROUP BY method ORDER BY method"
+    assert [(method, list(counts)) for method, counts in count(study, sql)] == [  # Rose, fern, sky
+        ("colours@0.25", [3, 2, 0]),
+        ("colours@0.50", [3, 0, 0]),
+        ("lemmatized", [4, 2, 1]),
+        ("lemmatized+colours@0.25", [2, 1, 0]),
+        ("lemmatized+colours@0.50", [2, 0, 0]),
+        ("lowercased", [3, 2, 1]),
+        ("phrase", [4, 2, 1]),
+    ]
+    assert count(study, "SELECT corpus, title, pairs, indexed, source FROM corpora") == [
+        ("mine", "Mine", 6, 6, "3 files such as 0.tar")
+    ]
+
+
+def test_books_balance_and_tell_why(study, corpus):
+    assert add(study, corpus / "*.tar").counts == {
+        "samples": {"read": 6, "written": 6, "dropped": {}},
+        "images": {"read": 6, "written": 5, "dropped": {"image cannot be decoded": 1}},
+        "concepts": {"read": 4, "written": 3, "dropped": {"concept without a word": 1}},
+    }
+
+
+def test_pages_read_the_search_samples_and_images(study, corpus):
+    add(study, corpus / "*.tar")
+    held = Study(study)
+    search = describe_search(held, "mine", "samples", "hits", "misaligned")
+    assert search.image == ("colours@0.25", "colours@0.50")
+    assert search.chosen == {"text": "lemmatized", "image": "colours@0.25", "joint": "lemmatized+colours@0.25"}
+    hits = find_hits(held, "rose", "mine", "joint", text_method="lemmatized", image_method="colours@0.25")
+    assert hits["sample_id"].tolist() == [0, 20_000_000]
+    assert hits["score"].tolist() == [0.5, 0.5]
+    row = hits.iloc[1]
+    assert read_image_bytes(study, row["image"], row["offset"], row["length"]) == RED
+    counted = count_hits(held, "rose", "mine").set_index("method")["hits"]
+    assert counted["lemmatized+colours@0.50"] == 2
+
+
+def test_degrees_agree_with_the_misaligned_samples(study, corpus):
+    add(study, corpus / "*.tar")
+    held = Study(study)
+    for threshold, conflicting in ((0.25, 1), (0.5, 1)):  # the fern of a red image
+        kinds = count_misaligned(held, "mine", threshold).set_index("kind")["samples"]
+        degrees = held.query("SELECT misaligned FROM alignment WHERE method = $m", m=f"lemmatized+colours@{threshold:.2f}")
+        assert kinds["conflicting"] == degrees["misaligned"][0] == conflicting
+    assert list_degrees(held)["degree"].tolist() == [1 / 6]
+
+
+def test_text_alone_makes_no_image_tables_and_pages_cope(study, corpus):
+    add(study, corpus / "*.tar", search=None)
+    held = Study(study)
+    assert study_faults(study) == []
+    assert not held.has("misaligned") and not held.has("alignment")
+    search = describe_search(held, "mine", "samples", "hits")
+    assert (search.image, search.chosen["image"], search.chosen["joint"]) == ((), None, None)
+    text, image = search.chosen["text"], search.chosen["image"]
+    hits = find_hits(held, "rose", "mine", "text", text_method=text, image_method=image)
+    assert hits["sample_id"].tolist() == [0, 1, 10_000_001, 20_000_000]
+    assert count_hits(held, "rose", "mine")["hits"].tolist() == [4, 3, 4]
+
+
+def test_given_hits_are_annotated(study, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for name in ("1.png", "2.png"):
+        (tmp_path / "photos" / name).write_bytes(BLACK)
+    (tmp_path / "a.csv").write_text("image,caption\n1.png,a rose\n1.png,red\n2.png,a fern\n")
+    (tmp_path / "hits.csv").write_text("image,label\n1.png,Rose\n2.png,rose\n2.png,dalu\n9.png,rose\n")
+    hits = tmp_path / "hits.csv"
+    manifest = index_study(study, "mine", [str(tmp_path / "a.csv")], images=tmp_path / "photos", image_hits=hits)
+    assert study_faults(study) == []
+    assert manifest["search"]["mine"]["image"] == ["annotated"]
+    sql = "SELECT method, count FROM frequency WHERE label = 'Rose' AND modality <> 'text' ORDER BY method"
+    assert count(study, sql) == [("annotated", 3), ("lemmatized+annotated", 1)]
+    assert manifest["counts"]["index"]["mine"]["image hits"] == {
+        "read": 4,
+        "written": 2,
+        "dropped": {"image that the corpus lacks": 1, "label that is no concept": 1},
+    }
+    assert count_misaligned(Study(study), "mine", 1.0)["samples"].tolist() == [1, 0, 1]
+
+
+def test_given_scores_count_from_each_threshold_on(study, tmp_path):
+    (tmp_path / "1.png").write_bytes(BLACK)
+    (tmp_path / "2.png").write_bytes(BLACK)
+    (tmp_path / "a.csv").write_text("image,caption\n1.png,a rose\n2.png,a rose\n")
+    (tmp_path / "hits.csv").write_text("image,label,score\n1.png,rose,0.7\n2.png,rose,0.55\n")
+    shards, hits = [str(tmp_path / "a.csv")], tmp_path / "hits.csv"
+    with pytest.raises(TailscopeError, match=r"2 of 2 scores in .*hits\.csv are not 1. Say .* --thresholds"):
+        index_study(study, "mine", shards, image_hits=hits)
+    index_study(study, "mine", shards, image_hits=hits, thresholds=[0.7, 0.5])
+    sql = "SELECT method, count FROM frequency WHERE label = 'Rose' AND modality = 'image' ORDER BY method"
+    assert count(study, sql) == [("given@0.50", 2), ("given@0.70", 1)]
+
+
+def test_truncated_shard_gives_its_whole_samples_and_is_booked(study, corpus):
+    path = corpus / "0.tar"
+    path.write_bytes(path.read_bytes()[:4000])  # in the third sample
+    indexed = add(study, corpus / "*.tar")
+    assert study_faults(study) == []
+    assert indexed.counts["samples"] == {"read": 6, "written": 5, "dropped": {"truncated shard": 1}}
+
+
+def test_second_corpus_leaves_the_first_one(study, corpus):
+    add(study, corpus / "*.tar")
+    before = checksums(study)
+    add(study, corpus / "0.tar", corpus="less", search=None)
+    assert study_faults(study) == []
+    assert count(study, "SELECT corpus, indexed FROM corpora") == [("mine", 6), ("less", 3)]
+    after = checksums(study)
+    assert {name for name in before if after[name] != before[name]} == {"corpora.parquet", "frequency.parquet"}
+    assert sorted(Study(study).manifest["search"]) == ["less", "mine"]
+
+
+def test_corpus_beside_counts_of_another_step_leaves_them(tmp_path, corpus):
+    study = write_study(tmp_path / "counts", count_rows("cc3m", "lemmatized", {"rose": 7}), manifest={"arguments": {}}).folder
+    add(study, corpus / "*.tar")
+    assert study_faults(study) == []
+    sql = "SELECT corpus, count FROM frequency WHERE method = 'lemmatized' ORDER BY corpus"
+    assert count(study, sql) == [("cc3m", 7), ("mine", 4)]
+
+
+# Resume
+
+
+def test_run_that_was_killed_goes_on_where_it_was(study, corpus, searched):
+    add(study, corpus / "*.tar", corpus="mine", work=study.with_name("elsewhere"))
+    whole = checksums(study)
+    with pytest.raises(KeyboardInterrupt):
+        searched[:], searched.fails = [], "1.tar"
+        add(study, corpus / "*.tar")
+    assert searched == ["0.tar", "1.tar"]
+    assert checksums(study) == whole
+    searched[:], searched.fails = [], None
+    add(study, corpus / "*.tar")
+    assert searched == ["1.tar", "2.tar"]
+    assert checksums(study) == whole
+
+
+def test_half_written_part_is_not_taken_for_a_whole_one(study, corpus, searched, monkeypatch):
+    def full(table, path, **options):
+        raise OSError(28, "No space left on device", str(path))
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(index.pq, "write_table", full)
+        with extend_study(study) as (part, _):
+            index_corpus(part, "mine", "Mine", find_shards([str(corpus / "0.tar")]), work=study.with_name("work"), base=study)
+    searched[:] = []
+    add(study, corpus / "0.tar", search=None)
+    assert searched == ["0.tar"]
+    assert study_faults(study) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"search": ImageSearch(ColourRecipe("other weights"), None, (0.25, 0.5), 0.25)},
+        {"search": ImageSearch(ColourRecipe(), None, (0.3, 0.5), 0.5)},
+        {"search": None},
+        {"images": True},
+    ],
+    ids=["other tagger", "lower threshold", "no tagger", "other photos"],
+)
+def test_other_arguments_search_every_shard_again(study, corpus, searched, other):
+    add(study, corpus / "*.tar")
+    searched[:] = []
+    add(study, corpus / "*.tar", **({"images": corpus} if "images" in other else other))
+    assert searched == ["0.tar", "1.tar", "2.tar"]
+
+
+def test_changed_shard_other_concepts_and_other_code_are_searched_again(study, corpus, searched, tmp_path, monkeypatch):
+    add(study, corpus / "*.tar")
+    searched[:] = []
+    add(study, corpus / "*.tar", search=ImageSearch(ColourRecipe(), None, (0.25, 0.4), 0.4))
+    assert searched == []  # a higher threshold follows from the scores that are kept
+    status = (corpus / "1.tar").stat()
+    os.utime(corpus / "1.tar", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    add(study, corpus / "*.tar")
+    assert searched == ["1.tar"]
+    searched[:] = []
+    (tmp_path / "more.txt").write_text("dalu\n")
+    add_tasks(study, {"more": tmp_path / "more.txt"})
+    add(study, corpus / "*.tar")
+    assert searched == ["0.tar", "1.tar", "2.tar"]
+    monkeypatch.setattr(index, "code_sha256", lambda module: "other code")
+    add(study, corpus / "*.tar")
+    assert searched == ["0.tar", "1.tar", "2.tar"] * 2
+
+
+def test_corpora_that_share_shards_share_their_parts(study, corpus, searched, tmp_path):
+    add(study, corpus / "*.tar")
+    searched[:] = []
+    add(study, corpus / "[12].tar", corpus="less")
+    assert searched == []
+    assert count(study, "SELECT sample_id FROM samples WHERE corpus = 'less'") == [(0,), (1,), (10_000_000,)]
+    shared = checksums(study)
+    add(study, corpus / "[12].tar", corpus="less", work=tmp_path / "afresh")
+    assert searched == ["1.tar", "2.tar"]
+    assert checksums(study) == shared
+
+
+def test_two_processes_make_the_same_bytes_as_one(study, corpus, tmp_path):
+    add(study, corpus / "*.tar")
+    one = checksums(study)
+    add(study, corpus / "*.tar", processes=2, work=tmp_path / "afresh")
+    assert checksums(study) == one
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+def test_error_in_a_process_is_the_error_of_the_run(study, corpus, tmp_path):
+    (corpus / "1.tar").write_bytes(b"<html>Not found</html>" * 99)
+    with pytest.raises(SourceError, match=r"1\.tar is no tar archive"):
+        add(study, corpus / "*.tar", processes=2)
+    assert study_faults(study) == []
+    assert sorted(path.name for path in study.parent.iterdir()) == ["mine", "work"]
+
+
+# Arguments
+
+
+def test_indexed_study_says_with_what(study, corpus):
+    manifest = index_study(study, "mine", [str(corpus / "*.tar")], title="My corpus")
+    arguments = manifest["arguments"]["index"]["mine"]
+    assert (arguments["shards"], arguments["files"], arguments["tagger"]) == ([str(corpus / "*.tar")], 3, None)
+    assert {"revision", "code", "python"} <= set(arguments["built_with"])
+    assert Study(study).manifest == manifest
+    assert sorted(path.name for path in study.parent.iterdir()) == ["mine"]
+
+
+def test_corpus_that_is_there_is_indexed_anew_by_force_alone(study, corpus):
+    add(study, corpus / "*.tar")
+    manifest = index_study(study, "less", [str(corpus / "0.tar")])
+    with pytest.raises(TailscopeError, match="Study 'mine' holds 'less' already. Index it anew with --force"):
+        index_study(study, "less", [str(corpus / "0.tar")])
+    assert Study(study).manifest == manifest
+    index_study(study, "less", [str(corpus / "1.tar")], force=True)
+    assert study_faults(study) == []
+    assert count(study, "SELECT indexed FROM corpora ORDER BY corpus") == [(2,), (6,)]
+
+
+def test_images_that_are_no_longer_searched_leave_no_tables(study, corpus):
+    add(study, corpus / "*.tar")
+    add(study, corpus / "*.tar", search=None)
+    assert study_faults(study) == []
+    assert not {"alignment", "misaligned"} & set(Study(study).manifest["tables"])
+
+
+def test_corpus_of_another_step_is_never_replaced(tmp_path, corpus):
+    study = write_study(tmp_path / "counts", count_rows("cc3m", "lemmatized", {"rose": 7}), manifest={"arguments": {}}).folder
+    with pytest.raises(TailscopeError, match="'cc3m' is a corpus of study 'counts' that another step made"):
+        index_study(study, "cc3m", [str(corpus / "*.tar")], force=True)
+
+
+def test_arguments_that_do_not_fit_are_refused_before_anything_is_read(study, corpus, tmp_path, searched):
+    shards, hits = [str(corpus / "*.tar")], tmp_path / "hits.csv"
+    hits.write_text("image,label\n1.png,rose\n")
+    wrong = [
+        ({"study": tmp_path / "absent"}, StudyNotFound, "No study in .*absent. Begin with the concepts .* precompute concepts"),
+        ({"corpus": "a/b"}, InvalidTable, "'a/b' cannot name a file"),
+        ({"patterns": ["absent*.tar"]}, SourceError, "matches no file"),
+        ({"tagger": "x:y", "image_hits": hits}, TailscopeError, "by --tagger or by --image-hits, not by both"),
+        ({"images": tmp_path / "absent"}, TailscopeError, "No folder of images at .*absent"),
+        ({"thresholds": [0.2]}, TailscopeError, "Thresholds are for images: name a --tagger or --image-hits too"),
+        ({"tagger": "x:y", "thresholds": [0.205]}, TailscopeError, "0.205 is no threshold. Thresholds are multiples of 0.01"),
+        ({"tagger": "x:y", "thresholds": [0.2], "chosen": 0.3}, TailscopeError, "chosen threshold 0.3 is none of 0.20"),
+        ({"image_hits": tmp_path / "absent.csv"}, SourceError, "No file of image hits at"),
+        ({"image_hits": hits, "chosen": 0.5}, TailscopeError, "A threshold is chosen. Say from which scores on"),
+    ]
+    for arguments, error, message in wrong:
+        arguments = {"study": study, "corpus": "mine", "patterns": shards} | arguments
+        with pytest.raises(error, match=message):
+            index_study(**arguments)
+    assert searched == []
+    assert sorted(path.name for path in study.parent.iterdir()) == ["mine"]
+
+
+def test_study_without_concepts_says_how_to_begin(tmp_path, corpus):
+    with extend_study(tmp_path / "mine", {"title": "", "description": "", "source": "", "built_with": {}}):
+        pass
+    with pytest.raises(MissingTable, match="no table 'concepts'. Build it: python -m precompute concepts --study"):
+        index_study(tmp_path / "mine", "mine", [str(corpus / "*.tar")])
+
+
+def test_thresholds_rise_and_their_middle_is_chosen():
+    assert check_thresholds([0.3, 0.2]) == ((0.2, 0.3), 0.2)
+    assert check_thresholds(index.THRESHOLDS)[1] == 0.25
+    assert check_thresholds([0.2, 0.3], 0.3)[1] == 0.3
+    for wrong in ([], [0.2, 0.2], [-0.1], [1.1], [float("nan")]):
+        with pytest.raises(TailscopeError, match="[Tt]hreshold"):
+            check_thresholds(wrong)
+
+
+def test_photo_of_five_captions_is_one_image_in_the_books(study, tmp_path):
+    stream = io.BytesIO()
+    Image.new("RGB", (9, 7), (200, 0, 0)).save(stream, "JPEG")
+    (tmp_path / "1.jpg").write_bytes(stream.getvalue())
+    (tmp_path / "a.csv").write_text("image,caption\n" + "1.jpg,a rose\n" * 5)
+    indexed = add(study, tmp_path / "a.csv")
+    assert (indexed.counts["samples"]["written"], indexed.counts["images"]["written"]) == (5, 1)
+    assert indexed.frequency.set_index(["method", "label"])["count"]["colours@0.50", "Rose"] == 5
+    assert pq.read_table(study / "samples" / "mine.parquet")["width"].to_pylist() == [9] * 5

@@ -1,0 +1,184 @@
+"""Shards become tables: joint hits, misaligned samples at each threshold, counts, and files in the order readers count on."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from backend.schema import TABLES, table_path
+from precompute.corpus.reading import SCHEMA
+from precompute.search import merge as match
+from precompute.search.images import HITS_SCHEMA
+from precompute.search.merge import Methods, Part, count_frequency, describe_alignment, match_part, merge_parts
+
+CONCEPTS = ["fern", "rose", "sky"]
+METHODS = Methods(("lemmatized", "phrase"), ("openclip@0.20", "openclip@0.30"), (0.2, 0.3))
+TEXT = {0: "rose", 1: "rose", 2: "rose", 3: "fern rose", 4: "rose"}
+IMAGE = {
+    0: {"rose": 0.5},  # agrees at both thresholds
+    1: {"sky": 0.4, "rose": 0.25, "fern": 0.2},  # agrees at 0.2; at 0.3 the image says sky
+    2: {"sky": 0.25},  # conflicts at 0.2; at 0.3 the image shows nothing
+    3: {"rose": 0.3},  # agrees on one of two, just so
+    5: {"sky": 0.9},  # says nothing
+}
+
+
+def make_part(text: dict[int, str], image: dict[int, dict[str, float]], first: int = 0, samples: int = 7) -> Part:
+    """A shard whose captions have these concepts by `lemmatized` (the first alone by `phrase`), its images these scores."""
+    by_lemma = [("lemmatized", first + row, CONCEPTS.index(name)) for row, names in text.items() for name in names.split()]
+    by_phrase = [("phrase", first + row, CONCEPTS.index(names.split()[0])) for row, names in text.items()]
+    scored = [(first + row, CONCEPTS.index(name), score) for row, shown in image.items() for name, score in shown.items()]
+    rows = [{"sample_id": first + row, "caption": f"caption {row}", "image": "a.tar", "offset": row} for row in range(samples)]
+    return Part(
+        pa.Table.from_pylist(rows, schema=SCHEMA),
+        pa.Table.from_pylist(
+            [dict(zip(match.TEXT_SCHEMA.names, row, strict=True)) for row in by_lemma + by_phrase], schema=match.TEXT_SCHEMA
+        ),
+        pa.Table.from_pylist([dict(zip(HITS_SCHEMA.names, row, strict=True)) for row in scored], schema=HITS_SCHEMA),
+    )
+
+
+def read_rows(folder, name: str, corpus: str = "mine") -> list[tuple]:
+    table = pq.read_table(table_path(folder, name, corpus))
+    assert table.schema.equals(TABLES[name].schema)
+    return [tuple(row.values())[1:] for row in table.to_pylist()]
+
+
+def near(*scores: float) -> list:
+    return [pytest.approx(score) for score in scores]
+
+
+def test_counts_of_each_method_are_those_worked_out_by_hand():
+    _, counts = match_part(make_part(TEXT, IMAGE), CONCEPTS, METHODS)
+    assert counts.samples == 7
+    assert {method: found.tolist() for method, found in counts.hits.items()} == {  # fern, rose, sky
+        "lemmatized": [1, 5, 0],
+        "phrase": [1, 4, 0],
+        "openclip@0.20": [1, 3, 3],
+        "openclip@0.30": [0, 2, 2],
+        "lemmatized+openclip@0.20": [0, 3, 0],
+        "lemmatized+openclip@0.30": [0, 2, 0],
+    }
+    assert counts.misaligned == {"lemmatized+openclip@0.20": 1, "lemmatized+openclip@0.30": 1}  # sample 2, sample 1
+    assert counts.extracted == {"lemmatized+openclip@0.20": 6, "lemmatized+openclip@0.30": 6}  # all but sample 6
+
+
+def test_every_sample_that_any_threshold_finds_in_disagreement_is_kept():
+    rows, _ = match_part(make_part(TEXT, IMAGE), CONCEPTS, METHODS)
+    assert [tuple(row.values()) for row in rows.to_pylist()] == [
+        (1, ["rose"], ["sky", "rose", "fern"], near(0.4, 0.25, 0.2), pytest.approx(0.4), pytest.approx(0.25)),
+        (2, ["rose"], ["sky"], near(0.25), pytest.approx(0.25), None),
+        (4, ["rose"], [], [], None, None),
+        (5, [], ["sky"], near(0.9), pytest.approx(0.9), None),
+    ]
+
+
+def test_score_equal_to_the_threshold_as_float32_agrees():
+    below = float(np.nextafter(np.float32(0.3), np.float32(0)))
+    for score, misaligned in ((0.3, 0), (below, 1)):
+        part = make_part({0: "rose"}, {0: {"sky": 0.3, "rose": score}}, samples=1)
+        rows, counts = match_part(part, CONCEPTS, METHODS)
+        assert counts.misaligned["lemmatized+openclip@0.30"] == misaligned == rows.num_rows
+
+
+def test_without_image_search_nothing_is_misaligned():
+    rows, counts = match_part(make_part(TEXT, {}), CONCEPTS, Methods(METHODS.text))
+    assert (rows.num_rows, counts.misaligned, sorted(counts.hits)) == (0, {}, ["lemmatized", "phrase"])
+
+
+def test_merged_files_have_the_order_of_their_tables(tmp_path):
+    parts = [make_part({0: "rose", 1: "sky"}, {0: {"rose": 0.25}}, 0, 2), make_part({0: "rose"}, {0: {"rose": 0.5}}, 10, 1)]
+    entries, counts = merge_parts(parts, tmp_path, "mine", CONCEPTS, METHODS, tmp_path / "work")
+    assert read_rows(tmp_path, "hits") == [
+        ("rose", "image", "openclip@0.20", 10, 0.5),
+        ("rose", "image", "openclip@0.20", 0, 0.25),
+        ("rose", "text", "lemmatized", 0, None),
+        ("rose", "text", "lemmatized", 10, None),
+        ("rose", "text", "phrase", 0, None),
+        ("rose", "text", "phrase", 10, None),
+        ("sky", "text", "lemmatized", 1, None),
+        ("sky", "text", "phrase", 1, None),
+    ]
+    assert [row[0] for row in read_rows(tmp_path, "samples")] == [0, 1, 10]
+    assert [row[0] for row in read_rows(tmp_path, "misaligned")] == [0, 1]
+    assert {name: entry["rows"] for name, entry in entries.items()} == {"samples": 3, "hits": 8, "misaligned": 2}
+    assert (counts.samples, counts.hits["lemmatized"].tolist()) == (3, [0, 2, 1])
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["mine.parquet"] * 3
+
+
+def test_row_groups_have_the_size_of_the_table_whatever_the_shards_have(tmp_path):
+    parts = [make_part({}, {}, first, 5_000) for first in range(0, 20_000, 5_000)]
+    merge_parts(parts, tmp_path, "mine", CONCEPTS, Methods(METHODS.text), tmp_path / "work")
+    metadata = pq.read_metadata(tmp_path / "samples" / "mine.parquet")
+    assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == [8_192, 8_192, 3_616]
+
+
+def test_corpus_without_image_search_has_no_file_of_misaligned_samples(tmp_path):
+    entries, _ = merge_parts([make_part(TEXT, {})], tmp_path, "mine", CONCEPTS, Methods(METHODS.text), tmp_path / "work")
+    assert sorted(entries) == ["hits", "samples"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hits", "samples", "work"]
+
+
+def test_corpus_without_a_sample_has_empty_files(tmp_path):
+    entries, counts = merge_parts([], tmp_path, "mine", CONCEPTS, METHODS, tmp_path / "work")
+    assert [entry["rows"] for entry in entries.values()] == [0, 0, 0]
+    assert describe_alignment("mine", METHODS, counts)["degree"].tolist() == [0, 0]
+
+
+def test_failure_leaves_no_file(tmp_path):
+    def read_parts():
+        yield make_part(TEXT, IMAGE)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        merge_parts(read_parts(), tmp_path, "mine", CONCEPTS, METHODS, tmp_path / "work")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_shards_sum_to_the_whole(tmp_path):
+    rng = np.random.default_rng(7)
+    scores = {row: {name: float(score) for name, score in zip(CONCEPTS, rng.random(3), strict=True)} for row in range(60)}
+    shown = {row: {name: score for name, score in named.items() if score >= 0.2} for row, named in scores.items()}
+    named = {row: " ".join(name for name in CONCEPTS if rng.random() < 0.3) for row in range(60)}
+    named = {row: names for row, names in named.items() if names}
+
+    def part(start: int, stop: int) -> Part:
+        rows = range(start, stop)
+        text, image = ({row - start: of[row] for row in rows if row in of} for of in (named, shown))
+        return make_part(text, image, start, stop - start)
+
+    answers = []
+    for name, bounds in (("whole", [0, 60]), ("shards", [0, 7, 31, 60])):
+        parts = [part(*pair) for pair in zip(bounds, bounds[1:], strict=False)]
+        _, counts = merge_parts(parts, tmp_path, name, CONCEPTS, METHODS, tmp_path / "work")
+        hits = {method: found.tolist() for method, found in counts.hits.items()}
+        misaligned = read_rows(tmp_path, "misaligned", name)
+        answers.append((hits, counts.misaligned, counts.extracted, misaligned, read_rows(tmp_path, "hits", name)))
+    assert answers[0] == answers[1]
+
+
+def test_frequency_has_a_count_for_every_label_and_method():
+    _, counts = match_part(make_part(TEXT, IMAGE), CONCEPTS, METHODS)
+    labels = [("zoo", "Rose", "rose"), ("art", "rose_", "rose"), ("art", "Sky", "sky")]
+    tasks = pd.DataFrame(labels, columns=["task", "label", "concept"])
+    rows = count_frequency("mine", tasks, CONCEPTS, METHODS, counts)
+    assert len(rows) == 3 * 6
+    lemmatized = rows.loc[rows["method"] == "lemmatized", ["corpus", "task", "label", "concept", "modality", "count"]]
+    assert [tuple(row) for row in lemmatized.itertuples(index=False)] == [
+        ("mine", "art", "Sky", "sky", "text", 0),
+        ("mine", "art", "rose_", "rose", "text", 5),
+        ("mine", "zoo", "Rose", "rose", "text", 5),
+    ]
+    modalities = rows.drop_duplicates("method").set_index("method")["modality"].to_dict()
+    assert modalities["openclip@0.30"] == "image"
+    assert modalities["lemmatized+openclip@0.30"] == "joint"
+
+
+def test_degrees_are_shares_of_all_samples_and_of_those_with_a_concept():
+    _, counts = match_part(make_part(TEXT, IMAGE), CONCEPTS, METHODS)
+    rows = describe_alignment("mine", METHODS, counts)
+    assert [tuple(row) for row in rows.itertuples(index=False)] == [
+        ("mine", "lemmatized+openclip@0.20", 1, 1 / 7, 1 / 6),
+        ("mine", "lemmatized+openclip@0.30", 1, 1 / 7, 1 / 6),
+    ]

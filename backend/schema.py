@@ -168,6 +168,10 @@ TABLES: dict[str, TableSpec] = {
         ),
         ("task", "model", "setting", "label"),
     ),
+    "queries": TableSpec(  # what a search that was not ours looked for, where that is not the concept's words
+        pa.schema([*(_field(name) for name in ("task", "label", "concept", "method")), _field("words", _STRINGS)]),
+        ("task", "label", "method"),
+    ),
     "search_quality": TableSpec(
         pa.schema(
             [_field(name) for name in ("corpus", "split", "modality", "method")]

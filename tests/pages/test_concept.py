@@ -104,7 +104,7 @@ def test_disagreement_of_countings_is_flagged(studies):
     write_study(studies / "tiny", rows)
     app = open_concept("rose")
     assert len(app.warning) == 1
-    assert "LAION counts 0 by" in said(app)
+    assert "LAION: the text count is 0, and yet 257,038 captions say it" in said(app)
     assert "257,038" in said(app)
     assert not open_concept("c1").warning
 

@@ -17,7 +17,6 @@ from backend.mixed import fit_mixed_slopes
 
 # The paper's notebooks (zero_shot_*, retrieval_*, t2i_*_search_results) bin ln(count) at this many edges.
 BIN_EDGES = {"classification": 12, "generation": 7, "retrieval": 7}
-BAND = (10, 90)  # percentiles of the residuals: four concepts in five score inside the band
 FEWEST_POINTS = 3
 TENFOLD = 1.0  # in log10: where counts span less, points per tenfold say nothing about them
 ROUNDING = 1e-24  # of a sum of squares: what float64 leaves of a perfect fit
@@ -69,8 +68,6 @@ class Fit:
     binned_p: float
     within_task_slope: float
     curvature_p: float
-    residual_low: float
-    residual_high: float
     log_count_min: float
     log_count_max: float
     slope_low: float = float("nan")
@@ -139,8 +136,6 @@ def fit_columns(points: pd.DataFrame, values: np.ndarray, kind: str) -> list[Fit
     counts, tasks = points["count"].to_numpy(), points["task"].to_numpy()
     x = log_count(counts)
     slope, intercept, r = _line(x, values)
-    residuals = values - intercept - np.outer(x, slope)
-    low, high = np.percentile(residuals, BAND, axis=0)
     clusters = find_clusters(tasks, points["concept"].to_numpy())
     intervals = bootstrap_lines(x, values, tasks, clusters)
     mixed = fit_mixed_slopes(x, values, tasks)
@@ -165,8 +160,6 @@ def fit_columns(points: pd.DataFrame, values: np.ndarray, kind: str) -> list[Fit
                 binned_p=binned_p,
                 within_task_slope=float(within[k]),
                 curvature_p=float(curvature[k]),
-                residual_low=float(low[k]),
-                residual_high=float(high[k]),
                 log_count_min=float(x.min()),
                 log_count_max=float(x.max()),
                 slope_low=float(intervals.slope[0, k]),

@@ -357,7 +357,7 @@ def test_concept_of_a_model_whose_line_falls_is_told_no_data_needed(studies):
         "slope": -20.0,
         "intercept": 50.0,
     }
-    fit |= {"residual_low": -5.0, "residual_high": 5.0, "log_count_min": 0.0, "log_count_max": 2.0}
+    fit |= {"log_count_min": 0.0, "log_count_max": 2.0}
     write_study(studies / "tiny", animal_rows(), models=[model_row("net", "small")], performance=scores, scaling=[fit])
     text = said(open_concept("dog"))
     assert "What 10 more points would take is not told: the interval of its slope reaches zero, or there is none." in text

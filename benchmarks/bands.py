@@ -6,7 +6,7 @@ the same. The named peer is one band of pooled residuals around the least-square
 80% band and ten times the distance of what lies outside (Gneiting and Raftery 2007, equation 43): lower is better.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,12 +16,17 @@ from rich.table import Table
 
 from backend import bands, expected, scaling, transfer
 from backend.bands import Peers
-from backend.study import STUDIES, Study
+from backend.models.loading import load_model
+from backend.models.prompts import build_classifier
+from backend.study import ROOT, STUDIES, Study
+from precompute.synthetic.pictures import Studio
+from precompute.synthetic.species import draw_species
 
 KIND = "classification"
 METHODS = {"text": "lemmatized", "image": "rampp@0.7", "joint": "lemmatized+rampp@0.7"}
 MISSED = 2 / 0.2  # what a point outside an 80% band costs
 WORLDS, IMAGES = 200, (2, 10, 50, 1000)  # of the invented world: how often it is drawn anew; images of a new test
+FRESH = 50  # new pictures of a species
 
 
 def score_bands(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -145,6 +150,52 @@ def score_world(study: Study, model: str, setting: str) -> pd.DataFrame:
     return pd.DataFrame(100 * inside.mean(axis=0), columns=["binomial", "quantiles"], index=[*IMAGES, np.inf])
 
 
+def photograph_anew(study: Study, model: str, setting: str, concepts: Sequence[str]) -> np.ndarray:
+    """Whether a model names species right (concepts × `FRESH`), in pictures that no study and no training has seen."""
+    seed = study.manifest["arguments"]["synthetic"]["seed"]
+    species = draw_species(seed)
+    numbers = {one.name: one.number for one in species}
+    studio = Studio(species, seed)
+    checkpoint = study.query("SELECT checkpoint FROM models WHERE model = $model", model=model)["checkpoint"].iloc[0]
+    clip = load_model(str(ROOT / checkpoint))
+    classifier = build_classifier(clip, [one.name for one in species], setting)
+    right = np.empty((len(concepts), FRESH), bool)
+    for row, concept in zip(right, concepts, strict=True):
+        number = numbers[concept]
+        pictures = [studio.develop("fresh", number * FRESH + i, (number,)) for i in range(FRESH)]
+        row[:] = (clip.encode_images(pictures) @ classifier.T).argmax(axis=1) == number
+    return right
+
+
+def score_fresh(study: Study, model: str, setting: str) -> pd.DataFrame:
+    """Coverage of what the study's ten pictures a species say, over fresh pictures of every third species.
+
+    A row a number of fresh pictures; binomial, quantiles: % inside each band, whose peers leave out the species' own tenth.
+    """
+    corpus = study.query("SELECT corpus FROM models WHERE model = $model", model=model)["corpus"].iloc[0]
+    points = scaling.join_points(
+        study,
+        model=model,
+        corpus=corpus,
+        method="lemmatized",
+        setting=setting,
+        kind=KIND,
+        tasks=scaling.pooled_tasks(study, KIND),
+    )
+    chosen = points.iloc[::3]
+    right = photograph_anew(study, model, setting, list(chosen["concept"]))
+    rows = []
+    for images in (2, 10, FRESH):
+        inside = []
+        for place, (index, point) in enumerate(chosen.iterrows()):
+            peers = bands.gather_peers(points[points.index % bands.FOLDS != index % bands.FOLDS], (0, 100))
+            score, count = 100 * right[place, :images].mean(), np.array([float(point["count"])])
+            found = (bands.find_band(peers, count, np.array([images])), bands.find_band(replace(peers, images=None), count))
+            inside.append([low[0] <= score <= high[0] for low, _, high in found])
+        rows.append((images, *100 * np.mean(inside, axis=0)))
+    return pd.DataFrame(rows, columns=["images", "binomial", "quantiles"]).set_index("images")
+
+
 def show_world(console: Console, study: Study) -> None:
     """Bands of own studies: real scores left out, and worlds whose accuracies are known."""
     model, setting = study.manifest["default_model"], study.manifest["default_settings"][KIND]
@@ -156,15 +207,19 @@ def show_world(console: Console, study: Study) -> None:
             rows.append((f"{name}, {title}", *(f"{figure:.1f}" for figure in figures)))
     heads = ("inside, %", "interval score", "peer: inside, %", "peer: score", "mean error", "without frequency")
     console.print(tabulate("The invented world: tenths of its species left out", ("model", *heads), iter(rows)))
-    rows = (
-        (
-            f"{images:,.0f} images" if np.isfinite(images) else "the accuracy itself",
-            *(f"{row[column]:.1f}" for column in ("binomial", "quantiles")),
-        )
-        for images, row in score_world(study, model, setting).iterrows()
-    )
     heads = ("a test of", "beta-binomial: inside, %", "quantiles alone: inside, %")
-    console.print(tabulate(f"{WORLDS} worlds whose accuracies are known, each studied with 10 images a species", heads, rows))
+    for title, table in (
+        ("Fresh pictures of every third species, which the study's ten images a species foretell", score_fresh),
+        (f"{WORLDS} worlds whose accuracies are known, each studied with 10 images a species", score_world),
+    ):
+        rows = (
+            (
+                f"{images:,.0f} images" if np.isfinite(images) else "the accuracy itself",
+                *(f"{row[column]:.1f}" for column in ("binomial", "quantiles")),
+            )
+            for images, row in table(study, model, setting).iterrows()
+        )
+        console.print(tabulate(title, heads, rows))
 
 
 def main() -> None:

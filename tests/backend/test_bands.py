@@ -141,23 +141,30 @@ def test_scores_without_bounds_or_with_unknown_images_keep_their_quantiles():
 # The mean of a test set
 
 
-def draw_tasks(seed: int, tasks: int = 19, concepts: int = 60) -> tuple[bands.Peers, np.ndarray, float]:
-    """Peers of all tasks but the last, its counts and its mean: each task has a level of its own, with deviation 10."""
+def draw_tasks(seed: int, images: int | None = None) -> tuple[bands.Peers, np.ndarray, float]:
+    """Peers of all of 19 tasks but the last, its counts and its mean: each task has a level of its own, with deviation 10.
+
+    With `images`, each score is the share of so many that are right.
+    """
+    tasks, concepts = 19, 60
     generator = np.random.default_rng(seed)
     names = np.repeat(np.arange(tasks), concepts)
     counts = (10 ** generator.uniform(0, 5, len(names))).astype(int)
     values = (
         20 + 6 * np.log10(np.maximum(counts, 1)) + generator.normal(0, 10, tasks)[names] + generator.normal(0, 15, len(names))
     )
+    if images:
+        values = 100 * generator.binomial(images, values.clip(0, 100) / 100) / images
     known = names < tasks - 1
-    peers = peers_of(counts[known], values[known], names[known])
+    peers = peers_of(counts[known], values[known], names[known], [images] * known.sum())
     return peers, counts[~known], values[~known].mean()
 
 
-def test_means_of_unseen_tasks_lie_in_the_range_four_times_in_five():
+@pytest.mark.parametrize("images", [None, 5])
+def test_means_of_unseen_tasks_lie_in_the_range_four_times_in_five(images):
     inside = 0
     for seed in range(200):
-        peers, counts, mean = draw_tasks(seed)
+        peers, counts, mean = draw_tasks(seed, images)
         expected = bands.expect_mean(peers, counts)
         inside += expected.low <= mean <= expected.high
     assert 0.73 <= inside / 200 <= 0.87

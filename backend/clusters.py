@@ -25,16 +25,13 @@ class Clusters:
     codes: np.ndarray
     number: int
 
-    def describe(self) -> str:
-        """The clusters in words: "18 tasks"."""
-        return describe_clusters(self.unit, self.number)
-
 
 def find_clusters(tasks: np.ndarray, concepts: np.ndarray) -> Clusters:
     """The clusters of points by their tasks (n) and concepts (n): tasks where there are at least five, else concepts.
 
-    >>> find_clusters(["a", "a", "b"], ["x", "y", "x"]).describe()
-    '2 concepts'
+    >>> found = find_clusters(["a", "a", "b"], ["x", "y", "x"])
+    >>> found.unit, found.number
+    ('concept', 2)
     """
     codes, names = pd.factorize(np.asarray(tasks))
     if len(names) >= FEWEST_TASKS:

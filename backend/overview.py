@@ -14,7 +14,8 @@ from backend.study import Study
 class Headline:
     """Three findings of a study, each None where the study lacks the table it comes from.
 
-    median_count: half of all concepts have fewer samples than this in the corpus with the most pairs · slopes: of each model
+    median_count: half of the `concepts` counted in the corpus with the most pairs have fewer samples than this;
+    class_median: the same over the labels of classification tasks alone, where other tasks name concepts too · slopes: of each model
     whose counts span a tenfold, the one that leads · resampled: what their intervals resample, in words · degree: (least,
     greatest) misaligned fraction over the corpora.
     """
@@ -22,7 +23,9 @@ class Headline:
     corpus_title: str
     pairs: int | None
     method: str
+    concepts: int
     median_count: float
+    class_median: float | None
     zero_share: float
     slopes: list[Slope]
     resampled: str
@@ -45,7 +48,10 @@ def summarise(study: Study, kind: str, setting: str) -> Headline:
     method = list_methods(study)["method"].iloc[0]
     largest = list_corpora(study).sort_values("pairs", ascending=False).iloc[0]
     ranked = count_concepts(study, method)
-    counts = ranked.loc[ranked["corpus"] == largest["corpus"], "count"]
+    counted = ranked[ranked["corpus"] == largest["corpus"]]
+    counts = counted["count"]
+    classes = study.query("SELECT DISTINCT concept FROM concepts WHERE kind = 'classification'")["concept"]
+    of_classes = counted.loc[counted["concept"].isin(classes), "count"]
     fits, degrees = [], pd.Series(dtype=float)
     if study.has("scaling"):
         rows = study.query(
@@ -64,7 +70,9 @@ def summarise(study: Study, kind: str, setting: str) -> Headline:
         corpus_title=largest["title"],
         pairs=None if pd.isna(largest["pairs"]) else int(largest["pairs"]),
         method=method,
+        concepts=len(counts),
         median_count=float(counts.median()),
+        class_median=float(of_classes.median()) if 0 < len(of_classes) < len(counts) else None,
         zero_share=100.0 * float((counts == 0).mean()),
         slopes=[fit.lead for fit in fits],
         resampled=" or ".join(dict.fromkeys(fit.resampled for fit in fits)),

@@ -19,8 +19,9 @@ def show_numbers(headline: overview.Headline) -> None:
     tiles = [
         (
             f"{headline.median_count:,.0f} samples",
-            f"show the median concept in {escape(headline.corpus_title)}"
+            f"show the median of {headline.concepts:,} concepts in {escape(headline.corpus_title)}"
             + (f", of {format_count(headline.pairs)} pairs" if headline.pairs else "")
+            + (f" ({headline.class_median:,.0f} over the classes of classification tasks)" if headline.class_median else "")
             + f"; {headline.zero_share:.0f}% of concepts have none",
         )
     ]

@@ -2,7 +2,7 @@
 
 Reads: performance, frequency, models, and which bins printed figures show (the manifest's `printed_figures`). Writes: the rows
 of scaling.
-Cost: 7 s per 1,000 fits over up to 4,469 points, half of it the mixed slopes (one core of two that were busy).
+Cost: 10 s of one core per 1,000 fits over up to 4,469 points, half of it the mixed slopes.
 """
 
 from collections.abc import Callable

@@ -20,11 +20,11 @@ from backend.words import lemma, lemmas
 from backend.writing import write_manifest
 from precompute.evaluate.scaling import build_scaling
 from precompute.fingerprint import code_sha256
-from precompute.release import figures
-from precompute.release import parse as paper
+from precompute.release import figures, paper, parse
 from precompute.release.archive import describe_source, read_members
 from precompute.release.download import download
-from precompute.release.parse import Release, concept_of, kind_of
+from precompute.release.paper import concept_of, kind_of
+from precompute.release.parse import Release
 from precompute.release.queries import rebuild_query
 from precompute.study_writer import (
     built_with,
@@ -96,7 +96,7 @@ def _write_study(release: Release, described: dict, out: Path, say: StageProgres
         "counts": {"published": {"files": release.files.entry(), "values": release.values.entry()}},
         "files": dict(release.imported),
         "faults": release.faults,
-        "absent": paper.list_absent(release),
+        "absent": parse.list_absent(release),
         "unpooled_tasks": paper.UNPOOLED_TASKS,
         "default_settings": paper.DEFAULT_SETTINGS,
         "tail": paper.TAIL,
@@ -129,7 +129,7 @@ def read_release(source: Path, say: StageProgress) -> Release:
         seen += 1
         say("reading the release", min(seen / 900, 1.0))  # the release has 865 files; more only hold the bar at its end
 
-    release = paper.read_release(read_members(source), tick)
+    release = parse.read_release(read_members(source), tick)
     if not release.counts:
         raise SourceError(
             f"{source} holds no count file (search_counts/TASK_CORPUS_METHOD_search_counts.json), so it is no copy of "

@@ -135,7 +135,8 @@ def test_contents_of_the_small_release(small_study):
 def test_headline_of_the_paper(published_study):
     headline = overview.summarise(published_study, "classification", "ensemble")
     assert (headline.corpus_title, headline.pairs, headline.method) == ("LAION-400M", 414_080_000, "rampp@0.7")
-    assert headline.median_count == 24_083.5
+    assert (headline.concepts, headline.median_count) == (3_738, 24_083.5)
+    assert headline.class_median == pytest.approx(10_475)  # of 3,135 concepts
     assert headline.zero_share == pytest.approx(100 * 377 / 3_738)
     assert len(headline.slopes) == 12
     assert {slope.name for slope in headline.slopes} == {"mixed"}

@@ -124,16 +124,6 @@ def find_fit(points: pd.DataFrame, study: Study, **selection) -> Fit:
     return _pick_fit(stored, points, selection["model"], selection["corpus"], kind)
 
 
-def find_own_fit(study: Study, *, model: str, corpus: str, method: str, setting: str, kind: str) -> Fit:
-    """The fit of a model over its own corpus and a kind's pooled tasks: stored, or else fitted now."""
-    tasks = pooled_tasks(study, kind)
-    stored = _stored_fits(study, kind, setting, method, tasks).get((model, corpus))
-    if stored:
-        return stored
-    points = join_points(study, model=model, corpus=corpus, method=method, setting=setting, kind=kind, tasks=tasks)
-    return fit_points(points, kind)
-
-
 def _stored_fits(study: Study, kind: str, setting: str, method: str, tasks: list[str]) -> dict[tuple, Fit]:
     """The stored fits of (model, corpus), where the tasks are those that they pool."""
     if not study.has("scaling") or set(tasks) != set(pooled_tasks(study, kind)):

@@ -125,7 +125,7 @@ def show_expectations(study: Study, own: pd.DataFrame, choice: dict[str, str]) -
     show_figure(
         charts.draw_concept_scores(own, corpus_titles(study), unit=unit),
         "concept-scores",
-        f"Scores on {own['model'].nunique()} models with their bands",
+        f"Scores on {own['label'].iloc[0]} with their bands",
     )
     models = list(own["model"].unique())
     first = study.manifest.get("default_model")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from backend.clusters import bootstrap_lines, find_clusters
+from backend.clusters import bootstrap_lines, describe_clusters, find_clusters
 from backend.errors import EmptySelection
 from backend.fits import FEWEST_POINTS, Fit, log_count
 from backend.scaling import COUNTED_LABELS, pooled_tasks
@@ -149,7 +149,7 @@ def fit_change(points: pd.DataFrame) -> Change:
         within=(within, *intervals.within[:, 0].tolist()),
         pearson=(r, *intervals.pearson[:, 0].tolist()),
         intercept=float(y.mean() - slope * x.mean()),
-        clusters=clusters.describe(),
+        clusters=describe_clusters(clusters.unit, clusters.number),
     )
 
 

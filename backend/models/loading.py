@@ -102,6 +102,13 @@ def split_spec(spec: str) -> tuple[str, str]:
     return (architecture.replace("/", "-"), weights) if architecture and weights else ("", "")
 
 
+def is_tag(architecture: str, weights: str) -> bool:
+    """Whether open_clip knows pretrained weights by this tag for the architecture. The first call imports open_clip."""
+    import open_clip
+
+    return bool(open_clip.get_pretrained_cfg(architecture, weights))
+
+
 def identify_model(spec: str, *, allow_download: bool = False) -> str:
     """The `weights_sha256` of the model that a spec names. That of a folder is read off its files; the model is not loaded."""
     if Path(spec).is_dir():

@@ -208,6 +208,7 @@ def test_file_without_weights_says_what_it_has(tmp_path, architecture, content, 
     assert refusal(architecture, tmp_path / "x.pt", content) == told
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # torch advises against such archives too
 def test_program_is_not_run_and_the_tag_is_named(tmp_path, architecture):
     path = tmp_path / "ViT-B-32.pt"
     torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(1, 2)).save(str(path))

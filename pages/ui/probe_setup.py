@@ -28,6 +28,7 @@ from pages.ui.text import escape
 SHIPPED, OPENCLIP, OWN_FILE = "shipped", "OpenCLIP", "a file"
 TO_DOWNLOAD = " (to download)"  # marks a model in the list; an address does without it
 ALLOWED = "probe-download"
+NOT_OPENED = "probe-place-not-opened"
 TYPED, OWN = "typed", "own"
 OWN_CORPUS = "the model's own"
 MAX_ADDRESS = 6_000  # characters of names or templates, which stand in the address
@@ -122,6 +123,8 @@ def choose_model(study: Study) -> ModelChoice:
     offered, allowed = list_offered(), read_model_settings()
     sources = [*([SHIPPED] if offered else []), OPENCLIP, *([OWN_FILE] if allowed.paths else [])]
     if not allowed.paths and st.query_params.get("clip_from") == OWN_FILE:
+        st.session_state[NOT_OPENED] = True  # for Streamlit takes out of the address what is no choice
+    if NOT_OPENED in st.session_state:
         st.caption("A link asked for a model by its place, which this server does not let visitors name.")
     source = choose_word("Model", sources, "clip_from")
     if source == OWN_FILE:

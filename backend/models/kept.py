@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable
 
+from backend.errors import TailscopeError
 from backend.models.device import measure_model_memory
 from backend.models.encode import Model, stamp_files
 from backend.models.loading import fetch_weights, load_model
@@ -11,7 +12,6 @@ from backend.progress import Progress
 from backend.shelf import Shelf
 
 MODEL_MEMORY = "TAILSCOPE_MODEL_MEMORY"  # the environment's word for the bytes that models may take
-LEAST_MEMORY = 1 << 30
 
 
 class ModelShelf:
@@ -59,8 +59,11 @@ class ModelShelf:
 
 
 def find_memory() -> int:
-    """The bytes that models may take: what TAILSCOPE_MODEL_MEMORY says, else half of the memory they are loaded into."""
-    asked = os.environ.get(MODEL_MEMORY, "")
-    if asked.isdigit():
-        return int(asked)
-    return max(measure_model_memory() // 2, LEAST_MEMORY)
+    """The bytes that models may take: what TAILSCOPE_MODEL_MEMORY says, else half of the memory they are loaded into.
+
+    Raises TailscopeError where the environment says no number.
+    """
+    asked = os.environ.get(MODEL_MEMORY, "").strip()
+    if asked and not asked.isdecimal():
+        raise TailscopeError(f"{MODEL_MEMORY} is “{asked}” in the environment. It is a number of bytes, such as {8 * 2**30}.")
+    return int(asked) if asked else measure_model_memory() // 2

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from backend.errors import TailscopeError
+from backend.models.device import measure_model_memory
 from backend.models.encode import stamp_files
-from backend.models.kept import LEAST_MEMORY, ModelShelf, find_memory
+from backend.models.kept import ModelShelf, find_memory
 from backend.models.loading import load_model
 from tests.tiny_clip import write_model
 
@@ -206,4 +207,17 @@ def test_memory_for_models_is_what_the_environment_says_or_half_of_the_machines(
     monkeypatch.setenv("TAILSCOPE_MODEL_MEMORY", "123456")
     assert find_memory() == 123456
     monkeypatch.delenv("TAILSCOPE_MODEL_MEMORY")
-    assert find_memory() >= LEAST_MEMORY
+    assert find_memory() == measure_model_memory() // 2 > 0
+
+
+def test_memory_for_models_stays_below_a_containers_limit(monkeypatch):
+    monkeypatch.delenv("TAILSCOPE_MODEL_MEMORY", raising=False)
+    monkeypatch.setattr("backend.models.device.choose_device", lambda: "cpu")
+    monkeypatch.setattr("backend.memory.list_limits", lambda: [600 * 2**20])
+    assert find_memory() == 300 * 2**20
+
+
+def test_memory_for_models_that_is_no_number_is_told(monkeypatch):
+    monkeypatch.setenv("TAILSCOPE_MODEL_MEMORY", "8GB")
+    with pytest.raises(TailscopeError, match="TAILSCOPE_MODEL_MEMORY is “8GB” in the environment. It is a number of bytes"):
+        find_memory()

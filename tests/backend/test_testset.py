@@ -310,9 +310,9 @@ def test_paper_counts_rose_as_the_release_does(published_study):
     assert table.loc[0, "laion400m"] == 257_038
 
 
-def test_near_spelling_is_offered_and_has_no_count_and_no_score(published_study, line):
+def test_near_spelling_is_offered_and_has_no_count_and_no_score(published_study, peers):
     names = ["crane", "Boeing 747", "bandana", "lace", "carbine", "hen-of-the-woods", "rose"]
-    table = testset.expect_scores(testset.look_up_names(published_study, names, "lowercased"), "laion400m", line)
+    table = testset.expect_scores(testset.look_up_names(published_study, names, "lowercased"), "laion400m", peers)
     assert table["how"].tolist() == ["none"] * 6 + ["exact"]
     offers = ["cane", "boeing 717", "banana", "place", "cabinet", "hen of the woods mushroom"]
     assert table["near"].tolist()[:6] == offers

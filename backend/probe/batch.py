@@ -18,12 +18,13 @@ import pandas as pd
 from PIL import Image
 
 from backend.errors import EmptySelection, ImageError, SourceError
+from backend.images import IMAGE_ENDINGS
 from backend.models.classifiers import Classifier
 from backend.models.encode import Model
 from backend.probe.answer import probe_features, rank_candidate, share_above
 from backend.probe.candidates import Candidates
 from backend.probe.facts import Facts
-from backend.probe.uploads import UPLOAD_BYTES, list_endings, open_upload
+from backend.probe.uploads import UPLOAD_BYTES, open_upload
 from backend.progress import Progress
 from backend.testset import decode_upload
 from backend.words import canonical
@@ -121,7 +122,7 @@ def read_batch(
         ending = PurePosixPath(name).suffix.lower().lstrip(".")
         if ending == "csv" and table is None and not fault:
             table = content
-        elif fault or ending not in list_endings():
+        elif fault or ending not in IMAGE_ENDINGS:
             refused.append((name, fault or NO_IMAGE))
         else:
             found[_make_unique(name, found)] = content
@@ -270,7 +271,7 @@ def _read_zip(name: str, content: bytes) -> Iterator[tuple[str, bytes, str]]:
                 yield str(path), b"", ENCRYPTED
             elif member.file_size > UPLOAD_BYTES:
                 yield str(path), b"", _tell_too_large(member.file_size)
-            elif path.suffix.lower().lstrip(".") not in (*list_endings(), "csv") or member.compress_type not in _PACKINGS:
+            elif path.suffix.lower().lstrip(".") not in {*IMAGE_ENDINGS, "csv"} or member.compress_type not in _PACKINGS:
                 yield str(path), b"", NO_IMAGE if member.compress_type in _PACKINGS else UNREADABLE
             else:
                 left -= member.file_size  # what it claims: no more is unpacked of it, and a broken one costs the same time

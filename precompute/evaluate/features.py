@@ -12,13 +12,11 @@ import numpy as np
 from PIL import Image
 
 from backend.models.encode import Model, encode_with_all
-from backend.probe.uploads import LONGEST
 from backend.writing import write_file
 from precompute.ledger import Ledger
 from precompute.search.images import read_picture
 
 CHUNK = 1024  # images that a killed run has to encode again
-TOO_LONG = f"image more than {LONGEST} times as long as wide"
 
 Place = tuple[str, int | None, int | None]  # the path of a file; where an image stands in it: offset, length (None: all of it)
 
@@ -77,9 +75,7 @@ def _encode_chunk(models: Sequence[Model], places: Sequence[Place]) -> tuple[lis
     def draw_images() -> Iterator[Image.Image]:
         for number, place in enumerate(places):
             image, faults[number] = read_picture(Path(), place)
-            if image and max(image.size) > LONGEST * min(image.size):
-                faults[number] = TOO_LONG
-            elif image:
+            if image:
                 yield image
 
     return encode_with_all(models, draw_images()), faults

@@ -129,10 +129,14 @@ def read_image_bytes(
 
 
 def make_thumbnail(content: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
-    """A JPEG of an image file, its longer side `side` pixels; small images are enlarged. Raises what `decode_image` raises."""
-    small = _fit(decode_image(content, 2 * side), side)
+    """A JPEG of an image file, its longer side `side` pixels; small images are enlarged. Raises what `open_image` raises."""
+    return encode_jpeg(_fit(decode_image(content, 2 * side), side))
+
+
+def encode_jpeg(image: Image.Image) -> bytes:
+    """The bytes of a JPEG of an RGB picture."""
     stream = io.BytesIO()
-    small.save(stream, "JPEG", quality=JPEG_QUALITY)
+    image.save(stream, "JPEG", quality=JPEG_QUALITY)
     return stream.getvalue()
 
 

@@ -34,17 +34,17 @@ def ask(model: Model, classifier: Classifier, pictures: list[Picture]) -> list[A
     held = st.session_state.setdefault(ANSWERED, {})
     found = []
     for picture in pictures:
-        key = (classifier.key, picture.digest)
+        key = (classifier.key, picture.key)
         if key not in held:
-            held[key] = follow("Looking at the image", lambda say, content=picture.content: _look(model, classifier, content))
+            held[key] = follow("Looking at the image", lambda say, picture=picture: _look(model, classifier, picture))
         found.append(held[key])
     while len(held) > max(MAX_ANSWERED, len(pictures)):
         del held[next(iter(held))]
     return found
 
 
-def _look(model: Model, classifier: Classifier, content: bytes) -> Answer:
-    return probe_images(model, classifier, [open_upload(content).image])[0]
+def _look(model: Model, classifier: Classifier, picture: Picture) -> Answer:
+    return probe_images(model, classifier, [open_upload(picture.read()).image])[0]
 
 
 def show_answers(study: Study, setup: Setup, pictures: list[Picture], picture: Picture) -> None:

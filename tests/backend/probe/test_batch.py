@@ -16,9 +16,11 @@ from backend.models.classifiers import Classifier, ClassifierCache
 from backend.models.loading import load_model
 from backend.models.prompts import spell_name
 from backend.probe import batch as batches
-from backend.probe.batch import Batch, Item, bin_accuracy, read_batch, score_batch
+from backend.probe import unpack
+from backend.probe.batch import bin_accuracy, score_batch
 from backend.probe.candidates import Candidates
 from backend.probe.facts import Facts
+from backend.probe.labelled import Batch, Item, read_batch
 from precompute.evaluate.classification import evaluate_classification, read_task, score_prompts
 from precompute.evaluate.features import encode_places
 from precompute.ledger import Ledger
@@ -30,6 +32,7 @@ from tests.tiny_clip import draw_pictures, write_model
 
 NAMES = ("sea rose", "zib", "Boeing 737", "ant")
 CANDIDATES = Candidates("typed", NAMES, tuple(name.lower() for name in NAMES))
+NONE = pd.DataFrame(columns=["file", "reason"])
 PICTURE = save(draw_pictures(1)[0], "PNG")
 
 
@@ -134,8 +137,12 @@ def test_missing_table_is_told():
 def test_everything_in_a_zip_is_an_item_or_has_a_reason():
     members = {"zib/1.png": PICTURE, "zib/notes.txt": b"x", "__MACOSX/zib/._1.png": b"x", "inner.zip": make_zip({"a": b"b"})}
     read = read_batch([("batch.zip", make_zip(members)), ("ant.png", PICTURE)], CANDIDATES)
-    assert [item.file for item in read.items] == ["zib/1.png", "__MACOSX/zib/._1.png", "ant.png"]
-    assert reasons(read) == {"zib/notes.txt": "no image by its name", "inner.zip": "no image by its name"}
+    assert [item.file for item in read.items] == ["zib/1.png", "ant.png"]
+    assert reasons(read) == {
+        "zib/notes.txt": "no image by its name",
+        "__MACOSX/zib/._1.png": "left there by an operating system",
+        "inner.zip": "no image by its name",
+    }
     assert read.read == 5
 
 
@@ -164,13 +171,13 @@ def test_encrypted_member_is_refused():
 
 
 def test_bomb_is_not_unpacked(monkeypatch):
-    monkeypatch.setattr(batches, "UPLOAD_BYTES", 1 << 20)
+    monkeypatch.setattr(unpack, "UPLOAD_BYTES", 1 << 20)
     bomb = make_zip({"zib.png": b"\x00" * (5 << 20)})
     assert reasons(read_batch([("bomb.zip", bomb)], CANDIDATES)) == {"zib.png": "has 5.0 MB; at most 1 MB are taken"}
 
 
 def test_bomb_that_lies_about_its_size_is_not_unpacked(monkeypatch):
-    monkeypatch.setattr(batches, "UPLOAD_BYTES", 1 << 20)
+    monkeypatch.setattr(unpack, "UPLOAD_BYTES", 1 << 20)
     bomb = bytearray(make_zip({"zib.png": b"\x00" * (5 << 20)}))
     for signature, place in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         start = bomb.index(signature) + place
@@ -179,7 +186,7 @@ def test_bomb_that_lies_about_its_size_is_not_unpacked(monkeypatch):
 
 
 def test_many_members_together_are_bounded(monkeypatch):
-    monkeypatch.setattr(batches, "BATCH_BYTES", 3 << 20)
+    monkeypatch.setattr(unpack, "BATCH_BYTES", 3 << 20)
     bomb = make_zip({f"zib {number}.png": b"\x00" * (1 << 20) for number in range(5)})
     with pytest.raises(SourceError, match="3 MB, unpacked"):
         read_batch([("bomb.zip", bomb)], CANDIDATES)
@@ -187,7 +194,7 @@ def test_many_members_together_are_bounded(monkeypatch):
 
 def test_broken_members_count_against_the_bound_by_what_they_claim(monkeypatch):
     bomb = make_zip({f"zib {number}.png": b"\x00" * (1 << 20) for number in range(5)})
-    monkeypatch.setattr(batches, "BATCH_BYTES", 3 << 20)
+    monkeypatch.setattr(unpack, "BATCH_BYTES", 3 << 20)
     monkeypatch.setattr(zipfile.ZipFile, "open", lambda *arguments: (_ for _ in ()).throw(zipfile.BadZipFile))
     with pytest.raises(SourceError, match="3 MB, unpacked"):
         read_batch([("bomb.zip", bomb)], CANDIDATES)
@@ -195,10 +202,10 @@ def test_broken_members_count_against_the_bound_by_what_they_claim(monkeypatch):
 
 def test_number_of_members_and_images_is_bounded(monkeypatch):
     members = {f"zib {number}.png": b"x" for number in range(6)}
-    monkeypatch.setattr(batches, "MAX_IMAGES", 5)
+    monkeypatch.setattr(unpack, "MAX_IMAGES", 5)
     with pytest.raises(SourceError, match="at most 5 images"):
         read_batch(list(members.items()), CANDIDATES)
-    monkeypatch.setattr(batches, "MAX_MEMBERS", 5)
+    monkeypatch.setattr(unpack, "MAX_MEMBERS", 5)
     with pytest.raises(SourceError, match="holds 6 files; at most 5 are taken"):
         read_batch([("batch.zip", make_zip(members))], CANDIDATES)
 
@@ -273,7 +280,7 @@ def test_answers_in_blocks_change_nothing(model, tmp_path, monkeypatch):
 
 def test_mistakes_towards_frequent_concepts_are_counted_and_set_against_chance():
     features = [[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 1, 0]]
-    read = Batch(tuple(Item(f"{place}.png", PICTURE, number) for place, number in enumerate([0, 0, 2, 1])), pd.DataFrame(), {})
+    read = Batch(tuple(Item(f"{place}.png", PICTURE, number) for place, number in enumerate([0, 0, 2, 1])), NONE, {}, NONE)
     classifier = Classifier(np.eye(4, dtype=np.float32), "k", "built", 0.0)
     report = score_batch(FixedModel(features), classifier, make_facts([5, 1, 50, None]), read, "web")
     assert report.accuracy == 25.0
@@ -290,7 +297,7 @@ def test_mistakes_towards_frequent_concepts_are_counted_and_set_against_chance()
 
 
 def test_no_mistakes_have_no_share():
-    read = Batch((Item("a.png", PICTURE, 0),), pd.DataFrame(), {})
+    read = Batch((Item("a.png", PICTURE, 0),), NONE, {}, NONE)
     classifier = Classifier(np.eye(4, dtype=np.float32), "k", "built", 0.0)
     report = score_batch(FixedModel([[1, 0, 0, 0]]), classifier, make_facts([5, 1, 50, None]), read, "web")
     assert (report.accuracy, report.mistakes, np.isnan(report.share), len(report.confusions)) == (100.0, 0, True, 0)

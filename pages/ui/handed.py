@@ -48,10 +48,10 @@ def bound_store() -> None:
     """Bounds what Streamlit's store may hold before a page takes it over. It makes its store itself, and takes no other."""
     context = get_script_run_ctx()
     if context and type(context.uploaded_file_mgr) is MemoryUploadedFileManager:
-        context.uploaded_file_mgr.__class__ = _BoundedStore
+        context.uploaded_file_mgr.__class__ = BoundedStore
 
 
-class _BoundedStore(MemoryUploadedFileManager):
+class BoundedStore(MemoryUploadedFileManager):
     """Streamlit's store of uploaded files; of one for which there is no room, it keeps the name alone."""
 
     def add_file(self, session_id: str, file: UploadedFileRec) -> None:

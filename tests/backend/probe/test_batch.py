@@ -112,6 +112,66 @@ def test_table_comes_in_the_zip_as_well_and_counts_by_file_name():
     assert read.labels_from == {"csv": 1, "folder": 0, "name": 0}
 
 
+@pytest.mark.parametrize(
+    ("row", "file"),
+    [
+        ("images\\\\1.png", "images/1.png"),
+        ("./images/1.PNG", "images/1.png"),
+        ("a%20b.png", "a b.png"),
+        ("/home/me/photos/1.png", "photos/1.png"),
+        ("1.png", "deep/down/1.png"),
+        ("jalapen\u0303o.png", "jalape\u00f1o.png"),
+    ],
+)
+def test_table_names_a_file_whatever_system_wrote_its_path(row, file):
+    assert find_labels([file], table=f"file,label\n{row},ant\n".encode()) == {file: "ant"}
+
+
+@pytest.mark.parametrize(
+    ("table", "files", "labels"),
+    [
+        ("a/1.png,ant\nb/1.png,zib\n", ["a/1.png", "b/1.png"], {"a/1.png": "ant", "b/1.png": "zib"}),
+        ("x/a/1.png,ant\nx/b/1.png,zib\n", ["a/1.png", "b/1.png"], {"a/1.png": "ant", "b/1.png": "zib"}),
+        ("a/1.png,ant\nb/1.png,zib\n", ["1.png"], {}),  # which of the two?
+        ("a/1.png,ant\nb/1.png,ant\n", ["1.png"], {"1.png": "ant"}),  # either way
+        ("1.png,ant\n", ["a/1.png", "b/1.png"], {}),
+        ("1.png,ant\nb/1.png,zib\n", ["a/1.png", "b/1.png"], {"b/1.png": "zib"}),
+        ("a/1.png,ant\n", ["1.png", "a/1.png"], {"a/1.png": "ant"}),
+        ("x/a/1.png,ant\n", ["1.png", "a/1.png"], {"a/1.png": "ant"}),
+    ],
+)
+def test_last_part_of_a_path_counts_only_where_it_is_unmistakable(table, files, labels):
+    assert find_labels(files, table=f"file,label\n{table}".encode(), labels="csv") == labels
+
+
+def test_file_that_the_table_cannot_tell_apart_says_so():
+    read = read_batch([("a/1.png", PICTURE), ("b/1.png", PICTURE)], CANDIDATES, table=b"file,label\n1.png,ant\n")
+    assert set(reasons(read).values()) == {"the table names several files so, and gives no path that tells them apart"}
+
+
+def test_rows_and_tables_that_play_no_part_stand_in_the_books():
+    files = [("zib.png", PICTURE), ("one.csv", b"file,label\nzib.png,ant\ngone.png,ant\n,zib\n"), ("two.csv", b"file,label\n")]
+    read = read_batch(files, CANDIDATES)
+    assert reasons(read) == {"two.csv": "a second table of labels"}
+    assert read.unused_rows.to_numpy().tolist() == [[name, "names no file of this batch"] for name in ("gone.png", "(empty)")]
+    assert reasons(read_batch(files[:2], CANDIDATES, labels="name")) == {"one.csv": "labels were not to come from a table"}
+
+
+@pytest.mark.parametrize(
+    "name", ["__MACOSX/zib.png", "a/.DS_Store", "Thumbs.db", "zib/desktop.ini", "zib/._1.png", "__macosx/x/._zib.jpg"]
+)
+def test_litter_of_an_operating_system_is_left_out_under_its_reason(name):
+    for files in ([("batch.zip", make_zip({name: PICTURE, "ant.png": PICTURE}))], [(name, PICTURE), ("ant.png", PICTURE)]):
+        read = read_batch(files, CANDIDATES)
+        assert (read.read, reasons(read)) == (2, {name: "left there by an operating system"})
+
+
+@pytest.mark.parametrize("ending", ["bmp", "gif", "jfif", "tif", "TIFF", "avif", "heic", "webp", "JPE"])
+def test_every_kind_that_uploads_take_is_an_image_by_its_name(ending):
+    content = make_zip({f"zib.{ending}": PICTURE})
+    assert [item.file for item in read_batch([("batch.zip", content)], CANDIDATES).items] == [f"zib.{ending}"]
+
+
 @pytest.mark.parametrize("labels", ["csv", "folder", "name"])
 def test_one_source_of_labels_can_be_asked_for(labels):
     found = find_labels(["ant/zib.png"], labels=labels, table=b"file,label\nzib.png,sea rose\n")
@@ -310,6 +370,17 @@ def test_image_that_cannot_be_decoded_is_booked_with_its_reason(model, tmp_path)
     assert len(report.rows) + len(report.refused) == read.read == 3
     assert report.refused["file"].tolist() == ["x.png", "ant.png"]
     assert "SVG" in report.refused["reason"].iloc[1]
+
+
+def test_books_of_a_batch_add_up_in_print(model, tmp_path):
+    members = {"zib.png": PICTURE, "a.txt": b"", "b.txt": b"", "__MACOSX/._zib.png": b"", "what.png": PICTURE, "ant.png": b"x"}
+    read = read_batch([("batch.zip", make_zip(members))], CANDIDATES)
+    report = score_batch(model, ClassifierCache(tmp_path).get(model, NAMES), make_facts([1, 2, 3, 4]), read, "web")
+    assert report.read == len(report.rows) + len(report.refused) == 6
+    assert report.books.startswith(
+        "6 files: 1 images with a label, 5 left out (2 × no image by its name; 1 × left there by an operating system; 1 × no "
+        "label that is a candidate; 1 × The file is no whole image."
+    )
 
 
 def test_batch_without_a_single_image_says_why(model, tmp_path):

@@ -1,6 +1,6 @@
 """Runs every benchmark: `make bench`, or python -m benchmarks."""
 
-from benchmarks import pages, probe, samples, startup
+from benchmarks import intervals, pages, probe, samples, startup
 
 
 def main() -> None:
@@ -9,6 +9,7 @@ def main() -> None:
     pages.main()
     probe.main()
     samples.main()
+    intervals.main()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pages.ui.text import escape
 
 MANY, TALL = 9, 340  # rows from which a table scrolls, in a window of so many pixels
 _NUMBER = st.column_config.NumberColumn
+_CLUSTERS = "Resamples whole tasks where there are at least five, else concepts"
 COLUMNS = {
     "corpus": st.column_config.TextColumn("Corpus"),
     "title": st.column_config.TextColumn("Corpus"),
@@ -50,13 +51,22 @@ COLUMNS = {
     "residual": _NUMBER("Above the line", format="%+.1f"),
     "n": _NUMBER("n", format="localized"),
     "n_zero": _NUMBER("At zero", format="localized", help="Points whose count is zero"),
-    "slope": _NUMBER("Slope", format="%.2f", help="Points per tenfold samples"),
+    "slope": _NUMBER("Pooled slope", format="%.2f", help="Points per tenfold samples, of the line through all points"),
+    "slope_interval": st.column_config.TextColumn("95% interval", help=_CLUSTERS),
     "within_task_slope": _NUMBER("Within tasks", format="%.2f", help="The slope after each task's own mean is taken out"),
+    "within_interval": st.column_config.TextColumn("95% interval", help=_CLUSTERS),
+    "mixed_slope": _NUMBER("Mixed slope", format="%.2f", help="Of an average task: each has a level and a slope of its own"),
+    "mixed_interval": st.column_config.TextColumn("95% interval", help="Wald's, of the tasks' own slopes"),
     "intercept": _NUMBER("Intercept", format="%.2f"),
     "pearson_r": _NUMBER("Raw r", format="%.3f"),
-    "interval": st.column_config.TextColumn("95% interval", help="Bootstrap over the points, 1000 resamples"),
+    "interval": st.column_config.TextColumn("95% interval", help=_CLUSTERS),
     "spearman_r": _NUMBER("Spearman", format="%.3f"),
-    "binned_r": _NUMBER("Binned r", format="%.3f", help="The paper's figure: correlation of the bins' means"),
+    "binned_r": _NUMBER("Binned r", format="%.3f", help="Over all bins: correlation of a bin's mean with ln of its edge"),
+    "paper_r": _NUMBER("Paper's ρ", format="%.3f", help="Binned r over the bins alone that the paper's figure prints"),
+    "stands_out": st.column_config.CheckboxColumn("Stands out", help="Survives Benjamini and Hochberg's procedure at 5%"),
+    "statistic": st.column_config.TextColumn("Statistic"),
+    "estimate": _NUMBER("Estimate", format="%.3g"),
+    "question": st.column_config.TextColumn("What it answers", width="large"),
     "curvature_p": _NUMBER("Curvature p", format="%.3g", help="Small where a curve fits better than a line"),
     "paper": _NUMBER("Paper", format="%.2f"),
     "here": _NUMBER("Here", format="%.2f"),

@@ -108,6 +108,15 @@ def test_class_folders_are_labels(tmp_path):
     assert ledger.entry() == {"read": 1, "written": 0, "dropped": {"file that is no image by its name": 1}}
 
 
+@pytest.mark.parametrize("ending", ["bmp", "gif", "jfif", "tif", "avif", "heic", "JPE"])
+def test_class_folders_take_every_kind_of_image_that_is_read(tmp_path, ending):
+    (tmp_path / "rose").mkdir()
+    (tmp_path / "rose" / f"1.{ending}").write_bytes(b"x")
+    ledger = Ledger()
+    assert [Path(path).name for path, _, _ in read_task(tmp_path, ledger).places] == [f"1.{ending}"]
+    assert ledger.entry()["dropped"] == {}
+
+
 def test_webdataset_shards_as_clip_benchmark_has_them(tmp_path):
     (tmp_path / "classnames.txt").write_text("rose\nzib fish\n")
     image = jpeg(draw_pictures(1)[0])

@@ -106,9 +106,7 @@ def read_image_bytes(
         raise ImageError(f"No place in a file: {length} bytes from {offset} on in {image}.")
     try:
         if confined and not is_allowed(path, allowed_roots(folder)):
-            raise ImageError(
-                f"The image lies outside the study's folders: {image}. Where that is meant, name its folder in {IMAGE_ROOTS}."
-            )
+            raise ImageError(f"The image lies outside the study's folders; {IMAGE_ROOTS} can name more of them: {image}.")
         if not path.is_file():
             raise ImageError(f"The image file is missing: {image}. It was there when the corpus was indexed.")
         size = path.stat().st_size
@@ -120,11 +118,7 @@ def read_image_bytes(
         with path.open("rb") as stream:
             stream.seek(start)
             return stream.read(wanted)
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-    ) as error:  # RuntimeError: a ring of links, ValueError: a name that no file can have
+    except (OSError, ValueError, RuntimeError) as error:  # a name that no file can have, a ring of links
         raise ImageError(f"The image file cannot be read: {image} ({error}).") from error
 
 

@@ -62,8 +62,7 @@ def test_path_that_leads_out_of_the_study_is_refused_with_the_setting(beside, im
     with pytest.raises(ImageError) as raised:
         read_image_bytes(beside / "study", image.format(beside))
     assert str(raised.value) == (
-        f"The image lies outside the study's folders: {image.format(beside)}. Where that is meant, name its folder in "
-        "TAILSCOPE_IMAGE_ROOTS."
+        f"The image lies outside the study's folders; TAILSCOPE_IMAGE_ROOTS can name more of them: {image.format(beside)}."
     )
 
 

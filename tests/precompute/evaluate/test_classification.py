@@ -110,10 +110,10 @@ def test_class_folders_are_labels(tmp_path):
 
 @pytest.mark.parametrize("ending", ["bmp", "gif", "jfif", "tif", "avif", "heic", "JPE"])
 def test_class_folders_take_every_kind_of_image_that_is_read(tmp_path, ending):
-    (tmp_path / "rose").mkdir()
+    write_class_folders(tmp_path, {"zib": 1, "rose": 0})
     (tmp_path / "rose" / f"1.{ending}").write_bytes(b"x")
     ledger = Ledger()
-    assert [Path(path).name for path, _, _ in read_task(tmp_path, ledger).places] == [f"1.{ending}"]
+    assert [Path(path).name for path, _, _ in read_task(tmp_path, ledger).places] == [f"1.{ending}", "0.png"]
     assert ledger.entry()["dropped"] == {}
 
 

@@ -15,9 +15,9 @@ class Headline:
     """Three findings of a study, each None where the study lacks the table it comes from.
 
     median_count: half of the `concepts` counted in the corpus with the most pairs have fewer samples than this;
-    class_median: the same over the labels of classification tasks alone, where other tasks name concepts too · slopes: of each model
-    whose counts span a tenfold, the one that leads · resampled: what their intervals resample, in words · degree: (least,
-    greatest) misaligned fraction over the corpora.
+    class_median: the same over the labels of classification tasks alone, where other tasks name concepts too · slopes: of
+    each model whose counts span a tenfold, the one that leads · resampled: what their intervals resample, in words · degree:
+    (least, greatest) misaligned fraction over the corpora.
     """
 
     corpus_title: str
@@ -45,6 +45,7 @@ class Headline:
 
 def summarise(study: Study, kind: str, setting: str) -> Headline:
     """The headline of a study, for the scores of a kind under a setting."""
+    study.require("concepts")
     method = list_methods(study)["method"].iloc[0]
     largest = list_corpora(study).sort_values("pairs", ascending=False).iloc[0]
     ranked = count_concepts(study, method)

@@ -34,8 +34,10 @@ def list_lost_words(study: Study) -> pd.DataFrame:
     are not of all the concept's words. Counts that the study's own index made are never among them.
 
     The words are those of the search's query where it is known, else those that the concepts of one count have in common.
+    Empty where the study lacks counts or words to tell by.
     """
-    study.require("frequency", "concepts")
+    if not study.has("frequency", "concepts"):
+        return pd.DataFrame(columns=["corpus", "method", "concept", "count", "words", "same_as"])
     own = sorted(study.manifest.get("search", {}))
     equal = study.query(_EQUAL, own=own, fewest=FEWEST_EQUAL)
     keys = ["corpus", "method", "concept", "count"]

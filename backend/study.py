@@ -144,5 +144,9 @@ def _read_manifest(folder: Path) -> dict:
 
 def list_studies(root: Path = STUDIES) -> list[str]:
     """The names of the complete studies under a folder, sorted; empty where there is none."""
-    folders = (path.parent.name for path in Path(root).glob(f"*/{MANIFEST}"))
-    return sorted(name for name in folders if not name.startswith("."))  # a step's unfinished folder has a dot
+    try:
+        folders = list(Path(root).iterdir())
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
+    named = (folder for folder in folders if not folder.name.startswith("."))  # a step's unfinished folder has a dot
+    return sorted(folder.name for folder in named if (folder / MANIFEST).exists())

@@ -1,6 +1,5 @@
 """The blocks that a page is made of: title, figure and table with their downloads, and "how this was counted"."""
 
-import io
 from collections.abc import Callable
 
 import pandas as pd
@@ -11,6 +10,7 @@ from backend.errors import TailscopeError
 from backend.methods import describe_method
 from backend.study import Study
 from pages.ui.address import open_concept
+from pages.ui.downloads import Download, list_row_files, offer, offer_rows
 from pages.ui.text import escape
 
 MANY, TALL = 9, 340  # rows from which a table scrolls, in a window of so many pixels
@@ -132,7 +132,7 @@ def show_title(question: str, lead: str) -> None:
 
 
 def show_figure(figure: go.Figure, name: str, alt: str, *, rows: pd.DataFrame | None = None, pick: bool = False) -> None:
-    """A figure with its downloads: SVG by the camera in its corner, HTML by a button, and the rows behind it.
+    """A figure with its downloads: SVG by the camera in its corner; a menu of HTML and the rows behind it.
 
     With `pick`, a click on a point opens the page of the concept that its customdata begins with.
     """
@@ -145,16 +145,16 @@ def show_figure(figure: go.Figure, name: str, alt: str, *, rows: pd.DataFrame | 
                 open_concept(str(point["customdata"][0]))
     else:
         st.plotly_chart(figure, **settings)
-    with st.container(horizontal=True, gap="small"):
-        _offer("Figure (HTML)", lambda: figure.to_html(include_plotlyjs=True).encode(), f"{name}.html", "text/html")
-        if rows is not None:
-            offer_rows(rows, name)
+    page = Download("Figure (HTML)", f"{name}.html", "text/html", lambda: figure.to_html(include_plotlyjs=True).encode())
+    offer(f"figure-{name}", [page, *(list_row_files(rows, name) if rows is not None else [])])
 
 
 def show_table(table: pd.DataFrame, name: str, *, titles: dict[str, str] | None = None) -> None:
     """A table with its downloads as CSV and Parquet; `titles` names columns and corpora for people."""
     titles = titles or {}
-    shown = table.replace({"corpus": titles}) if "corpus" in table else table
+    shown = table.copy(deep=False)
+    if "corpus" in shown:
+        shown["corpus"] = shown["corpus"].map(lambda corpus: titles.get(corpus, corpus))
     config = {column: COLUMNS[column] for column in table if column in COLUMNS}
     config |= {
         column: st.column_config.NumberColumn(titles[column], format="localized") for column in table if column in titles
@@ -162,34 +162,7 @@ def show_table(table: pd.DataFrame, name: str, *, titles: dict[str, str] | None 
     st.dataframe(
         shown, column_config=config, hide_index=True, height=TALL if len(table) > MANY else "auto", key=f"table-{name}"
     )
-    with st.container(horizontal=True, gap="small"):
-        offer_rows(table, name)
-
-
-def offer_rows(table: pd.DataFrame, name: str) -> None:
-    """The rows of a table as CSV and Parquet."""
-    _offer("Data (CSV)", lambda: table.to_csv(index=False).encode(), f"{name}.csv", "text/csv")
-    _offer("Data (Parquet)", lambda: _to_parquet(table), f"{name}.parquet", "application/vnd.apache.parquet")
-
-
-def _offer(label: str, write: Callable[[], bytes], file: str, mime: str) -> None:
-    """A download that is written only when someone asks for it."""
-    st.download_button(
-        label,
-        write,
-        file_name=f"tailscope-{file}",
-        mime=mime,
-        key=f"download-{label}-{file}",
-        on_click="ignore",
-        type="tertiary",
-        icon=":material/download:",
-    )
-
-
-def _to_parquet(table: pd.DataFrame) -> bytes:
-    stream = io.BytesIO()
-    table.to_parquet(stream, index=False)
-    return stream.getvalue()
+    offer_rows(table, name)
 
 
 def explain_counting(study: Study, methods: list[str], more: str = "") -> None:

@@ -8,7 +8,7 @@ def test_three_numbers_of_the_small_release(published):
     text = said(assert_whole(open_page()))
     # LAION-400M's 24 concepts by `lemmatized`: the 12th has 50 samples, the 13th 100
     assert "### 75 samples" in text
-    assert "show the median concept in LAION-400M, of 414M pairs" in text
+    assert "show the median of 24 concepts in LAION-400M, of 414M pairs" in text
     assert "### +0.0 to +10.0 points" in text
     assert "go with a tenfold of samples, over 2 models' fits; of 1 the 95% interval reaches zero" in text
     assert "shows ten times as often goes with +0.0 to +10.0 points of score (the slope of all tasks together" in text

@@ -1,7 +1,7 @@
 """The files that visitors have handed in, held in memory within bounds, and gone with the visitor.
 
 Each visitor's session owns what it handed in, unpacked, so that nothing is unpacked or hashed twice and all of it leaves the
-memory with the session. What one visitor may hold, `backend.probe.unpack` bounds for a batch and `IMAGES_BYTES` for single
+memory with the session. What one visitor may hold, `backend.probe.unpack` bounds for a batch and `SINGLE_BYTES` for single
 images; where all visitors together hold more than `ALL_BYTES`, the longest unused files are let go, and say so.
 """
 
@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from backend.errors import TailscopeError
 from backend.probe.unpack import BATCH_BYTES, Part
 
-MAX_IMAGES = 12  # single ones of a visitor; a labelled batch takes more
-IMAGES_BYTES = 64 * 2**20  # of them
-VISITOR_BYTES = IMAGES_BYTES + BATCH_BYTES
+MAX_SINGLE = 12  # single ones of a visitor; a labelled batch takes more
+SINGLE_BYTES = 64 * 2**20  # of them
+VISITOR_BYTES = SINGLE_BYTES + BATCH_BYTES
 ALL_BYTES = 512 * 2**20  # of all visitors
 
 _clock = itertools.count()
 
 
 @dataclass(eq=False)
-class _File:
+class HeldFile:
     """A file that was handed in: its parts, None where they were let go, and when it was last asked for."""
 
     name: str
@@ -73,7 +73,7 @@ class Hand:
 
     def __init__(self, hands: Hands):
         self._hands = hands
-        self._files: dict[Hashable, _File] = {}
+        self._files: dict[Hashable, HeldFile] = {}
 
     @property
     def keys(self) -> list[Hashable]:
@@ -85,7 +85,7 @@ class Hand:
         """The bytes of the files that are not let go."""
         return sum(file.size for file in self.list_files())
 
-    def list_files(self) -> list[_File]:
+    def list_files(self) -> list[HeldFile]:
         """The files, in the order of their coming."""
         return list(self._files.values())
 
@@ -95,7 +95,7 @@ class Hand:
             parts = tuple(unpack())
         except TailscopeError as error:
             parts = (Part(name, b"", str(error)),)
-        self._files[key] = _File(name, parts, next(_clock))
+        self._files[key] = HeldFile(name, parts, next(_clock))
         self._hands.make_room()
 
     def get(self, key: Hashable) -> tuple[Part, ...]:

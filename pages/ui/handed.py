@@ -13,7 +13,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import DeletedFile, UploadedFileRec
 
 from backend.errors import ImageError
-from backend.probe.held import ALL_BYTES, IMAGES_BYTES, MAX_IMAGES, VISITOR_BYTES, Hand, Hands
+from backend.probe.held import ALL_BYTES, MAX_SINGLE, SINGLE_BYTES, VISITOR_BYTES, Hand, Hands
 from backend.probe.unpack import BATCH_BYTES, Part, unpack_file
 
 _LET_GO = "application/x-let-go"  # the type that a file gets for which there was no room
@@ -75,9 +75,9 @@ def _take(hand: Hand, value, unpack: Callable[[str, bytes], Iterable[Part]]) -> 
 
 
 def _hold_image(hand: Hand, name: str, content: bytes) -> tuple[Part, ...]:
-    if len(hand.keys) >= MAX_IMAGES or hand.held_bytes + len(content) > IMAGES_BYTES:
+    if len(hand.keys) >= MAX_SINGLE or hand.held_bytes + len(content) > SINGLE_BYTES:
         raise ImageError(
-            f"At most {MAX_IMAGES} images, of {IMAGES_BYTES // 2**20} MB together, are held. A labelled batch takes more."
+            f"At most {MAX_SINGLE} images, of {SINGLE_BYTES // 2**20} MB together, are held. A labelled batch takes more."
         )
     return (Part(name, content),)
 

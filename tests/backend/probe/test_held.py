@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from backend.errors import SourceError
-from backend.probe.held import ALL_BYTES, IMAGES_BYTES, VISITOR_BYTES, Hands
+from backend.probe.held import ALL_BYTES, SINGLE_BYTES, VISITOR_BYTES, Hands
 from backend.probe.unpack import BATCH_BYTES, Part
 
 
@@ -20,7 +20,7 @@ def faults(hand) -> dict[str, str]:
 
 def test_bounds_of_a_visitor_and_of_all_are_those_that_are_stated():
     assert (VISITOR_BYTES, ALL_BYTES) == (256 * 2**20, 512 * 2**20)
-    assert IMAGES_BYTES + BATCH_BYTES == VISITOR_BYTES
+    assert SINGLE_BYTES + BATCH_BYTES == VISITOR_BYTES
 
 
 def test_file_is_unpacked_once():

@@ -25,8 +25,6 @@ def find(study: Study, query: str) -> str:
         f"How well is “{escape(match.concept)}” covered?",
         "How often each corpus shows this concept, and how each model scores on it.",
     )
-    if match.how == "fuzzy":
-        st.caption(f"Nothing is named “{escape(query)}”; this is the nearest spelling ({match.score:.0f} of 100).")
     offer("Like it", match.others[:6])
     return match.concept
 

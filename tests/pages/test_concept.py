@@ -41,10 +41,13 @@ def test_link_with_any_spelling_opens_the_concept(published, query, concept):
     assert said(open_concept(query)).startswith(f"How well is “{concept}” covered?")
 
 
-def test_near_spelling_is_opened_and_said(published):
-    text = said(open_concept("flamigo"))
-    assert text.startswith("How well is “flamingo” covered?")
-    assert "Nothing is named “flamigo”; this is the nearest spelling (93 of 100)." in text
+def test_near_spelling_is_offered_and_not_opened(published):
+    app = open_concept("flamigo")
+    assert said(app).startswith("Which concept?")
+    assert "No concept of this study is named “flamigo”." in said(app)
+    assert "Did you mean" in said(app)
+    assert len(links(app)) == 1
+    assert not app.dataframe
 
 
 def test_unknown_name_is_a_sentence_with_names_to_begin_with(published):

@@ -1,4 +1,6 @@
-"""What a file is that people take for an image and no decoder of ours reads: said in a sentence, with what to do instead."""
+"""What a file is that is no image of ours: litter by its name, or by its content a kind that people take for an image."""
+
+LITTER = "hidden file, or litter of an operating system"
 
 _JPEG = "Save it as JPEG."
 _PNG = "Export it as PNG."
@@ -41,6 +43,17 @@ _SIGNATURES: tuple[tuple[int, tuple[bytes, ...], str, str], ...] = (
 
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 PICTURE_BRANDS = (*HEIC_BRANDS, b"avif", b"avis")  # in the same wrapping as videos
+
+_LITTER = frozenset(("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin"))
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or one that operating systems leave behind.
+
+    >>> is_litter("__MACOSX"), is_litter(".DS_Store"), is_litter("rose")
+    (True, True, False)
+    """
+    return name.startswith(".") or name.lower() in _LITTER
 
 
 def name_kind(content: bytes) -> str:

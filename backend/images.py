@@ -7,10 +7,10 @@ pixels are read without it.
 """
 
 import io
+import os
 import struct
 import threading
 import zlib
-from collections import OrderedDict
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +25,7 @@ from backend.bare_image import drop_metadata
 from backend.errors import ImageError
 from backend.file_kinds import HEIC_BRANDS, PICTURE_BRANDS, name_kind
 from backend.roots import IMAGE_ROOTS, allowed_roots, is_allowed
+from backend.shelf import Shelf
 from backend.study import Study
 
 IMAGE_BYTES = 64 * 2**20  # the largest image file that is read
@@ -66,8 +67,8 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _DNG_VERSION, _NEW_SUBFILE_TYPE, _SUB_IFDS = 50706, 254, 330  # tags of a TIFF
-_LARGE = 4 * 10**6  # pixels: an image of 40 million takes up to half a gigabyte while it is decoded, so few are at a time
-_large_ones = threading.BoundedSemaphore(2)
+_LARGE = 4 * 10**6  # pixels: an image of 40 million takes up to half a gigabyte while it is decoded
+_large_ones = threading.BoundedSemaphore(max(os.cpu_count() or 1, 2))  # decoded at once; more would not be faster
 
 
 class TooLong(ImageError):
@@ -298,10 +299,7 @@ class Thumbnails:
 
     def __init__(self, side: int = THUMBNAIL_SIDE, max_bytes: int = THUMBNAIL_BYTES):
         self.side = side
-        self.max_bytes = max_bytes
-        self.held_bytes = 0
-        self._held: OrderedDict[tuple, bytes] = OrderedDict()
-        self._lock = threading.Lock()
+        self.shelf: Shelf[bytes] = Shelf(max_bytes, len)
 
     def get(self, study: Study, row) -> bytes:
         """The thumbnail of a sample: a row of `find_hits` or `find_misaligned`, as `itertuples` gives it.
@@ -309,15 +307,5 @@ class Thumbnails:
         Raises ImageError where it has none that can be shown; that is found out anew each time.
         """
         key = (study.token, row.image, None if pd.isna(row.offset) else int(row.offset), self.side)
-        with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-                return self._held[key]
-        thumbnail = make_thumbnail(read_image_bytes(study.folder, row.image, row.offset, row.length), self.side)
-        with self._lock:
-            if key not in self._held:  # another thread may have been as quick
-                self._held[key] = thumbnail
-                self.held_bytes += len(thumbnail)
-            while self.held_bytes > self.max_bytes:
-                self.held_bytes -= len(self._held.popitem(last=False)[1])
-        return thumbnail
+        place = (study.folder, row.image, row.offset, row.length)
+        return self.shelf.get(key, lambda: make_thumbnail(read_image_bytes(*place), self.side))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from backend.errors import SourceError
+from backend.file_kinds import LITTER, is_litter
 from backend.images import IMAGE_ENDINGS
 from backend.probe.uploads import UPLOAD_BYTES
 
@@ -21,10 +22,8 @@ TABLE = "csv"  # the ending of a table of labels
 UNREADABLE = "cannot be unpacked"
 ENCRYPTED = "is encrypted"
 OUTSIDE = "its name leads out of the archive"
-LITTER = "left there by an operating system"
 NO_IMAGE = "no image by its name"
 
-_LITTER = {"__macosx", ".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", ".spotlight-v100", ".trashes"}
 _ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -95,7 +94,7 @@ def _read_zip(name: str, content: bytes, room: int) -> Iterator[Part]:
 
 def _find_fault(path: PurePosixPath, size: int) -> str:
     """Why a file of this name and size plays no part; "" where it may."""
-    if path.name.startswith("._") or not _LITTER.isdisjoint(part.lower() for part in path.parts):
+    if any(map(is_litter, path.parts)):
         return LITTER
     if read_ending(path.name) not in {*IMAGE_ENDINGS, TABLE}:
         return NO_IMAGE

@@ -175,7 +175,7 @@ def test_rows_and_tables_that_play_no_part_stand_in_the_books():
 def test_litter_of_an_operating_system_is_left_out_under_its_reason(name):
     for files in ([("batch.zip", make_zip({name: PICTURE, "ant.png": PICTURE}))], [(name, PICTURE), ("ant.png", PICTURE)]):
         read = read_batch(files, CANDIDATES)
-        assert (read.read, reasons(read)) == (2, {name: "left there by an operating system"})
+        assert (read.read, reasons(read)) == (2, {name: "hidden file, or litter of an operating system"})
 
 
 @pytest.mark.parametrize("ending", ["bmp", "gif", "jfif", "tif", "TIFF", "avif", "heic", "webp", "JPE"])
@@ -212,7 +212,7 @@ def test_everything_in_a_zip_is_an_item_or_has_a_reason():
     assert [item.file for item in read.items] == ["zib/1.png", "ant.png"]
     assert reasons(read) == {
         "zib/notes.txt": "no image by its name",
-        "__MACOSX/zib/._1.png": "left there by an operating system",
+        "__MACOSX/zib/._1.png": "hidden file, or litter of an operating system",
         "inner.zip": "no image by its name",
     }
     assert read.read == 5
@@ -334,7 +334,7 @@ def test_accuracy_of_a_shipped_model_is_that_of_the_step_on_the_same_images(tmp_
     for prompts in ("class", "ensemble"):
         classifier = ClassifierCache(tmp_path / "cache").get(shipped, names, prompts)
         report = score_batch(shipped, classifier, make_facts([1] * len(names), names), read, "web")
-        expected = score_prompts(shipped, features, task.classes, task.labels, [prompts])[prompts]
+        expected = score_prompts(shipped, [(features, task.classes)], task.labels, [prompts])[prompts]
         assert report.accuracy == pytest.approx(expected.overall, abs=1e-9)
         by_label = 100 * report.rows.groupby("label")["right"].mean()
         assert by_label.to_dict() == pytest.approx(dict(zip(names, expected.values[:30], strict=False)))
@@ -390,8 +390,8 @@ def test_books_of_a_batch_add_up_in_print(model, tmp_path):
     report = score_batch(model, ClassifierCache(tmp_path).get(model, NAMES), make_facts([1, 2, 3, 4]), read, "web")
     assert report.read == len(report.rows) + len(report.refused) == 6
     assert report.books.startswith(
-        "6 files: 1 images with a label, 5 left out (2 × no image by its name; 1 × left there by an operating system; 1 × no "
-        "label that is a candidate; 1 × The file is no whole image."
+        "6 files: 1 images with a label, 5 left out (2 × no image by its name; 1 × hidden file, or litter of an operating "
+        "system; 1 × no label that is a candidate; 1 × The file is no whole image."
     )
 
 

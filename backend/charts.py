@@ -605,14 +605,13 @@ def _band_trace(fit, bounds: tuple[float, float] | None) -> dict:
 
 def _finish(figure: go.Figure, *, legend: bool = True, height: int = HEIGHT, top: int = 30) -> go.Figure:
     listed = sum(trace.showlegend is not False and bool(trace.name) for trace in figure.data) if legend else 0
-    figure.update_layout(
-        height=height + LEGEND_ROW * listed // 2,
-        margin={"l": 10, "r": 10, "t": top, "b": 10},
-        showlegend=legend,
-        legend={"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0, "title": None},
-        hovermode="closest",
-        dragmode=False,
-    )
-    figure.update_xaxes(automargin=True)
-    figure.update_yaxes(automargin=True)
+    layout = figure.layout  # each part assigned: update_layout compares every path of every key, for ten times as long
+    layout.height = height + LEGEND_ROW * listed // 2
+    layout.margin = {"l": 10, "r": 10, "t": top, "b": 10}
+    layout.showlegend = legend
+    layout.legend = {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0}
+    layout.hovermode = "closest"
+    layout.dragmode = False
+    for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
+        axis.automargin = True
     return figure

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from backend import charts, concepts, frequency, quality, scaling, tail
+from backend import charts, concepts, flags, frequency, provenance, quality, scaling, tail
 from backend.methods import describe_method
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concept
@@ -25,8 +25,6 @@ def find(study: Study, query: str) -> str:
         f"How well is “{escape(match.concept)}” covered?",
         "How often each corpus shows this concept, and how each model scores on it.",
     )
-    if match.how == "fuzzy":
-        st.caption(f"Nothing is named “{escape(query)}”; this is the nearest spelling ({match.score:.0f} of 100).")
     offer("Like it", match.others[:6])
     return match.concept
 
@@ -51,8 +49,11 @@ def show_counts(study: Study, concept: str, titles: dict[str, str]) -> None:
     """Counts by corpus, modality and method, with rank and percentile, and what is odd about them."""
     st.subheader("How often is it shown?", anchor=False)
     counts = answer(frequency.list_counts, study, concept)
-    for sentence in answer(frequency.flag_disagreements, study, concept):
+    for sentence in answer(flags.flag_counts, study, concept):
         st.warning(escape(sentence), icon=":material/flag:")
+    if lost := answer(flags.tell_lost_words, study, concept):
+        with st.expander(f"Words were lost in {len(lost)} of its corpora' text counts", icon=":material/content_cut:"):
+            st.markdown("\n".join(f"- {escape(sentence)}" for sentence in lost))
     methods = answer(frequency.list_methods, study)
     widest = methods[methods["method"].isin(counts["method"])].drop_duplicates("modality")["method"]
     shown = counts[counts["method"].isin(widest)].copy()
@@ -148,6 +149,19 @@ def show_neighbours(study: Study, concept: str, titles: dict[str, str]) -> None:
     offer("Open", tuple(name for name in near["concept"] if name != concept))
 
 
+def tell_words(labels: pd.DataFrame, queries: pd.DataFrame) -> str:
+    """The words that a text search looks for, and what an imported search looked for instead."""
+    words = ", ".join(f"`{word}`" for word in labels["words"].iloc[0])
+    told = f"Text search looks for the words {words}."
+    if len(queries):
+        asked = " and ".join(
+            f"{', '.join(f'`{word}`' for word in row.words) or 'no word at all'} (`{row.method}`)"
+            for row in queries.itertuples()
+        )
+        told += f" By its published code, the search behind the imported counts looked for {asked} instead."
+    return told
+
+
 study = current_study()
 titles = corpus_titles(study)
 query = st.text_input(
@@ -173,5 +187,5 @@ if len(tail_scores):
 show_guarded(show_examples, study, concept)
 show_guarded(show_neighbours, study, concept, titles)
 st.subheader("What stands behind it?", anchor=False)
-st.markdown("Text search looks for the words " + ", ".join(f"`{word}`" for word in labels["words"].iloc[0]) + ".")
+st.markdown(tell_words(labels, answer(provenance.find_queries, study, concept)))
 show_table(labels, "labels")

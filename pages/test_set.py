@@ -16,7 +16,7 @@ study = current_study()
 titles = corpus_titles(study)
 show_title(
     "Is my test set in the tail?",
-    "Paste your class names, one a line, or upload them as text or CSV (first column). Nothing is stored.",
+    "Paste your class names, one a line or as a table, JSON or YAML, or upload them. Nothing is stored.",
 )
 left, right = st.columns(2)
 with left:
@@ -29,12 +29,18 @@ with left:
         placeholder="\n".join(answer(pick_examples, study)),
     )
 with right:
-    upload = st.file_uploader("or a file", type=["txt", "csv", "tsv"], max_upload_size=1, key="names_file")
+    upload = st.file_uploader(
+        "or a file", type=["txt", "csv", "tsv", "json", "yaml", "yml"], max_upload_size=1, key="names_file"
+    )
 text = testset.decode_upload(upload.getvalue()) if upload else pasted
-names = testset.read_names(text)
+listed = testset.read_list(text)
+names = list(listed.names)
 if not names:
     st.info("No names yet. Paste some above, or upload a list.", icon=":material/info:")
     st.stop()
+st.caption(
+    f"Read as {escape(listed.form)}: {len(names):,} names, " + ", ".join(f"“{escape(name[:40])}”" for name in names[:5]) + "."
+)
 
 left, middle, right = st.columns(3)
 with left:
@@ -64,6 +70,14 @@ right.metric(
     f"{table['expected'].mean():.1f}%" if table["expected"].notna().any() else "none",
     border=True,
 )
+offered = table.dropna(subset="near").drop_duplicates("name")
+if len(offered):
+    pairs = [
+        f"“{escape(row.name[:40])}” → “{escape(row.near)}”" for row in offered.head(8).itertuples(index=False, name="Offer")
+    ]
+    st.info(
+        f"Did you mean {', '.join(pairs)}? A near spelling is not counted; correct the list to use it.", icon=":material/info:"
+    )
 st.caption(
     f"A name is in the tail when at most {share}% of the study's concepts are rarer, on average over the corpora. The "
     f"expected score of {escape(model)} comes from its line over {escape(titles[corpus])}; 4 concepts in 5 score between "
@@ -74,12 +88,24 @@ marks = ranked[ranked["concept"].isin(set(table["concept"].dropna()))]
 figure = charts.draw_rank_curves(frequency.thin_curves(ranked), marks, titles)
 show_figure(figure, "marked-classes", "Your classes on the rank-frequency curves", rows=marks)
 table = table.assign(in_tail=rare)
-order = ["name", "concept", "how", "in_tail", "percentile", "expected", "low", "high", *[c for c in titles if c in table]]
+order = [
+    "name",
+    "concept",
+    "how",
+    "near",
+    "in_tail",
+    "percentile",
+    "expected",
+    "low",
+    "high",
+    *[c for c in titles if c in table],
+]
 show_table(table[order], "test-set", titles=titles)
 link_concepts(table.sort_values("percentile")["concept"].dropna().drop_duplicates().head(8))
 explain_counting(
     study,
     [method],
-    "**Found:** exact, by a label's own spelling, fuzzy (RapidFuzz ratio of at least 85 of 100), or none. A name that is "
-    "not found is unknown to the study, which says nothing about its frequency.",
+    "**Found:** exact, by a label's own spelling, or none. A near spelling (RapidFuzz ratio of at least 65 of 100, or the same "
+    "beginning) is offered and never counted. A name that is not found is unknown to the study, which says nothing about its "
+    "frequency.",
 )

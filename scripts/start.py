@@ -3,7 +3,7 @@
     python3 scripts/start.py setup | app [--port 8502] [--host 0.0.0.0] | test [pytest arguments] | lint | bench
 
 It runs on the system's Python with the standard library alone, since nothing else is installed yet, and
-parses on Python 3.8, so that an old one gets a sentence instead of a syntax error. Everything is installed
+parses on Python 3.8, so that an old one gets a sentence instead of a syntax error; so does Windows. Everything is installed
 into `.venv`, from `requirements.lock`; what the tools print goes to `.venv/install.log` and `.venv/app.log`.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import hashlib
 import http.client
 import os
@@ -24,6 +23,14 @@ import sys
 import time
 from pathlib import Path
 from typing import Iterator, NoReturn, Sequence  # noqa: UP035 (Python 3.8 must be able to import this file)
+
+try:
+    import fcntl
+except ModuleNotFoundError:
+    sys.exit(
+        "Tailscope runs on Linux and macOS, and this Python is of another system. "
+        "On Windows, run the same command in WSL (install it with `wsl --install`)."
+    )
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"

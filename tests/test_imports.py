@@ -24,7 +24,7 @@ WITH_MODELS = {
     "precompute/synthetic/train.py",
 }
 HEAVY = ("torch", "open_clip", "spacy", "streamlit")
-NO_PROJECT = {".git", ".venv", ".pytest_cache", ".ruff_cache", "__pycache__", "downloads", "published"}
+NO_PROJECT = {".git", ".venv", ".pytest_cache", ".ruff_cache", ".hypothesis", "__pycache__", "downloads", "published"}
 TEXTS = {".py", ".md", ".toml", ".txt", ".lock", ".json", ".yml", ".yaml", ".cfg", ".svg", ".css", ""}
 
 

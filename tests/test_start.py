@@ -122,6 +122,13 @@ def test_environment_without_its_python_is_not_whole(start, folder):
     assert not start.environment_is_whole()
 
 
+def test_system_without_unix_locks_gets_one_sentence(folder):
+    code = "import runpy, sys; sys.modules['fcntl'] = None; runpy.run_path(sys.argv[1], run_name='__main__')"
+    command = [sys.executable, "-c", code, str(folder / "scripts" / "start.py"), "setup"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert_one_sentence(done, "Linux and macOS", "WSL")
+
+
 def test_second_setup_installs_nothing(folder):
     fake_environment(folder)
     first = run(folder, "setup")

@@ -7,14 +7,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backend.methods import describe_method
-from backend.schema import TABLES
+from backend.schema import SCHEMA_VERSION, TABLES
 from backend.study import Study
 from backend.tables import write_table
 from backend.words import canonical
 from backend.writing import folder_entry, write_manifest
 
 MANIFEST = {
-    "schema_version": 1,
+    "schema_version": SCHEMA_VERSION,
     "study": "tiny",
     "title": "A tiny study",
     "description": "Made by hand.",

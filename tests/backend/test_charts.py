@@ -109,7 +109,7 @@ def comparison(counts: list[int], first: list[float], second: list[float]) -> go
     sides = []
     for name, values in (("a", first), ("b", second)):
         line = line_of(name, "small", tuple(counts), tuple(values))
-        sides.append(scaling.Side(name, "small", line.fit, line.bins, 1.0, 2.0))
+        sides.append(scaling.Side(name, "small", line.fit, line.bins))
     points = points_of(counts, first).assign(first=first, second=second)
     found = scaling.Comparison("small", *sides, points, (0.0, -1.0, 1.0))
     return charts.draw_comparison(found, ("one", "other"), unit="%", name="Small")

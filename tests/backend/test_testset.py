@@ -15,6 +15,39 @@ from backend.fits import Fit
 from backend.study import Study
 from tests.tiny_study import ANIMALS, animal_rows, write_study
 
+LISTS = {
+    "JSON": ('["tench", "great white shark"]', "a JSON list"),
+    "JSON in lines": ('[\n  "tench",\n  "great white shark"\n]\n', "a JSON list"),
+    "JSON records": ('[{"id": 1, "name": "tench"}, {"id": 2, "name": "great white shark"}]', "a JSON list"),
+    "COCO": ('{"categories": [{"id": 1, "name": "tench"}, {"name": "great white shark"}]}', "a JSON dictionary"),
+    "numbers to WordNet": ('{"0": ["n01440764", "tench"], "1": ["n01484850", "great white shark"]}', "a JSON dictionary"),
+    "names to numbers": ('{"great white shark": 1, "tench": 0}', "a JSON dictionary"),
+    "Python": ("{0: 'tench, Tinca tinca',\n 1: 'great white shark, white shark'}", "a Python dictionary"),
+    "Python, assigned": ("classes = ['tench', 'great white shark',]", "a Python list"),
+    "Python, without brackets": ("'tench',\n'great white shark',", "one name a line"),
+    "synonyms": ('["tench, Tinca tinca", "great white shark, white shark"]', "a JSON list"),
+    "YAML": ("names:\n- tench\n- great white shark\n", "a YAML list"),
+    "YAML of a detector": ("path: x\nnc: 2\nnames:\n  0: tench\n  1: great white shark\n", "a YAML list"),
+    "YAML in a line": ("names: [tench, great white shark]", "a YAML list"),
+    "bullets": ("- tench\n- great white shark", "bulleted lines"),
+    "stars": ("* tench\n* great white shark", "bulleted lines"),
+    "numbered": ("1. tench\n2. great white shark", "numbered lines"),
+    "numbered, closely": ("001.tench\n002.great white shark", "numbered lines"),
+    "numbered twice": ("1 001.tench\n2 002.great white shark", "numbered lines"),
+    "numbers and spaces": ("0 tench\n1 great white shark", "numbered lines"),
+    "numbers and colons": ("0: tench\n1: great white shark", "numbered lines"),
+    "numbers at the end": ("tench 0\ngreat white shark 1", "numbered lines"),
+    "id,name": ("id,name\n7,tench\n9,great white shark", "column “name” of a table"),
+    "name;id": ("name;id\ntench;7\ngreat white shark;9", "column “name” of a table"),
+    "heading of another word": ("idx,species\n7,tench\n9,great white shark", "column “species” of a table"),
+    "numeric label before the name": ("label,name\n0,tench\n1,great white shark", "column “name” of a table"),
+    "7,tench": ("7,tench\n9,great white shark", "column 2 of a table"),
+    "tench;7": ("tench;7\ngreat white shark;9", "column 1 of a table"),
+    "tench|7": ("tench|7\ngreat white shark|9", "column 1 of a table"),
+    "WordNet": ("n01440764 tench\nn01484850 great white shark, white shark", "WordNet lines"),
+    "WordNet, tab": ("n01440764\ttench\nn01484850\tgreat white shark", "WordNet lines"),
+    "lines": ("tench\ngreat white shark", "one name a line"),
+}
 NOTHING = {"": "", "blank lines": "\n\n \n\t\n", "commas": ",,\n,\n", "NULs": "\0\0", "quotes": '""\n" "', "BOM": "\ufeff"}
 WRITTEN = {
     "lines": "rose\nflamingo\npickup truck",
@@ -42,6 +75,38 @@ def test_names_are_read_however_they_are_written(text):
     assert testset.read_names(text) == ["rose", "flamingo", "pickup truck"]
 
 
+@pytest.mark.parametrize(("text", "form"), LISTS.values(), ids=LISTS)
+def test_list_of_every_form_that_circulates_is_read_and_said(text, form):
+    listed = testset.read_list(text)
+    assert (listed.names, listed.form) == (("tench", "great white shark"), form)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["737", "747"],
+        ["2012 Audi A4", "2013 BMW"],
+        ["Boeing 0", "Boeing 1"],
+        ["Audi A1", "Audi A2"],
+        ["[rose", "tulip"],
+        ["a;b", "c"],
+        ["yes", "no"],
+        ["class: rose", "b"],
+        ["3. Liga", "rose"],
+        ["n0", "n1"],
+    ],
+)
+def test_numbers_and_marks_of_names_stay(names):
+    assert testset.read_names("\n".join(names)) == names
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 50_000, "{" * 50_000, "names:\n" + "  - [" * 3_000, "names: &a [*a]", "[1, [2, 3], null]"]
+)
+def test_list_that_is_no_list_breaks_nothing(text):
+    assert all(isinstance(name, str) for name in testset.read_names(text))
+
+
 @pytest.mark.parametrize("text", NOTHING.values(), ids=NOTHING)
 def test_nothing_holds_no_names(text):
     assert testset.read_names(text) == []
@@ -64,6 +129,12 @@ def test_heading_alone_holds_no_names(heading):
         ("Acadian_Flycatcher", "Acadian_Flycatcher"),
         ("a;b", "a;b"),
         ("花", "花"),
+        ("0,tench", "tench"),
+        ("1. tench", "tench"),
+        ("- tench", "tench"),
+        ("tench;1", "tench"),
+        ("n01440764 tench", "tench"),
+        ("n01440764 tench, Tinca tinca", "tench"),
     ],
 )
 def test_quotes_and_marks_in_a_name(line, name):
@@ -158,7 +229,7 @@ def test_every_name_has_its_row_in_order(animals):
 def test_no_names_match_nothing(animals):
     for table in (testset.match_names(animals, []), testset.look_up_names(animals, [], "lemmatized")):
         assert table.empty
-        assert list(table.columns[:4]) == ["name", "concept", "how", "score"]
+        assert list(table.columns[:5]) == ["name", "concept", "how", "score", "near"]
 
 
 def test_order_of_names_does_not_change_what_each_is(animals):
@@ -223,9 +294,19 @@ def test_all_names_of_a_study_find_themselves(small_study):
 
 
 def test_paper_counts_rose_as_the_release_does(published_study):
-    table = testset.look_up_names(published_study, ["rose", "Acadian_Flycatcher", "flamigo"], "lowercased")
+    table = testset.look_up_names(published_study, ["rose", "Acadian_Flycatcher", "Flamingo"], "lowercased")
     assert table["concept"].tolist() == ["rose", "acadian flycatcher", "flamingo"]
     assert table.loc[0, "laion400m"] == 257_038
+
+
+def test_near_spelling_is_offered_and_has_no_count_and_no_score(published_study, line):
+    names = ["crane", "Boeing 747", "bandana", "lace", "carbine", "hen-of-the-woods", "rose"]
+    table = testset.expect_scores(testset.look_up_names(published_study, names, "lowercased"), "laion400m", line)
+    assert table["how"].tolist() == ["none"] * 6 + ["exact"]
+    offers = ["cane", "boeing 717", "banana", "place", "cabinet", "hen of the woods mushroom"]
+    assert table["near"].tolist()[:6] == offers
+    assert table[["concept", "percentile", "laion400m", "expected"]].isna().all(axis=1).tolist() == [True] * 6 + [False]
+    assert pd.isna(table["near"].iloc[6])
 
 
 def test_five_hundred_unknown_names_take_seconds_and_not_minutes(published_study):

@@ -41,10 +41,13 @@ def test_link_with_any_spelling_opens_the_concept(published, query, concept):
     assert said(open_concept(query)).startswith(f"How well is “{concept}” covered?")
 
 
-def test_near_spelling_is_opened_and_said(published):
-    text = said(open_concept("flamigo"))
-    assert text.startswith("How well is “flamingo” covered?")
-    assert "Nothing is named “flamigo”; this is the nearest spelling (93 of 100)." in text
+def test_near_spelling_is_offered_and_not_opened(published):
+    app = open_concept("flamigo")
+    assert said(app).startswith("Which concept?")
+    assert "No concept of this study is named “flamigo”." in said(app)
+    assert "Did you mean" in said(app)
+    assert len(links(app)) == 1
+    assert not app.dataframe
 
 
 def test_unknown_name_is_a_sentence_with_names_to_begin_with(published):
@@ -100,7 +103,7 @@ def test_disagreement_of_countings_is_flagged(studies):
     write_study(studies / "tiny", rows)
     app = open_concept("rose")
     assert len(app.warning) == 1
-    assert "LAION counts 0 by" in said(app)
+    assert "LAION: the text count is 0, and yet 257,038 captions say it" in said(app)
     assert "257,038" in said(app)
     assert not open_concept("c1").warning
 
@@ -342,7 +345,15 @@ def test_concept_counted_by_a_rare_method_alone_has_its_marks(studies):
 def test_concept_whose_models_lines_fall_needs_no_data(studies):
     scores = score_rows("net", {"ant": 50, "bee": 40, "cat": 30, "dog": 10, "elk": 9})
     fit = {"modality": "text", "method": "lemmatized", "setting": "plain", "kind": "classification", "tasks": "pooled", "n": 5}
-    fit |= {"model": "net", "corpus": "small", "n_zero": 1, "slope": -20.0, "intercept": 50.0}
+    fit |= {
+        "model": "net",
+        "corpus": "small",
+        "n_zero": 1,
+        "clusters": "concept",
+        "n_clusters": 5,
+        "slope": -20.0,
+        "intercept": 50.0,
+    }
     fit |= {"residual_low": -5.0, "residual_high": 5.0, "log_count_min": 0.0, "log_count_max": 2.0}
     write_study(studies / "tiny", animal_rows(), models=[model_row("net", "small")], performance=scores, scaling=[fit])
     assert "No model's line rises with frequency" in said(open_concept("dog"))

@@ -12,13 +12,49 @@ def test_line_of_the_small_release_is_told_in_words(published):
     app = assert_whole(open_page("scaling"))
     text = said(app)
     # by construction: ten points per tenfold, in each task and over all
-    assert "Each tenfold of samples goes with **+10.0 points** (+10.0 within tasks)." in text
-    assert "raw r **0.64**" in text.lower()
+    assert "Each tenfold of samples goes with **+10.0 points** [+" in text
+    assert "(the pooled slope: there are too few tasks for that of an average one)" in text
+    assert "goes with **41%** of the variance of single concepts' scores: raw r **0.64** [0." in text
     assert "46 points, 0 of them at a count of zero" in text
     assert find(app, "selectbox", "model").value == "RN50/cc3m"
     assert find(app, "selectbox", "against").value == "own"
     assert {"scaling.html", "scaling.csv", "scaling.parquet", "above.csv", "below.csv"} <= downloads(app)
     assert "Binned r" in explained(app)
+    assert "drawn from counts that the release no longer holds" in explained(app)
+
+
+def test_statistics_stand_below_the_plot_with_what_each_answers(published):
+    app = open_page("scaling")
+    rows = table(app, "statistic").set_index("statistic")
+    assert list(rows.index) == [
+        "Slope within tasks",
+        "Slope, pooled",
+        "Raw r",
+        "Spearman",
+        "Binned r, all bins",
+        "Paper's ρ",
+        "Curvature p",
+    ]
+    assert rows.loc[["Slope within tasks", "Slope, pooled"], "estimate"].tolist() == pytest.approx([10, 10])
+    assert rows.loc["Slope, pooled", "interval"].startswith("+")
+    assert "95% intervals resample 45 concepts" in said(app)
+
+
+def test_slopes_of_the_paper_lead_with_that_of_an_average_task(place_study, published_study):
+    place_study(source=published_study)
+    app = assert_whole(open_page("scaling", model="ViT-B-16/cc12m", method="lemmatized+rampp@0.7"))
+    assert "Each tenfold of samples goes with **+7.4 points** [+5.3, +9.5] (the slope of an average task)." in said(app)
+    assert "goes with **27%** of the variance" in said(app)
+    rows = table(app, "statistic").set_index("statistic")
+    assert rows.loc["Slope, mixed", "interval"] == "+5.3 to +9.5"
+    assert rows.loc["Paper's ρ", "estimate"] == pytest.approx(0.92, abs=0.005)
+    assert "95% intervals resample 18 tasks" in said(app)
+
+
+def test_slope_whose_interval_reaches_zero_is_not_said_to_rise(place_study, published_study):
+    place_study(source=published_study)
+    text = said(assert_whole(open_page("scaling", model="ViT-L-14/laion400m", method="rampp@0.7")))
+    assert "The interval reaches zero: these points do not tell whether scores rise with frequency." in text
 
 
 def test_every_label_is_a_point(published):
@@ -29,7 +65,9 @@ def test_every_label_is_a_point(published):
 
 def test_concepts_far_from_the_line_are_listed_and_linked(published):
     app = open_page("scaling")
-    above, below = [frame.value for frame in app.dataframe]
+    above, below = [frame.value for frame in app.dataframe if "residual" in frame.value]
+    assert "The extremes of 46 comparisons with the line: " in said(app)
+    assert above["stands_out"].dtype == bool
     assert above["residual"].is_monotonic_decreasing
     assert below["residual"].is_monotonic_increasing
     # cifar10 lies highest, cub lowest; both on the line and 25.2 above, 15.8 below
@@ -42,7 +80,7 @@ def test_concepts_far_from_the_line_are_listed_and_linked(published):
 def test_some_tasks_make_another_line(published):
     app = assert_whole(choose(open_page("scaling"), "multiselect", "tasks", ["imagenet", "cub"]))
     assert "24 points" in said(app)
-    assert "**+10.0 points** (+10.0 within tasks)" in said(app)
+    assert "**+10.0 points** [" in said(app)
 
 
 def test_another_corpus_stands_in_and_says_so(published):
@@ -118,6 +156,9 @@ def test_models_stand_side_by_side_over_their_own_corpora(published, view):
     assert {"models.html", "models.csv", "models.parquet", "fits.csv", "fits.parquet"} == downloads(app)
     assert "nan" not in json.dumps(figure(app, "models")["layout"])
     assert fits["interval"].iloc[1] == ""
+    assert fits["stands_out"].tolist() == [True, False]
+    assert "2 slopes are held against zero here" in said(app)
+    assert "1 stand out (Benjamini and Hochberg, 5%)" in said(app)
 
 
 def test_models_can_be_chosen(published):
@@ -171,8 +212,10 @@ def test_causal_comparison_tells_both_slopes_and_what_follows(world):
     text = said(app)
     assert "On the counts of Zipf, the model trained on Zipf: **+24.2 points** per tenfold [" in text
     assert "the model trained on Balanced: **-0.7 points** per tenfold [-" in text
-    assert "explains nothing of its scores" in text
-    assert "The difference, **+24.9** [" in text
+    assert "its scores are not seen to go with these counts (the interval holds zero)" in text
+    assert "The difference is **+24.9** [" in text
+    assert "There is one training run an arm" in text
+    assert "it resamples 40 concepts" in text
     assert "First: vit/zipf; second: vit/balanced. 40 concepts, 4 of them never counted in Zipf" in text
     assert "Both were trained alike." in text
     assert {"comparison.html", "comparison.csv", "comparison.parquet"} <= downloads(app)

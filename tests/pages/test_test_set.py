@@ -61,9 +61,19 @@ def test_names_that_are_all_unknown_have_no_score(published):
     assert table(app, "name")["expected"].isna().all()
 
 
-def test_near_spelling_is_said(published):
-    rows = table(open_names("flamigo"), "name")
-    assert rows[["concept", "how"]].values.tolist() == [["flamingo", "fuzzy"]]
+def test_near_spelling_is_offered_and_not_counted(published):
+    app = open_names("flamigo\nflamigo\nrose")
+    rows = table(app, "name")
+    assert rows[["how", "near"]].fillna("").values.tolist() == [["none", "flamingo"], ["none", "flamingo"], ["exact", ""]]
+    assert rows["expected"].isna().tolist() == [True, True, False]
+    assert told(app) == ["Did you mean “flamigo” → “flamingo”? A near spelling is not counted; correct the list to use it."]
+    assert metrics(app)["names not found"] == "2 of 3"
+
+
+def test_how_the_list_was_read_is_said(published):
+    app = open_names('["rose", "colt\'s foot"]')
+    assert table(app, "name")["name"].tolist() == ["rose", "colt's foot"]
+    assert "Read as a JSON list: 2 names, “rose”, “colt's foot”." in said(app)
 
 
 def test_another_model_gives_other_scores(published):

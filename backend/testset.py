@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from backend import bands
+from backend.bands import MeanScore, Peers
 from backend.class_lists import ClassList, read_class_list
 from backend.concepts import find_concepts
 from backend.errors import TailscopeError
-from backend.fits import Fit
 from backend.frequency import count_concepts
 from backend.study import Study
 
@@ -61,14 +62,13 @@ def look_up_names(study: Study, names: list[str], method: str) -> pd.DataFrame:
     return matched.merge(counts, left_on="concept", right_index=True, how="left")
 
 
-def expect_scores(table: pd.DataFrame, corpus: str, fit: Fit) -> pd.DataFrame:
+def expect_scores(table: pd.DataFrame, corpus: str, peers: Peers) -> pd.DataFrame:
     """The rows of `look_up_names` with expected, low, high (% of four concepts in five) and extrapolates, for one model."""
-    rows = []
-    for count in table[corpus]:
-        if pd.isna(count):
-            rows.append((np.nan, np.nan, np.nan, None))
-        else:
-            prediction = fit.predict(int(count), bounds=(0, 100))
-            rows.append((prediction.value, prediction.low, prediction.high, prediction.extrapolates))
-    scores = pd.DataFrame(rows, columns=["expected", "low", "high", "extrapolates"], index=table.index)
-    return table.join(scores)
+    counts = table[corpus].astype("Float64").to_numpy(float, na_value=np.nan)
+    return table.join(bands.expect_scores(peers, counts).set_index(table.index))
+
+
+def expect_mean(table: pd.DataFrame, corpus: str, peers: Peers) -> MeanScore | None:
+    """The mean score to expect over the concepts of `look_up_names`, each once; None where none is counted."""
+    counts = table.drop_duplicates("concept")[corpus].dropna()
+    return bands.expect_mean(peers, counts.to_numpy(float))

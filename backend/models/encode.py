@@ -122,7 +122,7 @@ class Model:
         Images are drawn one by one and kept only as `prepare` leaves them, so a generator may hand in large ones. Raises
         OSError where Pillow cannot decode an image that was only opened, TailscopeError for features that are not finite.
         """
-        return encode_with_all([self], images)[0]
+        return encode_with_all([self], ({self.prepare.key: self.prepare(image)} for image in images))[0]
 
     def encode_prepared(self, pixels: np.ndarray) -> np.ndarray:
         """`encode_images` of images that went through `prepare` already, stacked: (images, 3, side, side)."""
@@ -165,16 +165,15 @@ class Model:
             return self.check_features(torch.nn.functional.normalize(encoded, dim=-1).cpu().numpy())
 
 
-def encode_with_all(models: Sequence[Model], images: Iterable[Image.Image]) -> list[np.ndarray]:
+def encode_with_all(models: Sequence[Model], prepared: Iterable[dict[str, np.ndarray]]) -> list[np.ndarray]:
     """The features of the same images by each of the models, as `Model.encode_images` gives them.
 
-    Models that preprocess alike, such as those of one architecture, share that work.
+    prepared: of each image what the models' `prepare` made, by its key: models that prepare alike, such as those of one
+    architecture, share it. It is drawn batch by batch.
     """
-    ways = {model.prepare.key: model.prepare for model in models}
-    prepared = ([prepare(image) for prepare in ways.values()] for image in images)
     features: list[list[np.ndarray]] = [[] for _ in models]
     for batch in take_batches(prepared, min(IMAGE_BATCH[model.device] for model in models)):
-        pixels = dict(zip(ways, map(np.stack, zip(*batch, strict=True)), strict=True))
+        pixels = {key: np.stack([image[key] for image in batch]) for key in batch[0]}
         for model, parts in zip(models, features, strict=True):
             parts.append(model.encode_prepared(pixels[model.prepare.key]))
     return [join_features(parts) for parts in features]

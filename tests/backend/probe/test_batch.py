@@ -264,7 +264,7 @@ def test_accuracy_of_a_shipped_model_is_that_of_the_step_on_the_same_images(tmp_
     for prompts in ("class", "ensemble"):
         classifier = ClassifierCache(tmp_path / "cache").get(shipped, names, prompts)
         report = score_batch(shipped, classifier, make_facts([1] * len(names), names), read, "web")
-        expected = score_prompts(shipped, features, task.classes, task.labels, [prompts])[prompts]
+        expected = score_prompts(shipped, [(features, task.classes)], task.labels, [prompts])[prompts]
         assert report.accuracy == pytest.approx(expected.overall, abs=1e-9)
         by_label = 100 * report.rows.groupby("label")["right"].mean()
         assert by_label.to_dict() == pytest.approx(dict(zip(names, expected.values[:30], strict=False)))

@@ -18,7 +18,7 @@ from precompute.evaluate.classification import (
     evaluate_classification,
     pool_labels,
     read_task,
-    score_classes,
+    score_chunks,
     score_prompts,
 )
 from precompute.evaluate.features import encode_places
@@ -59,6 +59,10 @@ def write_class_folders(folder: Path, counts: dict[str, int]) -> Path:
     return folder
 
 
+def score_classes(images: np.ndarray, classes: np.ndarray, classifier: np.ndarray) -> ClassScores:
+    return score_chunks([(images, classes)], {"one": classifier})["one"]
+
+
 def test_accuracy_of_hand_made_features():
     images = np.array([X, X, Y, X], np.float32)
     scores = score_classes(images, np.array([0, 0, 0, 1]), np.array([X, Y, [-1, 0]], np.float32))
@@ -71,13 +75,15 @@ def test_equally_near_texts_count_for_the_first_class():
     assert scores.values.tolist() == [100.0, 0.0]
 
 
-def test_images_in_blocks_score_the_same(monkeypatch):
+def test_images_in_chunks_and_blocks_score_the_same(monkeypatch):
     dice = np.random.default_rng(0)
     images, classifier = dice.normal(size=(50, 4)), dice.normal(size=(3, 4))
     classes = dice.integers(0, 3, 50)
     at_once = score_classes(images, classes, classifier)
     monkeypatch.setattr("precompute.evaluate.classification.IMAGES_AT_ONCE", 7)
     np.testing.assert_array_equal(score_classes(images, classes, classifier).values, at_once.values)
+    chunks = [(images[start : start + 9], classes[start : start + 9]) for start in range(0, 50, 9)]
+    np.testing.assert_array_equal(score_chunks(chunks, {"one": classifier})["one"].values, at_once.values)
 
 
 def test_scores_are_those_of_open_clips_own_functions(model):
@@ -350,4 +356,4 @@ def test_kept_features_are_not_those_of_a_changed_file_or_another_model(model, t
 
 
 def test_scores_of_no_prompts_are_none(model):
-    assert score_prompts(model, np.empty((0, 16)), np.empty(0, int), NAMES, []) == {}
+    assert score_prompts(model, [(np.empty((0, 16)), np.empty(0, int))], NAMES, []) == {}

@@ -1,4 +1,4 @@
-"""The straight line through points of frequency and score: its statistics, bins, intervals, and what it predicts.
+"""The straight line through points of frequency and score: its statistics, bins and intervals.
 
 x = log10(max(count, 1)), y = value. The raw Pearson r, squared, is the share of the variance of concepts' scores that goes
 with frequency; the binned r says how well the *mean* score follows a line. Three slopes: of the line through all points
@@ -17,7 +17,6 @@ from backend.mixed import fit_mixed_slopes
 
 # The paper's notebooks (zero_shot_*, retrieval_*, t2i_*_search_results) bin ln(count) at this many edges.
 BIN_EDGES = {"classification": 12, "generation": 7, "retrieval": 7}
-BAND = (10, 90)  # percentiles of the residuals: four concepts in five score inside the band
 FEWEST_POINTS = 3
 TENFOLD = 1.0  # in log10: where counts span less, points per tenfold say nothing about them
 ROUNDING = 1e-24  # of a sum of squares: what float64 leaves of a perfect fit
@@ -48,16 +47,6 @@ class Slope:
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """The score that a frequency predicts: the line's value, the band of four concepts in five, and its reach."""
-
-    value: float
-    low: float
-    high: float
-    extrapolates: bool
-
-
-@dataclass(frozen=True)
 class Fit:
     """One line through the points of a model: the columns of `scaling.parquet` that a fit itself determines.
 
@@ -79,8 +68,6 @@ class Fit:
     binned_p: float
     within_task_slope: float
     curvature_p: float
-    residual_low: float
-    residual_high: float
     log_count_min: float
     log_count_max: float
     slope_low: float = float("nan")
@@ -127,31 +114,6 @@ class Fit:
         """The fit of a row of `scaling.parquet`."""
         return cls(**{field.name: row[field.name] for field in fields(cls)})
 
-    def predict(self, count: float, *, bounds: tuple[float, float] | None = None) -> Prediction:
-        """The score expected at a frequency, with the residuals' 10th to 90th percentile around it.
-
-        `bounds` clips to the score's range, (0, 100) for percent. `extrapolates` is true outside the counts of the fit.
-        """
-        x = float(log_count(count))
-        middle = self.intercept + self.slope * x
-        values = np.array([middle, middle + self.residual_low, middle + self.residual_high])
-        if bounds:
-            values = values.clip(*bounds)
-        inside = self.log_count_min - 1e-9 <= x <= self.log_count_max + 1e-9
-        return Prediction(*(float(value) for value in values), extrapolates=not inside)
-
-    def data_needed(self, gain: float) -> float:
-        """The factor of more samples that the slope asks for, for `gain` more points; inf where the line does not rise.
-
-        >>> line = Fit(3, 0, 5.0, *[float("nan")] * 14)
-        >>> line.data_needed(10)
-        100.0
-        """
-        if not self.slope > 0:
-            return float("inf")
-        exponent = gain / self.slope
-        return float(10.0**exponent) if exponent < 300 else float("inf")
-
 
 def log_count(count: float | np.ndarray) -> float | np.ndarray:
     """x of every fit: log10(max(count, 1)), so that a count of zero stands where a count of one does."""
@@ -174,8 +136,6 @@ def fit_columns(points: pd.DataFrame, values: np.ndarray, kind: str) -> list[Fit
     counts, tasks = points["count"].to_numpy(), points["task"].to_numpy()
     x = log_count(counts)
     slope, intercept, r = _line(x, values)
-    residuals = values - intercept - np.outer(x, slope)
-    low, high = np.percentile(residuals, BAND, axis=0)
     clusters = find_clusters(tasks, points["concept"].to_numpy())
     intervals = bootstrap_lines(x, values, tasks, clusters)
     mixed = fit_mixed_slopes(x, values, tasks)
@@ -200,8 +160,6 @@ def fit_columns(points: pd.DataFrame, values: np.ndarray, kind: str) -> list[Fit
                 binned_p=binned_p,
                 within_task_slope=float(within[k]),
                 curvature_p=float(curvature[k]),
-                residual_low=float(low[k]),
-                residual_high=float(high[k]),
                 log_count_min=float(x.min()),
                 log_count_max=float(x.max()),
                 slope_low=float(intervals.slope[0, k]),

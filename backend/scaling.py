@@ -5,7 +5,6 @@ A point is a (task, label) pair of one model, corpus, method and setting; `backe
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from backend.clusters import bootstrap_lines, find_clusters
@@ -40,18 +39,6 @@ FROM performance JOIN models USING (model)
 JOIN counted ON counted.corpus = models.corpus AND counted.task = performance.task AND counted.label = performance.label
 WHERE performance.kind = $kind AND performance.setting = $setting
   AND ($models IS NULL OR list_contains($models, models.model))
-"""
-_CONCEPT_SCORES = f"""WITH {COUNTED_LABELS}
-SELECT performance.model, performance.task, performance.label, performance.value, models.corpus AS corpus, counted.count,
-       scaling.* EXCLUDE (model, corpus)
-FROM performance JOIN models USING (model)
-LEFT JOIN counted ON counted.corpus = models.corpus AND counted.task = performance.task
-                 AND counted.label = performance.label
-LEFT JOIN scaling ON scaling.model = models.model AND scaling.corpus = models.corpus AND scaling.method = $method
-                 AND scaling.kind = $kind AND scaling.setting = $setting AND scaling.tasks =
-                     CASE WHEN list_contains($apart, performance.task) THEN performance.task ELSE 'pooled' END
-WHERE performance.concept = $concept AND performance.kind = $kind AND performance.setting = $setting
-ORDER BY models.corpus IS NULL, models.corpus, performance.model, performance.task, performance.label, counted.count
 """
 _STORED_FITS = """
 SELECT * FROM scaling WHERE kind = $kind AND setting = $setting AND method = $method AND tasks = 'pooled'
@@ -137,16 +124,6 @@ def find_fit(points: pd.DataFrame, study: Study, **selection) -> Fit:
     kind, setting, method = (selection[name] for name in ("kind", "setting", "method"))
     stored = _stored_fits(study, kind, setting, method, selection["tasks"])
     return _pick_fit(stored, points, selection["model"], selection["corpus"], kind)
-
-
-def find_own_fit(study: Study, *, model: str, corpus: str, method: str, setting: str, kind: str) -> Fit:
-    """The fit of a model over its own corpus and a kind's pooled tasks: stored, or else fitted now."""
-    tasks = pooled_tasks(study, kind)
-    stored = _stored_fits(study, kind, setting, method, tasks).get((model, corpus))
-    if stored:
-        return stored
-    points = join_points(study, model=model, corpus=corpus, method=method, setting=setting, kind=kind, tasks=tasks)
-    return fit_points(points, kind)
 
 
 def _stored_fits(study: Study, kind: str, setting: str, method: str, tasks: list[str]) -> dict[tuple, Fit]:
@@ -277,34 +254,3 @@ def sweep_fits(study: Study, tagger: str, kind: str, setting: str) -> pd.DataFra
         kind=kind,
         setting=setting,
     )
-
-
-def score_concept(study: Study, concept: str, *, kind: str, setting: str, method: str) -> pd.DataFrame:
-    """Every model's score on a concept beside what the concept's frequency in the model's own corpus predicts.
-
-    model, task, label, corpus, count, value, expected, low, high (of four concepts in five), extrapolates, factor (of
-    more samples for 10 more points). Null from `count` on for a model whose corpus or count is not in the study.
-    """
-    study.require("performance", "models", "frequency", "concepts")
-    rows = study.ask(
-        "scaling",
-        _CONCEPT_SCORES,
-        f"No model has a score on '{concept}' ({kind}, {setting}).",
-        concept=concept,
-        kind=kind,
-        setting=setting,
-        method=method,
-        tasks=None,
-        apart=list(study.manifest.unpooled_tasks),
-    )
-    predicted = []
-    for row in rows.to_dict("records"):
-        if pd.isna(row["count"]) or pd.isna(row["slope"]):
-            predicted.append((np.nan, np.nan, np.nan, None, np.nan))
-            continue
-        fit = Fit.from_row(row)
-        band = fit.predict(row["count"], bounds=bounds_of(kind))
-        predicted.append((band.value, band.low, band.high, band.extrapolates, fit.data_needed(10)))
-    columns = ["expected", "low", "high", "extrapolates", "factor"]
-    shown = rows[["model", "task", "label", "corpus", "count", "value"]]
-    return shown.join(pd.DataFrame(predicted, columns=columns, index=rows.index))

@@ -137,8 +137,6 @@ TABLES: dict[str, TableSpec] = {
                     "mixed_low",
                     "mixed_high",
                     "curvature_p",
-                    "residual_low",
-                    "residual_high",
                     "log_count_min",
                     "log_count_max",
                 )

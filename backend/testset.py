@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from backend import bands
+from backend.bands import MeanScore, Peers
 from backend.class_lists import ClassList, read_class_list
 from backend.concepts import find_concepts
 from backend.errors import TailscopeError
-from backend.fits import Fit
 from backend.frequency import count_concepts
 from backend.study import Study
 from backend.tail import average_percentiles
@@ -62,17 +63,19 @@ def look_up_names(study: Study, names: list[str], method: str) -> pd.DataFrame:
     return matched.assign(percentile=matched["concept"].map(percentiles).astype(float))
 
 
-def expect_scores(table: pd.DataFrame, counts: pd.Series, fit: Fit) -> pd.DataFrame:
+def expect_scores(table: pd.DataFrame, counts: pd.Series, peers: Peers) -> pd.DataFrame:
     """The rows of a table with expected, low, high (% of four concepts in five) and extrapolates, for one model.
 
     counts: of each row's concept in the model's corpus, Int64.
     """
-    rows = []
-    for count in counts:
-        if pd.isna(count):
-            rows.append((np.nan, np.nan, np.nan, None))
-        else:
-            prediction = fit.predict(int(count), bounds=(0, 100))
-            rows.append((prediction.value, prediction.low, prediction.high, prediction.extrapolates))
-    scores = pd.DataFrame(rows, columns=["expected", "low", "high", "extrapolates"], index=table.index)
-    return table.join(scores)
+    numbers = counts.astype("Float64").to_numpy(float, na_value=np.nan)
+    return table.join(bands.expect_scores(peers, numbers).set_index(table.index))
+
+
+def expect_mean(table: pd.DataFrame, counts: pd.Series, peers: Peers) -> MeanScore | None:
+    """The mean score to expect over the concepts of `look_up_names`, each once; None where none is counted.
+
+    counts: of each row's concept in the model's corpus, Int64.
+    """
+    once = counts[~table["concept"].duplicated()].dropna()
+    return bands.expect_mean(peers, once.to_numpy(float))

@@ -1,6 +1,6 @@
 """Runs every benchmark: `make bench`, or python -m benchmarks."""
 
-from benchmarks import intervals, pages, probe, samples, server, startup
+from benchmarks import bands, intervals, pages, probe, samples, server, startup
 
 
 def main() -> None:
@@ -10,6 +10,7 @@ def main() -> None:
     probe.main()
     samples.main()
     intervals.main()
+    bands.main()
     server.main(["--seconds", "10", "--runs", "1000"])
 
 

@@ -4,11 +4,12 @@ import math
 
 import streamlit as st
 
-from backend import charts, fit_tables, fits, scaling
+from backend import bands, charts, fit_tables, fits, scaling
 from backend.frequency import list_methods
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
+from pages.ui.change import show_change
 from pages.ui.controls import (
     choose_kind,
     choose_method,
@@ -25,7 +26,7 @@ TOLD = {
     "mixed": "the slope of an average task",
     "pooled": "the pooled slope: there are too few tasks for that of an average one",
 }
-VIEWS = ["One model", "Several models", "Every model", "Controls"]
+VIEWS = ["One model", "Several models", "Every model", "Controls", "Change against change"]
 CAUSAL = "Causal comparison"  # offered where the study brings pairs of models that were trained alike on other frequencies
 STATISTICS = (
     "**Slope:** points of score that go with ten times as many samples of a concept. *Mixed:* of an average task, where each "
@@ -62,16 +63,20 @@ def show_one_model(study: Study) -> None:
     points = answer(scaling.join_points, study, **selection)
     fit = answer(scaling.find_fit, points, study, **selection)
     bins = fits.bin_points(points["count"].to_numpy(), points["value"].to_numpy(), kind)
+    band = bands.trace_band(bands.gather_peers(points, scaling.bounds_of(kind)))
     unit = unit_of(kind, setting)
     show_statistics(fit)
     show_figure(
-        charts.draw_scaling(points, bins, fit, unit=unit, name=titles[corpus], bounds=scaling.bounds_of(kind)),
+        charts.draw_scaling(points, bins, fit, band, unit=unit, name=titles[corpus]),
         "scaling",
         f"{unit} of {model} against the frequency of concepts in {titles[corpus]}",
         rows=points,
         pick=True,
     )
-    st.caption("Hover over a point for its concept; click it to open the concept. Counts of zero stand left of one.")
+    st.caption(
+        "Hover over a point for its concept; click it to open the concept. Counts of zero stand left of one. The band holds "
+        f"4 in 5 of the concepts nearest in frequency: a tenth of them, at least {bands.FEWEST} and at most {bands.MOST}."
+    )
     show_table(fit_tables.tabulate_fit(fit), "statistics")
     st.caption(
         f"95% intervals resample {fit.resampled}; the mixed slope's is Wald's. The line that is drawn is the pooled one."
@@ -267,6 +272,8 @@ if view == "One model":
     show_one_model(study)
 elif view == "Controls":
     show_controls(study)
+elif view == "Change against change":
+    show_change(study)
 elif view == CAUSAL:
     show_comparison(study)
 else:

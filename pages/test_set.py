@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from backend import charts, frequency, scaling, tail, testset
+from backend import charts, expected, frequency, tail, testset
 from backend.concepts import pick_examples
 from backend.errors import EmptySelection
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
 from pages.ui.controls import choose_kind, choose_method, corpus_titles, list_models_with_corpus
+from pages.ui.forecasts import BANDS, tell_gain, tell_mean
 from pages.ui.text import escape
 
 MAX_ADDRESS = 6_000  # characters of pasted names, which stand in the address; longer lists come as a file
@@ -57,9 +58,12 @@ with right:
     model = st.selectbox("Expected score for", list(models["model"]), key="model", bind="query-params")
 corpus = models.loc[models["model"] == model, "corpus"].iloc[0]
 table = answer(testset.look_up_names, study, names, method)
-fit = answer(scaling.find_own_fit, study, model=model, corpus=corpus, method=method, setting=setting, kind=kind)
+selection = {"model": model, "corpus": corpus, "method": method, "setting": setting, "kind": kind}
+peers = answer(expected.find_peers, study, **selection)
 ranked = answer(frequency.count_concepts, study, method)
-table = testset.expect_scores(table, frequency.pick_counts(ranked, corpus, table["concept"]), fit)
+counts = frequency.pick_counts(ranked, corpus, table["concept"])
+table = testset.expect_scores(table, counts, peers)
+mean = testset.expect_mean(table, counts, peers)
 
 found = table["concept"].notna()
 rare = table["percentile"] <= tail.find_limit(tail.average_percentiles(ranked), share)
@@ -68,7 +72,7 @@ left.metric("names in the tail", f"{int(rare.sum())} of {len(table)}", border=Tr
 middle.metric("names not found", f"{int((~found).sum())} of {len(table)}", border=True)
 right.metric(
     "mean expected score",
-    f"{table['expected'].mean():.1f}%" if table["expected"].notna().any() else "none",
+    f"{mean.value:.1f}%" if mean else "none",
     border=True,
 )
 offered = table.dropna(subset="near").drop_duplicates("name")
@@ -79,11 +83,13 @@ if len(offered):
     st.info(
         f"Did you mean {', '.join(pairs)}? A near spelling is not counted; correct the list to use it.", icon=":material/info:"
     )
+if mean:
+    st.markdown(tell_mean(mean, model))
+    st.markdown(tell_gain(answer(expected.weigh_model, study, **selection), model, "points"))
 st.caption(
     f"A name is in the tail when its concept is among the rarest {share}% of the study's, by the share of concepts that are "
-    "rarer, on average over the corpora. "
-    f"The expected score of {escape(model)} comes from its line over {escape(titles[corpus])}; 4 concepts in 5 score between "
-    "low and high."
+    f"rarer, on average over the corpora. Expected is what {escape(model)} scores on concepts that are about as frequent in "
+    f"{escape(titles[corpus])}; 4 in 5 of them score between low and high."
 )
 marks = ranked[ranked["concept"].isin(set(table["concept"].dropna()))]
 figure = charts.draw_rank_curves(frequency.thin_curves(ranked), marks, titles)
@@ -97,5 +103,5 @@ explain_counting(
     [method],
     "**Found:** exact, by a label's own spelling, or none. A near spelling (RapidFuzz ratio of at least 65 of 100, or the same "
     "beginning) is offered and never counted. A name that is not found is unknown to the study, which says nothing about its "
-    "frequency.",
+    "frequency. " + BANDS,
 )

@@ -216,6 +216,19 @@ def test_app_announces_its_address_last_and_stops_its_server(folder):
         socket.create_connection(("localhost", port))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "address"),
+    [([], "localhost"), (["HOST=0.0.0.0"], "0.0.0.0"), (["HOST=0.0.0.0", "PORT=8600"], "0.0.0.0")],
+)
+def test_app_listens_to_this_machine_alone_until_another_host_is_asked_for(folder, arguments, address):
+    shutil.copy(ROOT / "Makefile", folder)
+    fake_environment(folder, '"scripts/serve.py"*) exit 3;;')
+    port = [] if any("PORT" in argument for argument in arguments) else [f"PORT={free_port()}"]
+    environment = os.environ | {"HOST": "machine.example"}  # some shells export their machine's name
+    subprocess.run(["make", "app", *arguments, *port], cwd=folder, env=environment, capture_output=True, timeout=60)
+    assert new_calls(folder)[-1].endswith(f"--server.address {address}")
+
+
 def test_server_that_dies_shows_the_end_of_its_log(folder):
     fake_environment(folder, '"scripts/serve.py"*) echo boom; exit 3;;')
     done = run(folder, "app", "--port", str(free_port()))

@@ -1,50 +1,53 @@
 """Small experiments: several models on one image, other prompts and names, a labelled batch, and text to images."""
 
-import hashlib
-
 import streamlit as st
 
 from backend.models.catalogue import ModelChoice
 from backend.models.prompts import PROMPTS
-from backend.probe import batch, experiments, nearest
+from backend.probe import experiments, nearest
 from backend.probe.answer import Answer, tabulate_answer
+from backend.probe.batch import BatchReport
 from backend.probe.candidates import Candidates, find_candidate
 from backend.probe.facts import Facts
+from backend.probe.labelled import SOURCES, label_parts
+from backend.probe.unpack import BATCH_BYTES, MAX_IMAGES
 from backend.probe.uploads import UPLOAD_BYTES
 from backend.study import Study
 from pages.ui.blocks import show_table
 from pages.ui.controls import choose_corpus, choose_word, corpus_titles
 from pages.ui.gallery import show_gallery
+from pages.ui.handed import bound_store, find_hand, take_batch
 from pages.ui.probe_answer import ask
 from pages.ui.probe_images import Picture, tell_samples
-from pages.ui.probe_setup import Setup, classifiers, describe, embed, list_shipped, load, score
+from pages.ui.probe_setup import Setup, classifiers, describe, embed, list_offered, load, read_model_settings, score
 from pages.ui.progress import follow
 from pages.ui.text import escape, shorten, tell_range
 
 TOP = 5
 ZIP_MB = 64
+BATCH = "batch-files"  # the widget, and what this session has handed in by it
 SCORED = "probe-batch"  # the last report of this session
 NO_IMAGE = "Choose an image above: this compares answers on one image."
 
 
 def compare_models(study: Study, setup: Setup, picture: Picture | None) -> None:
     """The first candidates of several models on the same image."""
-    shipped = {choice.title: choice for choice in list_shipped() if choice.spec != setup.choice.spec}
+    offered = {choice.title: choice for choice in list_offered() if choice.spec != setup.choice.spec}
     others = st.multiselect(
         "Beside it",
-        list(shipped),
+        list(offered),
         key="clips_beside",
         bind="query-params",
         accept_new_options=True,
         max_selections=3,
-        placeholder="shipped models, or type a folder, ViT-B-32:openai, ViT-B-32:weights.pt",
+        placeholder="models of the list, or type ViT-B-32:openai" + (", or a folder" if read_model_settings().paths else ""),
     )
     if picture is None:
         st.caption(NO_IMAGE)
         return
     if not others:
         return
-    choices = [setup.choice, *(shipped.get(name) or ModelChoice(name, name, True, "") for name in others)]
+    choices = [setup.choice, *(offered.get(name) or ModelChoice(name, name, True, "") for name in others)]
     found, facts = {}, {}
     for choice in choices:
         model = load(choice)
@@ -128,36 +131,40 @@ def score_batch(study: Study, setup: Setup, picture: Picture | None) -> None:
         "A zip, or several images, with labels from a CSV (columns file and label), from folder names, or from file names "
         "(`red_fox_3.jpg`). Labels are the candidates chosen above."
     )
-    files = st.file_uploader(
-        "Labelled images", accept_multiple_files=True, key="batch-files", max_upload_size=ZIP_MB, label_visibility="collapsed"
+    bound_store()
+    st.file_uploader(
+        "Labelled images", accept_multiple_files=True, key=BATCH, max_upload_size=ZIP_MB, label_visibility="collapsed"
     )
-    labels = choose_word("Labels from", ["any", *batch.SOURCES], "labels")
-    if not files:
+    labels = choose_word("Labels from", ["any", *SOURCES], "labels")
+    hand = find_hand(BATCH)
+    take_batch(hand, st.session_state[BATCH])
+    if not hand.keys:
         st.caption(
-            f"A zip may have {ZIP_MB} MB, an image {UPLOAD_BYTES // 2**20} MB, a batch {batch.MAX_IMAGES:,} images. They stay "
-            "in the memory of this session and are gone with it."
+            f"A zip may have {ZIP_MB} MB, an image {UPLOAD_BYTES // 2**20} MB, a batch {MAX_IMAGES:,} images and "
+            f"{BATCH_BYTES // 2**20} MB, unpacked. They stay in the memory of this session and are gone with it."
         )
         return
-    handed = [(file.name, file.getvalue()) for file in files]
-    read = batch.read_batch(handed, setup.candidates, labels=None if labels == "any" else labels)
     model = load(setup.choice)
     classifier = embed(model, setup.candidates, setup.prompts)
     facts = describe(study, setup, model)
     titles = corpus_titles(study)
     corpus = setup.find_corpus(facts, titles)
-    key = (classifier.key, corpus, facts.method, labels, *(hashlib.sha256(content).hexdigest() for _, content in handed))
+    key = (study.token, classifier.key, corpus, facts.method, labels, *hand.keys)
     if st.session_state.get(SCORED, (None,))[0] != key:
+        parts = [part for file in hand.keys for part in hand.get(file)]
+        read = label_parts(parts, setup.candidates, labels=None if labels == "any" else labels)
         st.session_state[SCORED] = (key, score(model, classifier, facts, read, corpus))
-    show_report(st.session_state[SCORED][1], read)
+    show_report(st.session_state[SCORED][1])
 
 
-def show_report(report: batch.BatchReport, read: batch.Batch) -> None:
+def show_report(report: BatchReport) -> None:
     """A batch's accuracy, by frequency and over all, its mistakes, and what was left out."""
     left, middle, right = st.columns(3)
     left.metric("accuracy", f"{report.accuracy:.1f}%", border=True)
-    middle.metric("images", f"{len(report.rows):,} of {read.read:,} files", border=True)
+    middle.metric("images", f"{len(report.rows):,} of {report.read:,} files", border=True)
     wrong = int((~report.rows["right"]).sum())
     right.metric("taken for something else", f"{wrong:,}", border=True)
+    st.caption(escape(report.books))
     st.markdown(escape(report.sentence))
     st.markdown(f"**Accuracy by samples in {escape(report.corpus or 'the corpus')}**")
     show_table(report.bins.drop(columns=["low", "high"]), "bins")
@@ -169,6 +176,9 @@ def show_report(report: batch.BatchReport, read: batch.Batch) -> None:
     if len(report.refused):
         with st.expander(f"Left out: {len(report.refused):,} of the files"):
             show_table(report.refused, "left-out")
+    if len(report.unused_rows):
+        with st.expander(f"Rows of the table of labels that label nothing: {len(report.unused_rows):,}"):
+            show_table(report.unused_rows, "unused-rows")
 
 
 def find_images(study: Study, setup: Setup, picture: Picture | None) -> None:

@@ -12,9 +12,7 @@ import json
 import math
 import os
 import stat
-import struct
 import tarfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from glob import glob
@@ -26,7 +24,7 @@ import pyarrow.parquet as pq
 from PIL import ContainerIO, Image
 
 from backend.errors import SourceError
-from backend.images import IMAGE_FORMATS
+from backend.images import FAULTS, IMAGE_ENDINGS, list_formats
 from backend.schema import TABLES
 from precompute.ledger import Ledger
 
@@ -35,7 +33,6 @@ MAX_CAPTION = 1 << 16  # bytes; the longest captions of web corpora have a few t
 MAX_HEADER = 1 << 20  # bytes that a tar header may ask for: long names have a few hundred
 HEADER_BYTES = 1 << 16  # of an image, in which its size nearly always stands
 KINDS = {".tar": "tar", ".csv": "table", ".tsv": "table", ".txt": "table", ".json": "coco"}
-IMAGE_ENDINGS = frozenset(("jpg", "jpeg", "png", "webp"))
 SCHEMA = pa.schema([field for field in TABLES["samples"].schema if field.name != "corpus"])
 HITS_SCHEMA = pa.schema([("image", pa.string()), ("label", pa.string()), ("score", pa.float32())])
 
@@ -51,18 +48,6 @@ DAMAGED = "damaged shard"
 
 _KNOWN = "webdataset shards (.tar), caption tables (.csv, .tsv, .txt) and COCO captions (.json)"
 _BAD_HEADER = (tarfile.TarError, ValueError, IndexError)  # what tarfile raises where a tar is damaged
-_NOT_IDENTIFIED = (  # what Pillow raises where the bytes are no image that it can open
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
 
 
 @dataclass(frozen=True)
@@ -189,9 +174,9 @@ def _sample_id(shard: Shard, position: int) -> int:
 def _read_size(image: Path | IO[bytes]) -> tuple[int | None, int | None]:
     """Width and height out of an image's header, without decoding it; nulls where Pillow knows no such header."""
     try:
-        with Image.open(image, formats=IMAGE_FORMATS) as opened:
+        with Image.open(image, formats=list_formats()) as opened:
             return opened.size
-    except _NOT_IDENTIFIED:
+    except FAULTS:
         return None, None
 
 

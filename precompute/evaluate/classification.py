@@ -6,11 +6,12 @@ Cost beside encoding the images: 8 ms for 1,000 images against 1,000 classes, fe
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from backend.errors import SourceError
 from backend.models.encode import Model
@@ -72,29 +73,60 @@ def read_task(folder: Path, ledger: Ledger) -> Task:
     return Task(tuple(labels), [place for place, _ in found], np.array([number for _, number in found], np.int64))
 
 
-def score_prompts(
-    model: Model, features: np.ndarray, classes: np.ndarray, names: Sequence[str], prompts: Sequence[str] = PROMPTS
+def evaluate_classification(
+    model: Model,
+    batches: Iterable[tuple[Sequence[Image.Image], Sequence[int]]],
+    names: Sequence[str],
+    prompts: Sequence[str] = PROMPTS,
 ) -> dict[str, ClassScores]:
-    """Scores by prompt strategy of encoded images, features float32 (images, width), with their classes: numbers of names."""
-    return {
-        strategy: score_classes(features, classes, build_classifier(model, [spell_name(name) for name in names], strategy))
-        for strategy in prompts
-    }
+    """Scores by prompt strategy, of images that come in batches with their classes (numbers among `names`).
 
-
-def score_classes(features: np.ndarray, classes: np.ndarray, classifier: np.ndarray) -> ClassScores:
-    """How many images have their own class's text nearest, in percent; of equally near texts the first counts.
-
-    features: (images, width) · classes: int (images,) · classifier: (classes, width), all of length 1.
+    Every image is encoded once, whatever the number of prompt strategies.
     """
-    right = np.zeros(len(classes), bool)
-    for start in range(0, len(classes), IMAGES_AT_ONCE):
+    chunks = ((model.encode_images(images), np.asarray(numbers, np.int64)) for images, numbers in batches)
+    return score_prompts(model, chunks, names, prompts)
+
+
+def score_prompts(
+    model: Model, chunks: Iterable[tuple[np.ndarray, np.ndarray]], names: Sequence[str], prompts: Sequence[str] = PROMPTS
+) -> dict[str, ClassScores]:
+    """`evaluate_classification` of images that are encoded already, a chunk in memory at a time.
+
+    chunks: features float32 (images, width), and their classes int (images,).
+    """
+    spelled = [spell_name(name) for name in names]
+    return score_chunks(chunks, {strategy: build_classifier(model, spelled, strategy) for strategy in prompts})
+
+
+def score_chunks(chunks: Iterable[tuple[np.ndarray, np.ndarray]], classifiers: dict[str, np.ndarray]) -> dict[str, ClassScores]:
+    """How many images have their own class's text nearest, in percent, by each classifier; of equally near texts the first.
+
+    chunks: as in `score_prompts` · classifiers: (classes, width) each, all of length 1.
+    """
+    size = max(map(len, classifiers.values()), default=0)
+    n = np.zeros(size, np.int64)
+    hits = {name: np.zeros(size, np.int64) for name in classifiers}
+    for features, classes in chunks:
+        n += np.bincount(classes, minlength=size)
+        for name, classifier in classifiers.items():
+            right = _find_nearest(features, classifier) == classes
+            hits[name] += np.bincount(classes[right], minlength=size)
+    return {name: _tally(counted, n) for name, counted in hits.items()}
+
+
+def _find_nearest(features: np.ndarray, classifier: np.ndarray) -> np.ndarray:
+    """The number of the class whose text is nearest to each image, int (images,)."""
+    nearest = np.empty(len(features), np.int64)
+    for start in range(0, len(features), IMAGES_AT_ONCE):
         stop = start + IMAGES_AT_ONCE
-        right[start:stop] = (features[start:stop] @ classifier.T).argmax(axis=1) == classes[start:stop]
-    n = np.bincount(classes, minlength=len(classifier))
-    hits = np.bincount(classes[right], minlength=len(classifier))
-    values = np.divide(100.0 * hits, n, out=np.full(len(classifier), np.nan), where=n > 0)
-    return ClassScores(values, n, float(100.0 * right.mean()) if len(right) else np.nan)
+        nearest[start:stop] = (features[start:stop] @ classifier.T).argmax(axis=1)
+    return nearest
+
+
+def _tally(hits: np.ndarray, n: np.ndarray) -> ClassScores:
+    """Accuracies in percent out of the images of each class that were told right, and all of them."""
+    values = np.divide(100.0 * hits, n, out=np.full(len(n), np.nan), where=n > 0)
+    return ClassScores(values, n, float(100.0 * hits.sum() / n.sum()) if n.any() else np.nan)
 
 
 def pool_labels(labels: Sequence[str], scores: ClassScores) -> tuple[tuple[str, ...], ClassScores]:

@@ -24,7 +24,7 @@ from backend.schema import table_path
 from backend.study import Study, find_build_command
 from backend.tables import replace_rows, to_arrow, write_table
 from precompute.evaluate.classification import Task, describe_repeats, pool_labels, read_task, score_prompts
-from precompute.evaluate.features import encode_places
+from precompute.evaluate.features import encode_places, stream_features
 from precompute.evaluate.retrieval import Pairs, evaluate_retrieval, keep_encoded, read_pairs
 from precompute.evaluate.scaling import build_scaling
 from precompute.ledger import Ledger
@@ -194,11 +194,13 @@ def _check_model(manifest: dict, models: Sequence[str], report: Report) -> None:
 def _score_classification(
     model: Model, name: str, task: Task, prompts: Sequence[str], ledger: Ledger, work: Path, say: StageProgress
 ) -> list[TaskScores]:
-    features, numbers = encode_places(model, task.places, ledger, work, lambda done: say(f"{name}: images", done))
-    if not len(numbers):
+    encoded = stream_features(model, task.places, ledger, work, lambda done: say(f"{name}: images", done))
+    chunks = ((features, task.classes[numbers]) for features, numbers in encoded)
+    scored = score_prompts(model, chunks, task.labels, prompts)
+    images = next(iter(scored.values())).n.sum()
+    if not images:
         raise TailscopeError(f"None of the {len(task.places):,} images of '{name}' can be decoded.")
-    source = "; ".join(filter(None, (f"evaluated on {len(numbers):,} images", describe_repeats(task.labels))))
-    scored = score_prompts(model, features, task.classes[numbers], task.labels, prompts)
+    source = "; ".join(filter(None, (f"evaluated on {images:,} images", describe_repeats(task.labels))))
     pooled = {strategy: pool_labels(task.labels, scores) for strategy, scores in scored.items()}
     return [
         TaskScores(name, "classification", strategy, labels, scores.values, scores.n, scores.overall, source)

@@ -25,7 +25,7 @@ from backend.schema import table_path
 from backend.study import Study, find_build_command
 from backend.tables import replace_rows, to_arrow, write_table
 from precompute.evaluate.classification import ClassScores, Task, read_task, score_prompts
-from precompute.evaluate.features import encode_places
+from precompute.evaluate.features import stream_features
 from precompute.evaluate.scores import LIBRARIES, name_concepts
 from precompute.evaluate.scores import STEP as EVALUATE
 from precompute.ledger import Ledger
@@ -206,10 +206,12 @@ def _load_same(name: str, made: dict) -> Model:
 
 
 def _score_classes(model: Model, tail: Task, setting: str, ledger: Ledger, work: Path, say) -> ClassScores:
-    features, numbers = encode_places(model, tail.places, ledger, work, say)
-    if not len(numbers):
+    encoded = stream_features(model, tail.places, ledger, work, say)
+    chunks = ((features, tail.classes[numbers]) for features, numbers in encoded)
+    scores = score_prompts(model, chunks, tail.labels, [setting])[setting]
+    if not scores.n.any():
         raise TailscopeError(f"None of the {len(tail.places):,} images of the tail can be decoded.")
-    return score_prompts(model, features, tail.classes[numbers], tail.labels, [setting])[setting]
+    return scores
 
 
 def _drop_former(part: Path, manifest: dict) -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from PIL import Image
 
 from backend.errors import ImageError, SourceError, TailscopeError
-from backend.images import decode_image, read_image_bytes
+from backend.images import LONGEST, TooLong, decode_image, read_image_bytes
 from backend.words import canonical
 from backend.writing import write_file
 from precompute.ledger import Ledger
@@ -29,6 +29,7 @@ HITS_SCHEMA = pa.schema([("sample_id", pa.int64()), ("concept", pa.int32()), ("s
 
 NOT_READ = "image cannot be read"
 NOT_DECODED = "image cannot be decoded"
+TOO_LONG = f"image more than {LONGEST} times as long as wide"
 NO_CONCEPT = "label that is no concept"
 NO_SAMPLE = "image that the corpus lacks"
 LOW_SCORE = "score below the lowest threshold"
@@ -154,11 +155,13 @@ def search_images(
 def read_picture(base: Path, place: tuple) -> tuple[Image.Image | None, str]:
     """The picture of a file, or of a place in one (path, offset, length); where it cannot be had, None and the reason."""
     try:
-        content = read_image_bytes(base, *place)
+        content = read_image_bytes(base, *place, confined=False)
     except ImageError:
         return None, NOT_READ
     try:
         return decode_image(content), ""
+    except TooLong:
+        return None, TOO_LONG
     except ImageError:
         return None, NOT_DECODED
 

@@ -38,7 +38,6 @@ def test_three_points_on_a_line():
     assert (line.n, line.n_zero) == (3, 0)
     assert (line.slope, line.intercept) == pytest.approx((10, 20))
     assert (line.pearson_r, line.spearman_r) == pytest.approx((1, 1))
-    assert (line.residual_low, line.residual_high) == pytest.approx((0, 0), abs=1e-9)
     assert (line.log_count_min, line.log_count_max) == pytest.approx((0, 2))
 
 
@@ -221,28 +220,6 @@ def test_every_point_is_in_one_bin(cloud):
 def test_two_bins_have_no_correlation():
     r, p = fits.binned_correlation(np.array([1, 1, 100]), np.array([1, 2, 3]), "retrieval")
     assert (math.isnan(r), math.isnan(p)) == (True, True)
-
-
-def test_fit_without_small_counts_extrapolates_at_zero():
-    assert fit([10, 100, 1000], [1, 2, 4]).predict(0).extrapolates is True
-
-
-@pytest.mark.parametrize(
-    ("slope", "gain", "factor"),
-    [(10, 10, 10), (10, 20, 100), (5, 10, 100), (10, 0, 1), (10, -10, 0.1), (0.01, 10, math.inf)],
-)
-def test_data_needed_is_ten_to_the_gain_over_the_slope(slope, gain, factor):
-    line = fit([1, 10, 100], [50, 50 + slope, 50 + 2 * slope])
-    assert line.data_needed(gain) == pytest.approx(factor)
-
-
-@pytest.mark.parametrize("values", [[30, 20, 10], [20, 20, 20]])
-def test_no_amount_of_data_raises_a_line_that_does_not_rise(values):
-    assert fit([1, 10, 100], values).data_needed(10) == math.inf
-
-
-def test_undetermined_line_needs_no_end_of_data():
-    assert fit([5, 5, 5], [1, 2, 3]).data_needed(10) == math.inf
 
 
 def test_residuals_come_with_the_line_most_above_it_first():

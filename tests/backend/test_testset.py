@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from backend import testset
+from backend.bands import Peers, gather_peers
 from backend.errors import EmptySelection, TailscopeError
-from backend.fits import Fit
 from backend.frequency import count_concepts, pick_counts, spread_counts
 from backend.study import Study
 from tests.tiny_study import ANIMALS, animal_rows, write_study
@@ -213,10 +213,10 @@ def animals(tmp_path_factory) -> Study:
 
 
 @pytest.fixture
-def line() -> Fit:
-    """y = 20 + 10 x from 1 to 1,000 samples, residuals from -5 to +30."""
-    nan = math.nan
-    return Fit(9, 1, 10.0, 20.0, *[nan] * 9, residual_low=-5.0, residual_high=30.0, log_count_min=0.0, log_count_max=3.0)
+def peers() -> Peers:
+    """A hundred concepts with 1 sample score 0 to 99, and a hundred with 1,000 samples score 50."""
+    points = pd.DataFrame({"count": [1] * 100 + [1_000] * 100, "value": [*range(100), *[50] * 100], "task": "t", "n": None})
+    return gather_peers(points.assign(concept=[f"c{i}" for i in range(200)]), (0, 100))
 
 
 def test_every_name_has_its_row_in_order(animals):
@@ -257,26 +257,41 @@ def test_method_without_counts_is_said(animals):
         testset.look_up_names(animals, ["dog"], "phrase")
 
 
-def test_expected_score_is_the_lines_with_its_band(animals, line):
+def test_expected_score_is_that_of_concepts_as_frequent(animals, peers):
     table = testset.look_up_names(animals, ["dog", "bee", "ant", "nix"], "lemmatized")
     counts = pick_counts(count_concepts(animals, "lemmatized"), "small", table["concept"])
-    scored = testset.expect_scores(table, counts, line)
-    assert scored[["expected", "low", "high"]].iloc[:3].values.tolist() == [[40, 35, 70], [20, 15, 50], [20, 15, 50]]
+    scored = testset.expect_scores(table, counts, peers)
+    bands = scored[["expected", "low", "high"]].iloc[:3].to_numpy()
+    np.testing.assert_allclose(bands, [[50, 50, 50], [49.5, 9.9, 89.1], [49.5, 9.9, 89.1]])
     assert scored["expected"].isna().tolist() == [False, False, False, True]
     assert scored["extrapolates"].iloc[:3].tolist() == [False, False, False]
     assert len(scored) == len(table)
 
 
-def test_score_beyond_the_lines_counts_says_so_and_stays_in_percent(line):
-    table = pd.DataFrame({"name": ["a", "b"], "c": pd.array([10_000, 10**9], dtype="Int64")})
-    scored = testset.expect_scores(table, table["c"], line)
-    assert scored["extrapolates"].tolist() == [True, True]
-    assert scored[["expected", "low", "high"]].values.tolist() == [[60, 55, 90], [100, 100, 100]]
+def test_count_beyond_those_of_the_concepts_says_so(peers):
+    table = pd.DataFrame({"name": ["a", "b"], "c": pd.array([1_000, 10**9], dtype="Int64")})
+    scored = testset.expect_scores(table, table["c"], peers)
+    assert scored["extrapolates"].tolist() == [False, True]
+    assert scored["expected"].tolist() == [50, 50]
 
 
-def test_no_rows_have_no_scores(line):
+def expect_mean(animals, names: list[str], peers):
+    table = testset.look_up_names(animals, names, "lemmatized")
+    return testset.expect_mean(table, pick_counts(count_concepts(animals, "lemmatized"), "small", table["concept"]), peers)
+
+
+def test_mean_counts_a_concept_once_whatever_its_names(animals, peers):
+    once, twice = (expect_mean(animals, names, peers) for names in (["dog", "ant", "nix"], ["dog", "Dog_", "ant"]))
+    assert (once, once.names, once.value) == (twice, 2, pytest.approx((50 + 49.5) / 2))
+
+
+def test_names_without_counts_have_no_mean(animals, peers):
+    assert expect_mean(animals, ["nix"], peers) is None
+
+
+def test_no_rows_have_no_scores(peers):
     table = pd.DataFrame({"name": pd.Series(dtype=object), "c": pd.Series(dtype="Int64")})
-    scored = testset.expect_scores(table, table["c"], line)
+    scored = testset.expect_scores(table, table["c"], peers)
     assert scored.empty
     assert {"expected", "low", "high", "extrapolates"} <= set(scored)
 
@@ -305,11 +320,11 @@ def test_paper_counts_rose_as_the_release_does(published_study):
     assert counts[0] == 257_038
 
 
-def test_near_spelling_is_offered_and_has_no_count_and_no_score(published_study, line):
+def test_near_spelling_is_offered_and_has_no_count_and_no_score(published_study, peers):
     names = ["crane", "Boeing 747", "bandana", "lace", "carbine", "hen-of-the-woods", "rose"]
     table = testset.look_up_names(published_study, names, "lowercased")
     table = table.assign(count=pick_counts(count_concepts(published_study, "lowercased"), "laion400m", table["concept"]))
-    table = testset.expect_scores(table, table["count"], line)
+    table = testset.expect_scores(table, table["count"], peers)
     assert table["how"].tolist() == ["none"] * 6 + ["exact"]
     offers = ["cane", "boeing 717", "banana", "place", "cabinet", "hen of the woods mushroom"]
     assert table["near"].tolist()[:6] == offers

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.pages.session import assert_whole, choose, downloads, explained, figure, find, links, open_page, said, table, told
-from tests.tiny_study import animal_rows, model_row, score_rows, write_study
+from tests.tiny_study import animal_rows, model_row, score_rows, two_corpora, write_study
 
 
 def test_line_of_the_small_release_is_told_in_words(published):
@@ -192,6 +192,44 @@ def test_task_that_stays_out_of_the_shared_fit_can_be_shown_apart(published):
     app = assert_whole(open_page("scaling", tasks="imagenet-r"))
     assert {row[1] for row in figure(app, "scaling")["data"][0]["customdata"]} == {"imagenet-r"}
     assert find(app, "multiselect", "tasks").placeholder.endswith("but imagenet-r")
+
+
+# Change against change: `net` on two corpora; the cat gains two tenfolds and 30 points, the others one and 10.
+
+
+def test_change_against_change_tells_slope_r_and_what_all_gained(studies):
+    two_corpora(studies / "tiny", {"small": 100, "large": 1_000})
+    app = assert_whole(open_page("scaling", view="Change against change"))
+    assert find(app, "selectbox", "change").options == ["net: SMALL to LARGE"]
+    text = said(app)
+    assert "Each tenfold more samples than before goes with **+20.0 points** [" in text
+    assert "r **1.00** [" in text
+    assert "100% of the variance of the changes." in text
+    assert "A concept whose count stayed changed by -10.0. 4 concepts; 95% intervals that draw 4 concepts." in text
+    assert "One training run a corpus" in text
+    cloud = figure(app, "change")["data"][0]
+    assert cloud["customdata"][2][:4] == ["cat", "animals", 100, 10_000]
+    assert table(app, "tenfolds", "gained")["concept"].iloc[0] == "cat"
+    assert {"change.html", "change.csv", "change.parquet", "changed.csv", "changed.parquet"} == downloads(app)
+
+
+def test_change_that_is_the_same_for_all_has_nothing_to_compare(studies):
+    two_corpora(studies / "tiny", {"small": 100, "large": 1_000}, after={"ant": 10, "bee": 100, "cat": 1_000, "dog": 10_000})
+    text = said(assert_whole(open_page("scaling", view="Change against change")))
+    assert "No count or no score changed differently from the others" in text
+
+
+def test_study_of_one_corpus_an_architecture_has_no_change_to_show(published):
+    (message,) = told(assert_whole(open_page("scaling", view="Change against change")))
+    assert message.startswith(
+        "Study 'published' has no architecture with scores (classification, ensemble) after training on two"
+    )
+
+
+def test_band_of_the_points_is_drawn_by_frequency(published):
+    band = figure(open_page("scaling"), "scaling")["data"][1]
+    assert band["name"] == "where 4 of 5 concepts of about that frequency lie, and their median"
+    assert "a tenth of them, at least 50 and at most 400" in said(open_page("scaling"))
 
 
 # The causal comparison: vit/zipf has 24 points a tenfold of `zipf`'s true counts, vit/balanced the same scores without them.

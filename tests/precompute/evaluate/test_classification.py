@@ -15,9 +15,10 @@ from precompute.evaluate import features as encoding
 from precompute.evaluate.classification import (
     ClassScores,
     describe_repeats,
+    evaluate_classification,
     pool_labels,
     read_task,
-    score_classes,
+    score_chunks,
     score_prompts,
 )
 from precompute.evaluate.features import encode_places
@@ -58,6 +59,10 @@ def write_class_folders(folder: Path, counts: dict[str, int]) -> Path:
     return folder
 
 
+def score_classes(images: np.ndarray, classes: np.ndarray, classifier: np.ndarray) -> ClassScores:
+    return score_chunks([(images, classes)], {"one": classifier})["one"]
+
+
 def test_accuracy_of_hand_made_features():
     images = np.array([X, X, Y, X], np.float32)
     scores = score_classes(images, np.array([0, 0, 0, 1]), np.array([X, Y, [-1, 0]], np.float32))
@@ -70,13 +75,15 @@ def test_equally_near_texts_count_for_the_first_class():
     assert scores.values.tolist() == [100.0, 0.0]
 
 
-def test_images_in_blocks_score_the_same(monkeypatch):
+def test_images_in_chunks_and_blocks_score_the_same(monkeypatch):
     dice = np.random.default_rng(0)
     images, classifier = dice.normal(size=(50, 4)), dice.normal(size=(3, 4))
     classes = dice.integers(0, 3, 50)
     at_once = score_classes(images, classes, classifier)
     monkeypatch.setattr("precompute.evaluate.classification.IMAGES_AT_ONCE", 7)
     np.testing.assert_array_equal(score_classes(images, classes, classifier).values, at_once.values)
+    chunks = [(images[start : start + 9], classes[start : start + 9]) for start in range(0, 50, 9)]
+    np.testing.assert_array_equal(score_chunks(chunks, {"one": classifier})["one"].values, at_once.values)
 
 
 def test_scores_are_those_of_open_clips_own_functions(model):
@@ -84,7 +91,7 @@ def test_scores_are_those_of_open_clips_own_functions(model):
     import torch
 
     pictures, classes = draw_pictures(12), np.arange(12) % 3
-    scores = score_prompts(model, model.encode_images(pictures), classes, NAMES)
+    scores = evaluate_classification(model, [(pictures[:5], classes[:5]), (pictures[5:], classes[5:])], NAMES)
     templates = {"class": ["{}"], "simple": ["a photo of a {}."], "ensemble": open_clip.SIMPLE_IMAGENET_TEMPLATES}
     assert list(scores) == list(templates)
     with torch.no_grad():
@@ -97,8 +104,9 @@ def test_scores_are_those_of_open_clips_own_functions(model):
         assert scores[prompts].overall == pytest.approx(100 * right.mean())
 
 
-def test_encoded_images_are_scored_by_all_prompts(model):
-    scores = score_prompts(model, model.encode_images(draw_pictures(2)), np.array([0, 1]), NAMES)
+def test_images_are_encoded_once_for_all_prompts(model):
+    batches = ((draw_pictures(2), [0, 1]) for _ in range(1))
+    scores = evaluate_classification(model, batches, NAMES)
     assert [score.n.tolist() for score in scores.values()] == [[1, 1, 0]] * 3
 
 
@@ -239,6 +247,15 @@ def test_classes_of_one_label_are_scored_by_place_and_told_together():
     assert same is scores
 
 
+@pytest.mark.parametrize("ending", ["bmp", "gif", "jfif", "tif", "avif", "heic", "JPE"])
+def test_class_folders_take_every_kind_of_image_that_is_read(tmp_path, ending):
+    write_class_folders(tmp_path, {"zib": 1, "rose": 0})
+    (tmp_path / "rose" / f"1.{ending}").write_bytes(b"x")
+    ledger = Ledger()
+    assert [Path(path).name for path, _, _ in read_task(tmp_path, ledger).places] == [f"1.{ending}", "0.png"]
+    assert ledger.entry()["dropped"] == {}
+
+
 def test_webdataset_shards_as_clip_benchmark_has_them(tmp_path):
     (tmp_path / "classnames.txt").write_text("rose\nzib fish\n")
     image = jpeg(draw_pictures(1)[0])
@@ -348,4 +365,4 @@ def test_kept_features_are_not_those_of_a_changed_file_or_another_model(model, t
 
 
 def test_scores_of_no_prompts_are_none(model):
-    assert score_prompts(model, np.empty((0, 16)), np.empty(0, int), NAMES, []) == {}
+    assert score_prompts(model, [(np.empty((0, 16)), np.empty(0, int))], NAMES, []) == {}

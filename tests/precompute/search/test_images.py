@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from backend.errors import SourceError, TailscopeError
 from precompute.corpus.reading import SCHEMA, Shard, read_shard
 from precompute.ledger import Ledger
 from precompute.search import images as image_search
 from precompute.search.images import ClipRecipe, ClipTagger, GivenHits, choose_threshold, search_images
+from tests.hostile_images import save
 from tests.precompute.colour_shards import ColourTagger, picture, write_shard
 from tests.tiny_clip import draw_pictures, write_model
 
@@ -78,6 +80,14 @@ def test_image_of_too_many_pixels_is_not_decoded(tmp_path, monkeypatch):
     path = write_shard(tmp_path / "a.tar", [("a", picture(128, 0, 0))])
     monkeypatch.setattr("backend.images.IMAGE_PIXELS", 47)  # it has 48
     assert search(path, 0.1) == ([], {"read": 1, "written": 0, "dropped": {"image cannot be decoded": 1}})
+
+
+def test_thread_of_pixels_is_not_given_to_the_tagger(tmp_path):
+    thread = save(Image.new("RGB", (1, 100), "red"), "PNG")
+    path = write_shard(tmp_path / "a.tar", [("a", thread), ("b", picture(128, 0, 0))])
+    hits, books = search(path, 0.1)
+    assert [hit[0] for hit in hits] == [1]
+    assert books == {"read": 2, "written": 1, "dropped": {"image more than 50 times as long as wide": 1}}
 
 
 def test_batches_are_bounded_by_images_and_by_pixels(tmp_path, monkeypatch):

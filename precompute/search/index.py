@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from backend.errors import StudyNotFound, TailscopeError
 from backend.methods import join_methods, name_tagged
 from backend.progress import StageProgress
+from backend.roots import declare_roots
 from backend.schema import MANIFEST, table_path
 from backend.study import Study
 from backend.tables import to_arrow, write_table
@@ -398,6 +399,7 @@ def index_study(
             "built_with": built_with(__name__),
         }
         shutil.rmtree(work)
+        declare_roots(study, {shard.path.parent for shard in shards} | ({images} if images else set()))
     return manifest
 
 

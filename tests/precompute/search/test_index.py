@@ -11,6 +11,7 @@ from backend.alignment import list_degrees
 from backend.errors import InvalidTable, MissingTable, SourceError, StudyNotFound, TailscopeError
 from backend.images import read_image_bytes
 from backend.manifest import ChosenMethods
+from backend.roots import allowed_roots, declare_roots
 from backend.samples import count_hits, count_misaligned, describe_search, find_hits
 from backend.study import Study
 from backend.validation import study_faults
@@ -51,6 +52,7 @@ def study(tmp_path):
 def add(study, shards, corpus: str = "mine", search: ImageSearch | None = SEARCH, work=None, **options) -> index.IndexedCorpus:
     """Indexes shards into a study by a tagger that needs no model."""
     work = work or study.with_name("work")
+    declare_roots(study, [Path(shards).parent])
     with extend_study(study) as (part, manifest):
         indexed = index_corpus(
             part, corpus, "Mine", find_shards([str(shards)]), work=work, base=study, image_search=search, **options
@@ -313,6 +315,7 @@ def test_error_in_a_process_is_the_error_of_the_run(study, corpus, tmp_path):
 
 def test_indexed_study_says_with_what(study, corpus):
     manifest = index_study(study, "mine", [str(corpus / "*.tar")], title="My corpus")
+    assert allowed_roots(study) == (study, corpus)  # its pages may show them
     arguments = manifest["arguments"]["index"]["mine"]
     assert (arguments["shards"], arguments["files"], arguments["tagger"]) == ([str(corpus / "*.tar")], 3, None)
     assert {"revision", "code", "python"} <= set(arguments["built_with"])

@@ -52,7 +52,7 @@ def study(tmp_path):
 def add(study, shards, corpus: str = "mine", search: ImageSearch | None = SEARCH, work=None, **options) -> index.IndexedCorpus:
     """Indexes shards into a study by a tagger that needs no model."""
     work = work or study.with_name("work")
-    declare_roots(study, [Path(shards).parent])
+    declare_roots(study, [shard.path.parent for shard in find_shards([str(shards)])])
     with extend_study(study) as (part, manifest):
         indexed = index_corpus(
             part, corpus, "Mine", find_shards([str(shards)]), work=work, base=study, image_search=search, **options

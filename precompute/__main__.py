@@ -262,23 +262,15 @@ def evaluate(
 
     Example: python -m precompute evaluate --study data/mine --model ViT-B-32:openai --task pets=images/pets
     """
-    from precompute.evaluate.scores import evaluate_model
+    from precompute.evaluate.scores import Evaluation, evaluate_model
 
     start = time.monotonic()
     tasks = {task: Path(folder) for task, folder in _split_named(task, "--task NAME=FOLDER").items()}
     patterns = {task: [pattern] for task, pattern in _split_named(retrieval, "--retrieval NAME=PATTERN").items()}
+    strategies = [strategy.strip() for strategy in prompts.split(",")]
+    asked = Evaluation(model, tasks, patterns, strategies, name, corpus, allow_download)
     with _show_progress() as say:
-        report = evaluate_model(
-            study,
-            model,
-            tasks,
-            patterns,
-            say,
-            prompts=[strategy.strip() for strategy in prompts.split(",")],
-            name=name,
-            corpus=corpus,
-            allow_download=allow_download,
-        )
+        report = evaluate_model(study, asked, say)
     for one in report.scores:
         print(f"  {one.task}, {one.setting}: {one.overall:.2f}%, {one.source}")
     print(f"{study} has the scores of {report.model} after {time.monotonic() - start:.1f} s.")
@@ -301,14 +293,13 @@ def tail(
 
     Example: python -m precompute tail --study data/mine --task pets=images/pets --corpus web --classes 10
     """
-    from precompute.evaluate.tail import build_tail
+    from precompute.evaluate.tail import TailPlan, build_tail
 
     start = time.monotonic()
     ((name, folder),) = _split_named([task], "--task NAME=FOLDER").items()
+    plan = TailPlan(name, Path(folder), corpus, classes, method, prompts, title, split)
     with _show_progress() as say:
-        report = build_tail(
-            study, name, Path(folder), corpus, classes, say, method=method, setting=prompts, title=title, split=split
-        )
+        report = build_tail(study, plan, say)
     for row in report.classes.head(5).itertuples(index=False):
         print(f"  {row.label}: {row.count:,} in {corpus}")
     for model, percent in report.overall.items():

@@ -30,9 +30,9 @@ from precompute.corpus.reading import Shard, find_shards
 from precompute.evaluate.classification import read_task
 from precompute.evaluate.features import CHUNK, Place, encode_ahead
 from precompute.evaluate.retrieval import read_pairs
-from precompute.evaluate.scores import Report, add_scores, fit_lines, score_model
+from precompute.evaluate.scores import Evaluation, Report, add_scores, fit_lines, score_model
 from precompute.evaluate.tail import Report as TailReport
-from precompute.evaluate.tail import add_tail, score_tail
+from precompute.evaluate.tail import TailPlan, add_tail, score_tail
 from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger
 from precompute.processes import Processes
@@ -291,12 +291,11 @@ def _encode_chunk(models: tuple[str, ...], study: Path, task: str, start: int, w
 
 def _score_model(study: Path, spec: str, name: str, work: Path) -> Report:
     paired = [str(study / "tasks" / PAIRED_TASK / "*.tar")]
-    return score_model(study, spec, {TASK: study / "tasks" / TASK}, {PAIRED_TASK: paired}, work, name=name)
+    return score_model(study, Evaluation(spec, {TASK: study / "tasks" / TASK}, {PAIRED_TASK: paired}, name=name), work)
 
 
 def _score_tail(study: Path) -> TailReport:
-    title = f"The {TAIL_SIZE} rarest"
-    return score_tail(study, TASK, study / "tasks" / TASK, "zipf-20k", TAIL_SIZE, setting="ensemble", title=title)
+    return score_tail(study, TailPlan(TASK, study / "tasks" / TASK, "zipf-20k", TAIL_SIZE, title=f"The {TAIL_SIZE} rarest"))
 
 
 def _begin_manifest(cards: dict[str, dict], seed: int, fingerprint: str) -> dict:

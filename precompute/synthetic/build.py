@@ -26,7 +26,8 @@ from backend.schema import MANIFEST, SCHEMA_VERSION, table_path
 from backend.study import STUDIES, Study
 from backend.tables import to_arrow, write_table
 from backend.writing import file_sha256, write_manifest
-from precompute.corpus.reading import Shard, find_shards
+from precompute.corpus.registry import find_shards
+from precompute.corpus.shard import Shard
 from precompute.evaluate.classification import read_task
 from precompute.evaluate.features import CHUNK, Place, encode_ahead
 from precompute.evaluate.retrieval import read_pairs
@@ -36,8 +37,9 @@ from precompute.evaluate.tail import add_tail, score_tail
 from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger
 from precompute.processes import Processes
-from precompute.search.images import ClipRecipe
-from precompute.search.index import ImageSearch, add_corpus, index_corpus, search_shards
+from precompute.search.corpus import CorpusPlan, add_corpus, index_corpus, search_shards
+from precompute.search.plan import ImageSearch
+from precompute.search.tagger import ClipRecipe
 from precompute.study_writer import built_with, extend_study, hold_alone, move_into_place, tell_time
 from precompute.synthetic.corpora import (
     BALANCED,
@@ -223,7 +225,7 @@ def _search_corpora(
     concepts = sorted(set(rows["concept"].to_pylist()))
     for _ in processes.run(tagger.prepare, [(tuple(concepts),)]):  # there: torch takes seconds to load, and is loaded there
         pass
-    search_shards(study, every, work=work, image_search=search, processes=processes, say=say)
+    search_shards(study, every, work, search, processes, say)
     return shards
 
 
@@ -239,7 +241,7 @@ def _index_corpora(
         found = shards[BALANCED if corpus == BALANCED else "zipf-20k"][: PAIRS[corpus] // SHARD]
         what = "every species about equally often" if corpus == BALANCED else "species by a Zipf-Mandelbrot law"
         source = SOURCE.format(seed=seed, what=what)
-        indexed = index_corpus(study, corpus, TITLES[corpus], found, work=work, image_search=search, source=source)
+        indexed = index_corpus(study, CorpusPlan(corpus, TITLES[corpus], found, work, None, search, source))
         add_corpus(study, manifest, indexed)
         plans = plan_in(corpus, seed)
         quality.append(score_search(study, corpus, manifest["search"][corpus], plans, names))
@@ -258,7 +260,7 @@ def _choose_on_validation(
     scratch.mkdir()
     write_table(scratch, "concepts", pq.read_table(table_path(study, "concepts")))
     search = ImageSearch(tagger, None, THRESHOLDS, THRESHOLDS[0])
-    index_corpus(scratch, VALIDATION, VALIDATION, shards, work=work, base=study, image_search=search)
+    index_corpus(scratch, CorpusPlan(VALIDATION, VALIDATION, shards, work, study, search))
     return score_thresholds(scratch, VALIDATION, tagger.name, THRESHOLDS, plan_in(VALIDATION, seed), names)
 
 

@@ -14,9 +14,11 @@ from backend.samples import count_hits, count_misaligned, describe_search, find_
 from backend.study import Study
 from backend.validation import study_faults
 from backend.writing import file_sha256
-from precompute.corpus.reading import find_shards
-from precompute.search import index
-from precompute.search.index import ImageSearch, add_corpus, check_thresholds, index_corpus, index_study
+from precompute.corpus.registry import find_shards
+from precompute.search import shards as shard_search
+from precompute.search.corpus import CorpusPlan, IndexedCorpus, add_corpus, index_corpus
+from precompute.search.index import Request, index_study
+from precompute.search.plan import THRESHOLDS, ImageSearch, check_thresholds
 from precompute.study_writer import extend_study
 from precompute.vocabulary import add_tasks
 from tests.precompute.colour_shards import ColourRecipe, picture, write_shard
@@ -47,13 +49,12 @@ def study(tmp_path):
     return tmp_path / "studies" / "mine"
 
 
-def add(study, shards, corpus: str = "mine", search: ImageSearch | None = SEARCH, work=None, **options) -> index.IndexedCorpus:
+def add(study, shards, corpus: str = "mine", search: ImageSearch | None = SEARCH, work=None, **options) -> IndexedCorpus:
     """Indexes shards into a study by a tagger that needs no model."""
     work = work or study.with_name("work")
+    plan = CorpusPlan(corpus, "Mine", find_shards([str(shards)], options.pop("images", None)), work, study, search)
     with extend_study(study) as (part, manifest):
-        indexed = index_corpus(
-            part, corpus, "Mine", find_shards([str(shards)]), work=work, base=study, image_search=search, **options
-        )
+        indexed = index_corpus(part, plan, **options)
         add_corpus(part, manifest, indexed)
     return indexed
 
@@ -73,15 +74,15 @@ def searched(monkeypatch):
     class Searched(list):
         fails = None
 
-    names, read_shard = Searched(), index.read_shard
+    names, read_batches = Searched(), shard_search.read_batches
 
     def note(shard, *rest):
         names.append(shard.path.name)
         if shard.path.name == names.fails:
             raise KeyboardInterrupt
-        return read_shard(shard, *rest)
+        return read_batches(shard, *rest)
 
-    monkeypatch.setattr(index, "read_shard", note)
+    monkeypatch.setattr(shard_search, "read_batches", note)
     return names
 
 
@@ -159,7 +160,7 @@ def test_given_hits_are_annotated(study, tmp_path):
     (tmp_path / "a.csv").write_text("image,caption\n1.png,a rose\n1.png,red\n2.png,a fern\n")
     (tmp_path / "hits.csv").write_text("image,label\n1.png,Rose\n2.png,rose\n2.png,dalu\n9.png,rose\n")
     hits = tmp_path / "hits.csv"
-    manifest = index_study(study, "mine", [str(tmp_path / "a.csv")], images=tmp_path / "photos", image_hits=hits)
+    manifest = index_study(study, Request("mine", [str(tmp_path / "a.csv")], images=tmp_path / "photos", image_hits=hits))
     assert study_faults(study) == []
     assert manifest["search"]["mine"]["image"] == ["annotated"]
     sql = "SELECT method, count FROM frequency WHERE label = 'Rose' AND modality <> 'text' ORDER BY method"
@@ -179,8 +180,8 @@ def test_given_scores_count_from_each_threshold_on(study, tmp_path):
     (tmp_path / "hits.csv").write_text("image,label,score\n1.png,rose,0.7\n2.png,rose,0.55\n")
     shards, hits = [str(tmp_path / "a.csv")], tmp_path / "hits.csv"
     with pytest.raises(TailscopeError, match=r"2 of 2 scores in .*hits\.csv are not 1. Say .* --thresholds"):
-        index_study(study, "mine", shards, image_hits=hits)
-    index_study(study, "mine", shards, image_hits=hits, thresholds=[0.7, 0.5])
+        index_study(study, Request("mine", shards, image_hits=hits))
+    index_study(study, Request("mine", shards, image_hits=hits, thresholds=[0.7, 0.5]))
     sql = "SELECT method, count FROM frequency WHERE label = 'Rose' AND modality = 'image' ORDER BY method"
     assert count(study, sql) == [("given@0.50", 2), ("given@0.70", 1)]
 
@@ -234,9 +235,9 @@ def test_half_written_part_is_not_taken_for_a_whole_one(study, corpus, searched,
         raise OSError(28, "No space left on device", str(path))
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
-        patch.setattr(index.pq, "write_table", full)
+        patch.setattr(shard_search.pq, "write_table", full)
         with extend_study(study) as (part, _):
-            index_corpus(part, "mine", "Mine", find_shards([str(corpus / "0.tar")]), work=study.with_name("work"), base=study)
+            index_corpus(part, CorpusPlan("mine", "Mine", find_shards([str(corpus / "0.tar")]), study.with_name("work"), study))
     searched[:] = []
     add(study, corpus / "0.tar", search=None)
     assert searched == ["0.tar"]
@@ -249,14 +250,13 @@ def test_half_written_part_is_not_taken_for_a_whole_one(study, corpus, searched,
         {"search": ImageSearch(ColourRecipe("other weights"), None, (0.25, 0.5), 0.25)},
         {"search": ImageSearch(ColourRecipe(), None, (0.3, 0.5), 0.5)},
         {"search": None},
-        {"images": True},
     ],
-    ids=["other tagger", "lower threshold", "no tagger", "other photos"],
+    ids=["other tagger", "lower threshold", "no tagger"],
 )
 def test_other_arguments_search_every_shard_again(study, corpus, searched, other):
     add(study, corpus / "*.tar")
     searched[:] = []
-    add(study, corpus / "*.tar", **({"images": corpus} if "images" in other else other))
+    add(study, corpus / "*.tar", **other)
     assert searched == ["0.tar", "1.tar", "2.tar"]
 
 
@@ -266,7 +266,9 @@ def test_changed_shard_other_concepts_and_other_code_are_searched_again(study, c
     add(study, corpus / "*.tar", search=ImageSearch(ColourRecipe(), None, (0.25, 0.4), 0.4))
     assert searched == []  # a higher threshold follows from the scores that are kept
     status = (corpus / "1.tar").stat()
-    os.utime(corpus / "1.tar", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    write_shard(corpus / "1.tar", [("nothing", GREEN), ("Rose", b"no image")])
+    os.utime(corpus / "1.tar", ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (corpus / "1.tar").stat().st_size == status.st_size
     add(study, corpus / "*.tar")
     assert searched == ["1.tar"]
     searched[:] = []
@@ -274,7 +276,7 @@ def test_changed_shard_other_concepts_and_other_code_are_searched_again(study, c
     add_tasks(study, {"more": tmp_path / "more.txt"})
     add(study, corpus / "*.tar")
     assert searched == ["0.tar", "1.tar", "2.tar"]
-    monkeypatch.setattr(index, "code_sha256", lambda module: "other code")
+    monkeypatch.setattr(shard_search, "code_sha256", lambda module: "other code")
     add(study, corpus / "*.tar")
     assert searched == ["0.tar", "1.tar", "2.tar"] * 2
 
@@ -311,7 +313,7 @@ def test_error_in_a_process_is_the_error_of_the_run(study, corpus, tmp_path):
 
 
 def test_indexed_study_says_with_what(study, corpus):
-    manifest = index_study(study, "mine", [str(corpus / "*.tar")], title="My corpus")
+    manifest = index_study(study, Request("mine", [str(corpus / "*.tar")], title="My corpus"))
     arguments = manifest["arguments"]["index"]["mine"]
     assert (arguments["shards"], arguments["files"], arguments["tagger"]) == ([str(corpus / "*.tar")], 3, None)
     assert {"revision", "code", "python"} <= set(arguments["built_with"])
@@ -321,11 +323,11 @@ def test_indexed_study_says_with_what(study, corpus):
 
 def test_corpus_that_is_there_is_indexed_anew_by_force_alone(study, corpus):
     add(study, corpus / "*.tar")
-    manifest = index_study(study, "less", [str(corpus / "0.tar")])
+    manifest = index_study(study, Request("less", [str(corpus / "0.tar")]))
     with pytest.raises(TailscopeError, match="Study 'mine' holds 'less' already. Index it anew with --force"):
-        index_study(study, "less", [str(corpus / "0.tar")])
+        index_study(study, Request("less", [str(corpus / "0.tar")]))
     assert Study(study).manifest == manifest
-    index_study(study, "less", [str(corpus / "1.tar")], force=True)
+    index_study(study, Request("less", [str(corpus / "1.tar")], force=True))
     assert study_faults(study) == []
     assert count(study, "SELECT indexed FROM corpora ORDER BY corpus") == [(2,), (6,)]
 
@@ -340,7 +342,7 @@ def test_images_that_are_no_longer_searched_leave_no_tables(study, corpus):
 def test_corpus_of_another_step_is_never_replaced(tmp_path, corpus):
     study = write_study(tmp_path / "counts", count_rows("cc3m", "lemmatized", {"rose": 7}), manifest={"arguments": {}}).folder
     with pytest.raises(TailscopeError, match="'cc3m' is a corpus of study 'counts' that another step made"):
-        index_study(study, "cc3m", [str(corpus / "*.tar")], force=True)
+        index_study(study, Request("cc3m", [str(corpus / "*.tar")], force=True))
 
 
 def test_arguments_that_do_not_fit_are_refused_before_anything_is_read(study, corpus, tmp_path, searched):
@@ -361,7 +363,7 @@ def test_arguments_that_do_not_fit_are_refused_before_anything_is_read(study, co
     for arguments, error, message in wrong:
         arguments = {"study": study, "corpus": "mine", "patterns": shards} | arguments
         with pytest.raises(error, match=message):
-            index_study(**arguments)
+            index_study(arguments.pop("study"), Request(**arguments))
     assert searched == []
     assert sorted(path.name for path in study.parent.iterdir()) == ["mine"]
 
@@ -370,12 +372,12 @@ def test_study_without_concepts_says_how_to_begin(tmp_path, corpus):
     with extend_study(tmp_path / "mine", {"title": "", "description": "", "source": "", "built_with": {}}):
         pass
     with pytest.raises(MissingTable, match="no table 'concepts'. Build it: python -m precompute concepts --study"):
-        index_study(tmp_path / "mine", "mine", [str(corpus / "*.tar")])
+        index_study(tmp_path / "mine", Request("mine", [str(corpus / "*.tar")]))
 
 
 def test_thresholds_rise_and_their_middle_is_chosen():
     assert check_thresholds([0.3, 0.2]) == ((0.2, 0.3), 0.2)
-    assert check_thresholds(index.THRESHOLDS)[1] == 0.25
+    assert check_thresholds(THRESHOLDS)[1] == 0.25
     assert check_thresholds([0.2, 0.3], 0.3)[1] == 0.3
     for wrong in ([], [0.2, 0.2], [-0.1], [1.1], [float("nan")]):
         with pytest.raises(TailscopeError, match="[Tt]hreshold"):

@@ -108,7 +108,7 @@ def build_synthetic(
         study = work / out.name
         study.mkdir(exist_ok=True)
         manifest = _begin_manifest(cards, seed, fingerprint)
-        tagger = ClipRecipe(name_folder(models / TAGGER), work, "simple")
+        tagger = ClipRecipe(name_folder(models / TAGGER), work / "classifiers", "simple")
         draw_files(study, seed, started, manifest, say)
         shards = _search_corpora(study, work, manifest, tagger, seed, started, say)
         features = work / "features"

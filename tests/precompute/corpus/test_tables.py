@@ -1,10 +1,14 @@
 """Caption tables become samples, whole or in pieces; a row that makes none is counted, not lost."""
 
 import os
+import random
 
 import pytest
 
 from backend.errors import SourceError
+from precompute.corpus import shard, tables
+from precompute.corpus.registry import find_shards, read_samples
+from precompute.corpus.shard import Reading
 from tests.precompute.corpus.shard_files import captions, picture, read, write_photos
 
 
@@ -115,6 +119,68 @@ def test_table_without_the_header_is_refused(tmp_path, content):
     (tmp_path / "a.tsv").write_text(content)
     with pytest.raises(SourceError, match=r"a\.tsv has no header with the columns image and caption; its first line is"):
         read(tmp_path / "a.tsv")
+
+
+HOSTILE = [
+    "1.jpg,plain",
+    "",
+    '1.jpg,"two\nlines"',
+    '1.jpg,"three\r\n\r\nlines"',
+    '1.jpg,5" nails',
+    '1.jpg,"a "" quote"',
+    '"1.jpg" x,bad',
+    ",no image",
+    "1.jpg,",
+    "1.jpg,caf\u00e9 \U0001f44d",
+    "absent.jpg,x",
+    f"1.jpg,{'x' * 200_000}",
+]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_pieces_of_a_table_sum_to_the_whole(tmp_path, monkeypatch, seed):
+    chance = random.Random(seed)
+    write_photos(tmp_path, "1.jpg")
+    name, tail = ("a.tsv", "") if seed % 3 == 2 else ("a.csv", '1.jpg,"open\n1.jpg,x\n' if seed % 2 else "")
+    separator = "\t" if name == "a.tsv" else ","
+    rows = [row.replace(",", separator, 1) for row in chance.choices(HOSTILE, k=40)]
+    end = chance.choice(["\n", "\r\n", "\r"])
+    content = "\ufeff" * (seed % 2) + end.join([f"image{separator}caption", *rows]) + end + tail
+    (tmp_path / name).write_text(content, newline="", encoding="utf-8")
+    whole = read(tmp_path / name)
+    monkeypatch.setattr(tables, "WHOLE_BYTES", 0)
+    monkeypatch.setattr(tables, "_BLOCK", 10_000 if any(len(row) > 1000 for row in rows) else 1)
+    for size in (1, 3, 7):
+        monkeypatch.setattr(shard, "PIECE_SAMPLES", size)
+        assert len(find_shards([str(tmp_path / name)])) > 3
+        assert read(tmp_path / name) == whole
+    assert len(whole[0]) > 5
+
+
+def test_file_of_more_rows_than_a_number_has_takes_several_numbers(tmp_path, monkeypatch):
+    write_photos(tmp_path, "1.jpg")
+    monkeypatch.setattr(tables, "WHOLE_BYTES", 0)
+    monkeypatch.setattr(shard, "PIECE_SAMPLES", 2)
+    monkeypatch.setattr(shard, "SAMPLES_PER_SHARD", 4)
+    for name, rows in (("a.csv", 10), ("b.csv", 3)):
+        (tmp_path / name).write_text("image,caption\n" + "1.jpg,a\n" * rows)
+    found = find_shards([str(tmp_path / "*.csv")])
+    assert [(piece.path.name, piece.number, piece.start) for piece in found] == [
+        *[("a.csv", 0, start) for start in range(0, 10, 2)],
+        *[("b.csv", 3, start) for start in range(0, 3, 2)],
+    ]
+    ids = [sample.sample_id for piece in found for sample in read_samples(piece, Reading())]
+    assert ids == [*range(10), 12, 13, 14]
+
+
+def test_line_without_an_end_does_not_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "_BLOCK", 1 << 16)
+    monkeypatch.setattr(tables, "_LONGEST_LINE", 1 << 17)
+    write_photos(tmp_path, "1.jpg")
+    (tmp_path / "a.csv").write_text("image,caption\n1.jpg,a\n" + "x" * 300_000 + "\n1.jpg,b\n")
+    samples, dropped = read(tmp_path / "a.csv")
+    assert [sample["caption"] for sample in samples] == ["a", "b"]
+    assert dropped.keys() == {"unreadable row", "no caption"}
 
 
 def test_photo_that_cannot_be_identified_stays_a_sample(tmp_path):

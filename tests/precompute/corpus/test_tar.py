@@ -6,8 +6,9 @@ import tarfile
 import pytest
 
 from backend.errors import SourceError
-from precompute.corpus import shard
-from tests.precompute.corpus.shard_files import captions, picture, read, write_tar
+from precompute.corpus import shard, tar
+from precompute.corpus.registry import find_shards
+from tests.precompute.corpus.shard_files import captions, picture, read, read_members, write_tar
 
 
 def test_sample_of_a_tar_says_where_its_image_stands(tmp_path):
@@ -223,6 +224,84 @@ def test_shard_of_too_many_samples_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(shard, "SAMPLES_PER_SHARD", 2)
     with pytest.raises(SourceError, match=r"a\.tar holds more than 2 samples. Split it"):
         read(write_tar(tmp_path / "a.tar", THREE))
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """Every tar is cut, after two samples or a few more."""
+    monkeypatch.setattr(tar, "WHOLE_BYTES", 0)
+    monkeypatch.setattr(shard, "PIECE_SAMPLES", 2)
+
+
+def count_pieces(path) -> int:
+    return len(find_shards([str(path)]))
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.PAX_FORMAT])
+def test_pieces_of_a_tar_sum_to_the_whole(tmp_path, monkeypatch, form):
+    long = "n" * 300 if form == tarfile.PAX_FORMAT else ""  # a header of its own before the member's
+    members = []
+    for number in range(9):
+        members += [(f"{number}{long}.jpg", picture(size=(number + 1, 2))), (f"{number}.json", b"{}")]
+        members += [(f"{number}{long}.txt", b" " if number == 4 else f"caption {number}".encode())]
+    path = write_tar(tmp_path / "a.tar", members, form)
+    whole, books = read(path), read_members(path)
+    monkeypatch.setattr(tar, "WHOLE_BYTES", 0)
+    for size, pieces in ((1, 9), (2, 5), (4, 3), (9, 1)):
+        monkeypatch.setattr(shard, "PIECE_SAMPLES", size)
+        assert (count_pieces(path), read(path), read_members(path)) == (pieces, whole, books)
+    assert whole[1] == {"no caption": 1}
+    assert books["dropped"] == {"plays no part: .json": 9}
+
+
+def test_tar_is_not_cut_within_a_sample_whose_members_stand_apart(tmp_path, small_pieces):
+    pairs = [(0, 1), (2, 3), (4, 5), (6, 7)]  # each caption stands behind the other sample's image
+    members = [
+        (f"{number}.{ending}", picture() if ending == "jpg" else b"a")
+        for pair in pairs
+        for ending in ("jpg", "txt")
+        for number in pair
+    ]
+    path = write_tar(tmp_path / "a.tar", members)
+    assert count_pieces(path) > 1
+    samples, dropped = read(path)
+    assert ([sample["sample_id"] for sample in samples], dropped) == (list(range(8)), {})
+
+
+def test_tar_of_all_images_before_all_captions_stays_whole(tmp_path, small_pieces):
+    members = [(f"{number}.jpg", picture()) for number in range(6)] + [(f"{number}.txt", b"a") for number in range(6)]
+    path = write_tar(tmp_path / "a.tar", members)
+    assert (count_pieces(path), len(read(path)[0])) == (1, 6)
+
+
+def test_tar_that_is_cut_off_is_so_in_its_last_piece_alone(tmp_path, small_pieces):
+    whole = write_tar(tmp_path / "a.tar", THREE + [(f"9{name}", content) for name, content in THREE]).read_bytes()
+    (tmp_path / "a.tar").write_bytes(whole[: whole.index(b"92.txt")])
+    assert count_pieces(tmp_path / "a.tar") > 1
+    samples, dropped = read(tmp_path / "a.tar")
+    assert ([sample["sample_id"] for sample in samples], dropped) == ([0, 1, 2, 3, 4], {"truncated shard": 1})
+
+
+def test_every_member_is_in_the_books_once(tmp_path):
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w") as archive:
+        for name, kind in (("folder", tarfile.DIRTYPE), ("link.jpg", tarfile.SYMTYPE), ("pipe", tarfile.FIFOTYPE)):
+            info = tarfile.TarInfo(name)
+            info.type = kind
+            archive.addfile(info)
+        for name in ("0.jpg", "0.txt", "0.txt", "0.cls", ".DS_Store", "__MACOSX/._0.jpg", "readme", "1.jpg"):
+            archive.addfile(tarfile.TarInfo(name), io.BytesIO())
+    assert read_members(path) == {
+        "read": 11,
+        "written": 4,
+        "dropped": {
+            "plays no part: .cls": 1,
+            "plays no part: folder": 1,
+            "plays no part: hidden file": 2,
+            "plays no part: link or special file": 2,
+            "plays no part: other ending": 1,
+        },
+    }
 
 
 def test_shards_sum_to_the_whole(tmp_path):

@@ -1,7 +1,10 @@
 """A corpus becomes part of a study: its tables, its books, and what a run that was killed leaves to the next one."""
 
+import dataclasses
 import io
 import os
+import shutil
+import tarfile
 
 import pyarrow.parquet as pq
 import pytest
@@ -22,6 +25,7 @@ from precompute.search.plan import THRESHOLDS, ImageSearch, check_thresholds
 from precompute.study_writer import extend_study
 from precompute.vocabulary import add_tasks
 from tests.precompute.colour_shards import ColourRecipe, picture, write_shard
+from tests.precompute.corpus.shard_files import write_tar
 from tests.tiny_study import count_rows, write_study
 
 RED, GREEN, BLACK = picture(128, 0, 0), picture(0, 96, 0), picture(0, 0, 0)
@@ -291,6 +295,137 @@ def test_corpora_that_share_shards_share_their_parts(study, corpus, searched, tm
     add(study, corpus / "[12].tar", corpus="less", work=tmp_path / "afresh")
     assert searched == ["1.tar", "2.tar"]
     assert checksums(study) == shared
+
+
+def test_full_disk_at_the_manifest_costs_no_search(study, corpus, searched, monkeypatch):
+    asked, before = Request("mine", [str(corpus / "*.tar")]), checksums(study)
+
+    def full(folder, manifest):
+        raise OSError(28, "No space left on device", str(folder / "manifest.json"))
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr("precompute.study_writer.write_manifest", full)
+        index_study(study, asked)
+    assert checksums(study) == before
+    assert searched == ["0.tar", "1.tar", "2.tar"]
+    searched[:] = []
+    index_study(study, asked)
+    assert searched == []
+    assert study_faults(study) == []
+    assert sorted(path.name for path in study.parent.iterdir()) == ["mine"]
+
+
+def test_study_is_free_for_other_steps_while_shards_are_searched(study, corpus):
+    stages = []
+
+    def write_meanwhile(stage, done):
+        stages.append(stage)
+        if stage == "merging shards" and stages.count(stage) == 1:
+            with extend_study(study) as (_, manifest):
+                manifest["title"] = "Written meanwhile"
+
+    manifest = index_study(study, Request("mine", [str(corpus / "*.tar")]), say=write_meanwhile)
+    assert (manifest["title"], Study(study).title) == ("Written meanwhile", "Written meanwhile")
+    assert study_faults(study) == []
+
+
+def test_concepts_that_change_meanwhile_are_noticed_and_the_study_stays(study, corpus, searched, tmp_path):
+    (tmp_path / "more.txt").write_text("dalu\n")
+    asked = Request("mine", [str(corpus / "*.tar")])
+    with pytest.raises(TailscopeError, match="concepts changed while 'mine' was searched for them. Run again"):
+        index_study(study, asked, say=lambda stage, done: add_tasks(study, {"more": tmp_path / "more.txt"}))
+    assert not Study(study).has("corpora")
+    index_study(study, asked)
+    assert count(study, "SELECT count FROM frequency WHERE concept = 'dalu' AND method = 'phrase'") == [(0,)]
+
+
+def test_same_corpus_at_the_same_time_is_refused(study, corpus):
+    asked = Request("mine", [str(corpus / "*.tar")])
+
+    def index_again(stage, done):
+        with pytest.raises(TailscopeError, match="Another step writes .*mine"):
+            index_study(study, asked)
+
+    index_study(study, asked, say=index_again)
+    assert study_faults(study) == []
+
+
+def test_copied_corpus_is_not_searched_again(study, corpus, searched, tmp_path):
+    add(study, corpus / "*.tar")
+    first = pq.read_table(study / "hits" / "mine.parquet")
+    shutil.copytree(corpus, tmp_path / "copy")
+    searched[:] = []
+    add(study, tmp_path / "copy" / "*.tar")
+    assert searched == []
+    assert pq.read_table(study / "hits" / "mine.parquet").equals(first)
+    row = Study(study).query("SELECT * FROM samples WHERE sample_id = 20000000").iloc[0]
+    assert row["image"] == "../../copy/2.tar"
+    assert read_image_bytes(study, row["image"], row["offset"], row["length"]) == RED
+
+
+def test_table_in_pieces_makes_the_same_bytes_as_whole(study, tmp_path, searched, monkeypatch):
+    for name, content in (("1.png", RED), ("2.png", GREEN)):
+        (tmp_path / name).write_bytes(content)
+    rows = [f"{number % 2 + 1}.png,{caption}" for number, caption in enumerate(["a rose", "fern", "", "sky", "red rose"] * 5)]
+    (tmp_path / "a.csv").write_text("\n".join(["image,caption", *rows]) + "\n")
+    add(study, tmp_path / "a.csv")
+    whole, books = checksums(study), Study(study).manifest["counts"]["index"]
+    monkeypatch.setattr("precompute.corpus.tables.WHOLE_BYTES", 0)
+    monkeypatch.setattr("precompute.corpus.shard.PIECE_SAMPLES", 7)
+    searched[:] = []
+    add(study, tmp_path / "a.csv", work=tmp_path / "afresh")
+    assert searched == ["a.csv"] * 4
+    assert checksums(study) == whole
+    pieces = Study(study).manifest["counts"]["index"]
+    assert pieces["mine"]["samples"] == books["mine"]["samples"]
+    assert count(study, "SELECT source FROM corpora") == [("1 file such as a.csv",)]
+
+
+def test_given_hits_are_joined_in_any_process(study, tmp_path, monkeypatch):
+    for name in ("1.png", "2.png", "3.png"):
+        (tmp_path / name).write_bytes(BLACK)
+        (tmp_path / f"{name}.csv").write_text(f"image,caption\n{name},a rose\n")
+    (tmp_path / "hits.csv").write_text("image,label\n1.png,Rose\n3.png,fern\n9.png,rose\n")
+    asked = Request("mine", [str(tmp_path / "*.png.csv")], image_hits=tmp_path / "hits.csv")
+    books = index_study(study, asked)["counts"]["index"]["mine"]
+    one = checksums(study)
+    monkeypatch.setattr("precompute.search.merge.PARTS_AT_ONCE", 1)
+    again = index_study(study, dataclasses.replace(asked, force=True), processes=2)["counts"]["index"]["mine"]
+    assert checksums(study) == one
+    assert again == books
+    assert books["image hits"] == {"read": 3, "written": 2, "dropped": {"image that the corpus lacks": 1}}
+
+
+# Nothing is lost silently
+
+
+def test_run_that_keeps_nothing_fails_and_says_why(study, tmp_path):
+    (tmp_path / "a.csv").write_text("image,caption\n1.jpg,a rose\n2.jpg,a fern\n3.jpg,\n")
+    message = (
+        r"Nothing of 'mine' was kept; the study stays as it was. samples: read 3 = written 0 \+ dropped 3 "
+        r"\(no caption: 1; no image: 2\). Name the folder of the photos: --images FOLDER."
+    )
+    before = checksums(study)
+    with pytest.raises(TailscopeError, match=message):
+        index_study(study, Request("mine", [str(tmp_path / "a.csv")]))
+    assert checksums(study) == before
+    with tarfile.open(tmp_path / "b.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("0.json"), io.BytesIO())
+    with pytest.raises(TailscopeError, match=r"members: read 1 = written 0 \+ dropped 1 \(plays no part: .json: 1\)"):
+        index_study(study, Request("mine", [str(tmp_path / "b.tar")]))
+    write_shard(tmp_path / "c.tar", [])
+    with pytest.raises(TailscopeError, match="There was nothing in it"):
+        index_study(study, Request("mine", [str(tmp_path / "c.tar")]))
+
+
+def test_members_that_play_no_part_stand_in_the_books(study, tmp_path):
+    members = [("0.png", RED), ("0.txt", b"rose"), ("0.json", b"{}")]
+    manifest = index_study(study, Request("mine", [str(write_tar(tmp_path / "a.tar", members))]))
+    assert manifest["counts"]["index"]["mine"]["members"] == {
+        "read": 3,
+        "written": 2,
+        "dropped": {"plays no part: .json": 1},
+    }
 
 
 def test_two_processes_make_the_same_bytes_as_one(study, corpus, tmp_path):

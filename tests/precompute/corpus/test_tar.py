@@ -282,6 +282,18 @@ def test_tar_that_is_cut_off_is_so_in_its_last_piece_alone(tmp_path, small_piece
     assert ([sample["sample_id"] for sample in samples], dropped) == ([0, 1, 2, 3, 4], {"truncated shard": 1})
 
 
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_members_are_those_that_tarfile_lists(tmp_path, form):
+    names = ["a.jpg", "d" * 90 + "/" + "n" * 95 + ".txt", "é.jpg", "x/y z.json", "n" * 99, "e/" * 40 + "end.txt"]
+    path = write_tar(tmp_path / "a.tar", [(name, b"x" * number * 300) for number, name in enumerate(names)], form)
+    with tarfile.open(path) as archive:
+        expected = [(info.name, info.size, info.offset_data, info.isreg()) for info in archive]
+    with path.open("rb") as stream:
+        found = [(info.name, info.size, info.offset_data, info.isreg()) for info, _ in tar.read_members(stream, path)]
+    assert found == expected
+    assert len(found) == 6
+
+
 def test_every_member_is_in_the_books_once(tmp_path):
     path = tmp_path / "a.tar"
     with tarfile.open(path, "w") as archive:

@@ -9,8 +9,8 @@ help: ## show this list
 setup: ## install the packages of requirements.lock into .venv
 	@$(START) setup
 
-app: ## set up, build the published study, serve the app (PORT=8502 for another port)
-	@$(START) app $(if $(PORT),--port $(PORT))
+app: ## set up, build the published study, serve the app to this machine (PORT=8502 for another port, HOST=0.0.0.0 for everyone)
+	@$(START) app $(if $(PORT),--port $(PORT)) $(if $(filter command line,$(origin HOST)),--host $(HOST))
 
 test: ## set up and run every test, the browser's too (ARGS="-k tail" goes to pytest)
 	@$(START) test $(ARGS)

@@ -189,10 +189,8 @@ def draw_heatmap(r: pd.DataFrame, n: pd.DataFrame, titles: dict[str, str]) -> go
     return _finish(figure, legend=False, height=480)
 
 
-def draw_scaling(
-    points: pd.DataFrame, bins: pd.DataFrame, fit, *, unit: str, name: str, bounds: tuple[float, float] | None
-) -> go.Figure:
-    """One model: a point a (task, label) pair, the mean of each bin with its quartiles, and the line with its band."""
+def draw_scaling(points: pd.DataFrame, bins: pd.DataFrame, fit, band: pd.DataFrame, *, unit: str, name: str) -> go.Figure:
+    """One model: a point a (task, label) pair, the mean of each bin with its quartiles, the line, and the band by frequency."""
     figure = go.Figure()
     figure.add_scattergl(
         x=_with_zero(points["count"]),
@@ -204,12 +202,7 @@ def draw_scaling(
         hovertemplate="<b>%{customdata[0]}</b> (%{customdata[1]})<br>%{customdata[2]:,} samples<br>%{y:.1f}"
         f" {unit}<extra></extra>",
     )
-    figure.add_traces(
-        [
-            _band_trace(fit, bounds),
-            _line_trace(fit, COLORS[1], "straight-line fit, with the band of 4 concepts in 5"),
-        ]
-    )
+    figure.add_traces([*_band_traces(band), _line_trace(fit, COLORS[1], "straight-line fit")])
     figure.add_scatter(
         x=bins["edge"],
         y=bins["mean"],
@@ -287,6 +280,36 @@ def draw_comparison(comparison: Comparison, names: tuple[str, str], *, unit: str
     figure.update_xaxes(title=f"samples that show the concept ({name})", **_zero_axis(points["count"].max()))
     figure.update_yaxes(title=unit)
     return _finish(figure, height=480)
+
+
+def draw_change(points: pd.DataFrame, slope: float, intercept: float, *, unit: str) -> go.Figure:
+    """One point a concept of a task: by how many tenfolds its count changed, and by how many points its score did."""
+    figure = go.Figure()
+    figure.add_scattergl(
+        x=points["tenfolds"],
+        y=points["gained"],
+        customdata=points[["concept", "task", "count_before", "count_after", "value_before", "value_after"]].to_numpy(object),
+        mode="markers",
+        name=f"a concept of a task ({len(points):,})",
+        marker={"color": COLORS[5], "size": 5, "opacity": 0.35},
+        hovertemplate="<b>%{customdata[0]}</b> (%{customdata[1]})<br>%{customdata[2]:,} to %{customdata[3]:,} samples<br>"
+        "%{customdata[4]:.1f} to %{customdata[5]:.1f} " + unit + "<extra></extra>",
+    )
+    if np.isfinite(slope):
+        span = np.array([points["tenfolds"].min(), points["tenfolds"].max()])
+        figure.add_scatter(
+            x=span,
+            y=intercept + slope * span,
+            mode="lines",
+            name="straight-line fit",
+            line={"color": COLORS[1], "width": 2.5},
+            hoverinfo="skip",
+        )
+    figure.add_hline(y=0, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    figure.add_vline(x=0, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    figure.update_xaxes(title="tenfolds more samples (change of log10 count)")
+    figure.update_yaxes(title=f"change of {unit}")
+    return _finish(figure, height=460)
 
 
 def draw_disagreements(swept: pd.DataFrame, threshold: float) -> go.Figure:
@@ -455,7 +478,7 @@ def draw_concept_counts(counts: pd.DataFrame, titles: dict[str, str], truth: pd.
 
 
 def draw_concept_scores(scores: pd.DataFrame, titles: dict[str, str], *, unit: str) -> go.Figure:
-    """Measured scores beside the band that the frequency predicts, one row a model."""
+    """Measured scores beside the band of concepts that are about as frequent, one row a model."""
     rows = scores.iloc[::-1]
     names = [name_model(model, corpus, titles) for model, corpus in zip(rows["model"], rows["corpus"], strict=True)]
     figure = go.Figure()
@@ -464,11 +487,19 @@ def draw_concept_scores(scores: pd.DataFrame, titles: dict[str, str], *, unit: s
         x=rows["high"] - rows["low"],
         y=names,
         orientation="h",
-        name="band its frequency predicts",
+        name="concepts about as frequent: 4 of 5, and their median",
         marker={"color": COLORS[5], "opacity": 0.35},
         customdata=np.stack([rows["low"], rows["high"], rows["count"]], axis=1),
-        hovertemplate="4 concepts in 5 with %{customdata[2]:,} samples score<br>%{customdata[0]:.0f} to "
+        hovertemplate="4 in 5 concepts with about %{customdata[2]:,} samples score<br>%{customdata[0]:.0f} to "
         "%{customdata[1]:.0f}<extra></extra>",
+    )
+    figure.add_scatter(
+        x=rows["expected"],
+        y=names,
+        mode="markers",
+        showlegend=False,
+        marker={"color": COLORS[5], "size": 14, "symbol": "line-ns-open", "line": {"width": 2}},
+        hovertemplate="expected %{x:.1f}<extra></extra>",
     )
     figure.add_scatter(
         x=rows["value"],
@@ -583,36 +614,35 @@ def _line_trace(fit, color: str, name: str | None, *, dash: str = "solid") -> di
     }
 
 
-def _band_trace(fit, bounds: tuple[float, float] | None) -> dict:
-    """The band in which four concepts in five lie, clipped to the range of the scores."""
-    span = np.linspace(fit.log_count_min, fit.log_count_max, 50)
-    middle = fit.intercept + fit.slope * span
-    low, high = middle + fit.residual_low, middle + fit.residual_high
-    if bounds:
-        low, high = low.clip(*bounds), high.clip(*bounds)
-    return {
-        "type": "scatter",
-        "x": np.concatenate([10**span, 10 ** span[::-1]]),
-        "y": np.concatenate([high, low[::-1]]),
-        "mode": "lines",
+def _band_traces(band: pd.DataFrame) -> list[dict]:
+    """What `bands.trace_band` gives: the band in which four concepts in five of about a frequency lie, and its median."""
+    shared = {"type": "scatter", "mode": "lines", "hoverinfo": "skip"}
+    around = {
+        "x": np.concatenate([band["count"], band["count"][::-1]]),
+        "y": np.concatenate([band["high"], band["low"][::-1]]),
+        "name": "where 4 of 5 concepts of about that frequency lie, and their median",
         "fill": "toself",
-        "fillcolor": "rgba(213, 94, 0, 0.10)",
-        "line": {"width": 0},
-        "hoverinfo": "skip",
-        "showlegend": False,
+        "fillcolor": "rgba(213, 94, 0, 0.13)",
+        "line": {"width": 0, "color": COLORS[1]},
     }
+    middle = {
+        "x": band["count"],
+        "y": band["expected"],
+        "showlegend": False,
+        "line": {"color": COLORS[1], "width": 1.5, "dash": "dot"},
+    }
+    return [shared | around, shared | middle]
 
 
 def _finish(figure: go.Figure, *, legend: bool = True, height: int = HEIGHT, top: int = 30) -> go.Figure:
     listed = sum(trace.showlegend is not False and bool(trace.name) for trace in figure.data) if legend else 0
-    figure.update_layout(
-        height=height + LEGEND_ROW * listed // 2,
-        margin={"l": 10, "r": 10, "t": top, "b": 10},
-        showlegend=legend,
-        legend={"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0, "title": None},
-        hovermode="closest",
-        dragmode=False,
-    )
-    figure.update_xaxes(automargin=True)
-    figure.update_yaxes(automargin=True)
+    layout = figure.layout  # each part assigned: update_layout compares every path of every key, for ten times as long
+    layout.height = height + LEGEND_ROW * listed // 2
+    layout.margin = {"l": 10, "r": 10, "t": top, "b": 10}
+    layout.showlegend = legend
+    layout.legend = {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0}
+    layout.hovermode = "closest"
+    layout.dragmode = False
+    for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
+        axis.automargin = True
     return figure

@@ -1,43 +1,58 @@
-"""The straight line through points of frequency and score: its statistics, bins, interval, and what it predicts.
+"""The straight line through points of frequency and score: its statistics, bins and intervals.
 
-x = log10(max(count, 1)), y = value. The raw Pearson r says how much of a concept's score its frequency explains; the
-binned r, the paper's figure, says how well the *mean* score follows a line.
+x = log10(max(count, 1)), y = value. The raw Pearson r, squared, is the share of the variance of concepts' scores that goes
+with frequency; the binned r says how well the *mean* score follows a line. Three slopes: of the line through all points
+(pooled), after each task's own mean is taken out (within tasks), and of an average task (mixed). Intervals resample clusters.
 """
 
 from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from backend.clusters import bootstrap_lines, describe_clusters, find_clusters
 from backend.errors import EmptySelection
+from backend.mixed import fit_mixed_slopes
 
-# The paper's notebooks (zero_shot_log_linear_plots, retrieval_*_search_results) bin ln(count) at this many edges.
-BIN_EDGES = {"classification": 12, "generation": 12, "retrieval": 7}
-RESAMPLES = 1000
-SEED = 0
-BAND = (10, 90)  # percentiles of the residuals: four concepts in five score inside the band
+# The paper's notebooks (zero_shot_*, retrieval_*, t2i_*_search_results) bin ln(count) at this many edges.
+BIN_EDGES = {"classification": 12, "generation": 7, "retrieval": 7}
 FEWEST_POINTS = 3
 TENFOLD = 1.0  # in log10: where counts span less, points per tenfold say nothing about them
 ROUNDING = 1e-24  # of a sum of squares: what float64 leaves of a perfect fit
+DISCOVERIES = 0.05  # the share of false ones among the comparisons that Benjamini and Hochberg's procedure keeps
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """The score that a frequency predicts: the line's value, the band of four concepts in five, and its reach."""
+class Slope:
+    """Points per tenfold samples with the 95% interval; `name` says of what: "mixed", "within tasks" or "pooled"."""
 
+    name: str
     value: float
     low: float
     high: float
-    extrapolates: bool
+
+    @property
+    def p(self) -> float:
+        """The two-sided p of a slope of zero: of a normal estimate whose 95% interval is as wide."""
+        error = (self.high - self.low) / (2 * stats.norm.ppf(0.975))
+        if not error > 0:  # a perfect line differs from zero beyond doubt; without an interval nothing is known
+            return 0.0 if error == 0 and self.value else float("nan")
+        return float(2 * stats.norm.sf(abs(self.value) / error))
+
+    @property
+    def reaches_zero(self) -> bool:
+        """Whether the interval holds zero, so that the sign of the slope is not known; true where there is no interval."""
+        return not (self.low > 0 or self.high < 0)
 
 
 @dataclass(frozen=True)
 class Fit:
     """One line through the points of a model: the columns of `scaling.parquet` that a fit itself determines.
 
-    A statistic that the points cannot determine (no spread in frequency or in score) is nan.
+    A statistic that the points cannot determine (no spread in frequency or in score, too few tasks for a mixed slope) is nan.
+    `clusters` and `n_clusters`: what the intervals resample. `paper_r`: the binned r over the bins alone that the paper's
+    figure of the same points prints, known where `scaling.parquet` was built from the paper's release.
     """
 
     n: int
@@ -53,10 +68,41 @@ class Fit:
     binned_p: float
     within_task_slope: float
     curvature_p: float
-    residual_low: float
-    residual_high: float
     log_count_min: float
     log_count_max: float
+    slope_low: float = float("nan")
+    slope_high: float = float("nan")
+    within_low: float = float("nan")
+    within_high: float = float("nan")
+    mixed_slope: float = float("nan")
+    mixed_low: float = float("nan")
+    mixed_high: float = float("nan")
+    paper_r: float = float("nan")
+    clusters: str = "concept"
+    n_clusters: int = 0
+
+    @property
+    def slopes(self) -> list[Slope]:
+        """The slopes that are determined, the one that leads first: mixed, within tasks, pooled."""
+        found = [
+            Slope("mixed", self.mixed_slope, self.mixed_low, self.mixed_high),
+            Slope("within tasks", self.within_task_slope, self.within_low, self.within_high),
+            Slope("pooled", self.slope, self.slope_low, self.slope_high),
+        ]
+        return [slope for slope in found if np.isfinite(slope.value)]
+
+    @property
+    def lead(self) -> Slope:
+        """The slope that a headline tells: the mixed one, or the pooled one where there are too few tasks for it."""
+        return next(
+            (slope for slope in self.slopes if slope.name == "mixed"),
+            Slope("pooled", self.slope, self.slope_low, self.slope_high),
+        )
+
+    @property
+    def resampled(self) -> str:
+        """What the intervals resample, in words: "18 tasks"."""
+        return describe_clusters(self.clusters, self.n_clusters)
 
     @property
     def spans_tenfold(self) -> bool:
@@ -67,31 +113,6 @@ class Fit:
     def from_row(cls, row) -> "Fit":
         """The fit of a row of `scaling.parquet`."""
         return cls(**{field.name: row[field.name] for field in fields(cls)})
-
-    def predict(self, count: float, *, bounds: tuple[float, float] | None = None) -> Prediction:
-        """The score expected at a frequency, with the residuals' 10th to 90th percentile around it.
-
-        `bounds` clips to the score's range, (0, 100) for percent. `extrapolates` is true outside the counts of the fit.
-        """
-        x = float(log_count(count))
-        middle = self.intercept + self.slope * x
-        values = np.array([middle, middle + self.residual_low, middle + self.residual_high])
-        if bounds:
-            values = values.clip(*bounds)
-        inside = self.log_count_min - 1e-9 <= x <= self.log_count_max + 1e-9
-        return Prediction(*(float(value) for value in values), extrapolates=not inside)
-
-    def data_needed(self, gain: float) -> float:
-        """The factor of more samples that the slope asks for, for `gain` more points; inf where the line does not rise.
-
-        >>> line = Fit(3, 0, 5.0, *[float("nan")] * 14)
-        >>> line.data_needed(10)
-        100.0
-        """
-        if not self.slope > 0:
-            return float("inf")
-        exponent = gain / self.slope
-        return float(10.0**exponent) if exponent < 300 else float("inf")
 
 
 def log_count(count: float | np.ndarray) -> float | np.ndarray:
@@ -104,20 +125,21 @@ def fit_points(points: pd.DataFrame, kind: str) -> Fit:
     if len(points) < FEWEST_POINTS:
         raise EmptySelection(f"A fit needs {FEWEST_POINTS} points; this selection has {len(points)}.")
     values = points[["value"]].to_numpy(float)
-    return fit_columns(points["count"].to_numpy(), values, points["task"].to_numpy(), kind)[0]
+    return fit_columns(points[["count", "task", "concept"]], values, kind)[0]
 
 
-def fit_columns(counts: np.ndarray, values: np.ndarray, tasks: np.ndarray, kind: str) -> list[Fit]:
-    """One fit a column of `values` (n × k, finite), all over the same `counts` (n) and `tasks` (n).
+def fit_columns(points: pd.DataFrame, values: np.ndarray, kind: str) -> list[Fit]:
+    """One fit a column of `values` (n × k, finite), all over the same `points` (n rows: count, task, concept).
 
-    Columns share the bootstrap's resamples, so that a thousand of them are a few matrix products.
+    Columns share the draws of the bootstrap.
     """
+    counts, tasks = points["count"].to_numpy(), points["task"].to_numpy()
     x = log_count(counts)
     slope, intercept, r = _line(x, values)
-    residuals = values - intercept - np.outer(x, slope)
-    low, high = np.percentile(residuals, BAND, axis=0)
-    r_low, r_high = bootstrap_pearson(x, values)
-    spearman = _line(stats.rankdata(x), stats.rankdata(values, axis=0))[2]
+    clusters = find_clusters(tasks, points["concept"].to_numpy())
+    intervals = bootstrap_lines(x, values, tasks, clusters)
+    mixed = fit_mixed_slopes(x, values, tasks)
+    spearman = _line(stats.rankdata(counts), stats.rankdata(values, axis=0))[2]
     within = _within_task_slope(x, values, tasks)
     curvature = _curvature_p(x, values)
     fits = []
@@ -130,18 +152,25 @@ def fit_columns(counts: np.ndarray, values: np.ndarray, tasks: np.ndarray, kind:
                 slope=float(slope[k]),
                 intercept=float(intercept[k]),
                 pearson_r=float(r[k]),
-                pearson_low=float(r_low[k]),
-                pearson_high=float(r_high[k]),
+                pearson_low=float(intervals.pearson[0, k]),
+                pearson_high=float(intervals.pearson[1, k]),
                 pearson_p=_pearson_p(r[k], len(x)),
                 spearman_r=float(spearman[k]),
                 binned_r=binned_r,
                 binned_p=binned_p,
                 within_task_slope=float(within[k]),
                 curvature_p=float(curvature[k]),
-                residual_low=float(low[k]),
-                residual_high=float(high[k]),
                 log_count_min=float(x.min()),
                 log_count_max=float(x.max()),
+                slope_low=float(intervals.slope[0, k]),
+                slope_high=float(intervals.slope[1, k]),
+                within_low=float(intervals.within[0, k]),
+                within_high=float(intervals.within[1, k]),
+                mixed_slope=float(mixed[0, k]),
+                mixed_low=float(mixed[1, k]),
+                mixed_high=float(mixed[2, k]),
+                clusters=clusters.unit,
+                n_clusters=clusters.number,
             )
         )
     return fits
@@ -168,68 +197,59 @@ def _assign_bins(counts: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]
     return edges, np.minimum(np.digitize(x, edges, right=True), len(edges) - 1)
 
 
-def binned_correlation(counts: np.ndarray, values: np.ndarray, kind: str) -> tuple[float, float]:
-    """Pearson r, and its p, of ln(bin edge) with bin mean; nan below three bins or without spread."""
+def average_bins(counts: np.ndarray, values: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """All bins of `bin_points`, the empty ones too: ln of the edge, and mean (nan where a bin is empty)."""
     edges, bins = _assign_bins(counts, kind)
     n = np.bincount(bins, minlength=len(edges))
-    means = np.bincount(bins, values, len(edges))[n > 0] / n[n > 0]
-    if len(means) < FEWEST_POINTS or np.ptp(means) == 0:
+    means = np.full(len(edges), np.nan)
+    means[n > 0] = np.bincount(bins, values, len(edges))[n > 0] / n[n > 0]
+    return edges, means
+
+
+def correlate_bins(edges: np.ndarray, means: np.ndarray) -> tuple[float, float]:
+    """Pearson r, and its p, of ln(bin edge) with bin mean over the bins that have one; nan below three or without spread."""
+    filled = np.isfinite(means)
+    if filled.sum() < FEWEST_POINTS or np.ptp(means[filled]) == 0:
         return float("nan"), float("nan")
-    result = stats.pearsonr(edges[n > 0], means)
+    result = stats.pearsonr(edges[filled], means[filled])
     return float(result.statistic), float(result.pvalue)
 
 
-def bootstrap_pearson(x: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 95% percentile interval of Pearson's r for each column of `values`, over 1000 resamples of the pairs.
-
-    The seed is fixed, so that the same points give the same interval.
-    """
-    covariance, variance_x, variance_y = _resample_moments(x, values)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r = covariance / np.sqrt(np.maximum(variance_x[:, None] * variance_y, 0))
-    r[~np.isfinite(r)] = np.nan
-    r[:, np.ptp(values, axis=0) == 0] = np.nan
-    r = r.clip(-1, 1)
-    return _percentiles_without_nan(r, (2.5, 97.5))
-
-
-def bootstrap_slopes(x: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 95% percentile interval of the slope for each column of `values`, over 1000 resamples of the pairs.
-
-    The columns share the resamples, so that the difference of two columns has the interval of the slopes' difference.
-    """
-    covariance, variance_x, _ = _resample_moments(x, values)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slopes = covariance / variance_x[:, None]
-    slopes[variance_x <= 1e-12 * np.var(x)] = np.nan  # a resample of one frequency only
-    slopes[~np.isfinite(slopes)] = np.nan
-    return _percentiles_without_nan(slopes, (2.5, 97.5))
-
-
-def _resample_moments(x: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each resample: the covariances of x with the columns (1000 × k), x's variance (1000), the columns' (1000 × k)."""
-    weights = _resamples(len(x))
-    x = x - x.mean()
-    values = values - values.mean(axis=0)
-    n = len(x)
-    mean_x = weights @ x / n
-    mean_y = weights @ values / n
-    variance_x = weights @ x**2 / n - mean_x**2
-    variance_y = weights @ values**2 / n - mean_y**2
-    covariance = weights @ (x[:, None] * values) / n - mean_x[:, None] * mean_y
-    return covariance, variance_x, variance_y
+def binned_correlation(counts: np.ndarray, values: np.ndarray, kind: str) -> tuple[float, float]:
+    """`correlate_bins` over all bins that hold a point."""
+    return correlate_bins(*average_bins(counts, values, kind))
 
 
 def find_residuals(points: pd.DataFrame, fit: Fit) -> pd.DataFrame:
-    """The points with `expected` (the line) and `residual` (value minus line), most above the line first."""
+    """The points with `expected` (the pooled line), `residual` (value minus line) and `stands_out`, most above the line first.
+
+    `stands_out`: the residual survives Benjamini and Hochberg's procedure at 5% among all of them, measured in standard
+    deviations of the residuals.
+    """
     expected = fit.intercept + fit.slope * log_count(points["count"].to_numpy())
     table = points.assign(expected=expected, residual=points["value"] - expected)
+    spread = table["residual"].std()
+    p = 2 * stats.norm.sf(np.abs(table["residual"]) / spread) if spread > 0 else np.ones(len(table))
+    table["stands_out"] = keep_discoveries(p)
     return table.sort_values("residual", ascending=False, kind="stable", ignore_index=True)
 
 
-def fit_columns_table(counts: np.ndarray, values: np.ndarray, tasks: np.ndarray, kind: str) -> pd.DataFrame:
+def keep_discoveries(p: np.ndarray) -> np.ndarray:
+    """Which of many p survive Benjamini and Hochberg's procedure at 5%; a p that is not known never does.
+
+    >>> keep_discoveries(np.array([0.001, 0.04, float("nan"), 0.04])).tolist()
+    [True, True, False, True]
+    """
+    known = np.isfinite(p)
+    kept = np.zeros(len(p), bool)
+    if known.any():
+        kept[known] = stats.false_discovery_control(np.asarray(p)[known]) <= DISCOVERIES
+    return kept
+
+
+def fit_columns_table(points: pd.DataFrame, values: np.ndarray, kind: str) -> pd.DataFrame:
     """`fit_columns` as a frame, one row a column of `values`; statistics that are not determined are null."""
-    return pd.DataFrame([asdict(fit) for fit in fit_columns(counts, values, tasks, kind)])
+    return pd.DataFrame([asdict(fit) for fit in fit_columns(points, values, kind)])
 
 
 def _line(x: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -280,20 +300,3 @@ def _curvature_p(x: np.ndarray, values: np.ndarray) -> np.ndarray:
     rss[rss <= ROUNDING * (deviations**2).sum(axis=0)] = np.nan
     t = coefficients[2] / np.sqrt(rss / freedom) / np.abs(np.linalg.inv(triangle)[2, 2])
     return 2 * stats.t.sf(np.abs(t), freedom)
-
-
-@lru_cache(maxsize=2)
-def _resamples(n: int) -> np.ndarray:
-    """How often each of n points is drawn in each of 1000 resamples: 1000 × n, float32 (18 MB for 4,469 points)."""
-    generator = np.random.default_rng(SEED)
-    drawn = generator.integers(0, n, size=(RESAMPLES, n))
-    drawn += np.arange(RESAMPLES)[:, None] * n
-    return np.bincount(drawn.ravel(), minlength=RESAMPLES * n).reshape(RESAMPLES, n).astype(np.float32)
-
-
-def _percentiles_without_nan(r: np.ndarray, percentiles: tuple[float, float]) -> np.ndarray:
-    empty = np.isnan(r).all(axis=0)
-    result = np.full((len(percentiles), r.shape[1]), np.nan)
-    if not empty.all():
-        result[:, ~empty] = np.nanpercentile(r[:, ~empty], percentiles, axis=0)
-    return result

@@ -4,19 +4,15 @@ A concept may carry several counts in one corpus, one for each task that names i
 the largest of them, and the text beside it says so; `list_counts` shows them all.
 """
 
-from itertools import pairwise
-
 import numpy as np
 import pandas as pd
 
 from backend.errors import EmptySelection
-from backend.methods import describe_method
 from backend.study import Study
 
+NARROW = 0.25  # of the widest corpus's concepts
 CURVE_POINTS = 200  # a curve on logarithmic axes; more points would not be visible
 TAIL_LIMITS = (0, 10, 100, 1_000, 10_000)
-FLAG_QUANTILES = (0.005, 0.995)
-FLAG_FACTOR = 10.0
 
 
 def list_methods(study: Study, corpus: str | None = None) -> pd.DataFrame:
@@ -61,6 +57,15 @@ def count_concepts(study: Study, method: str) -> pd.DataFrame:
         f"No counts by method '{method}'.",
         method=method,
     )
+
+
+def find_narrow(ranked: pd.DataFrame) -> dict[str, int]:
+    """corpus -> concepts, of those that are counted for less than a quarter as many as the widest: no equal of the others.
+
+    Shares and inequality over other concepts are other quantities; a page that shows them side by side has to say so.
+    """
+    counted = ranked.groupby("corpus")["concepts"].first()
+    return {corpus: int(count) for corpus, count in counted.items() if count < NARROW * counted.max()}
 
 
 def thin_curves(ranked: pd.DataFrame) -> pd.DataFrame:
@@ -221,51 +226,3 @@ def find_neighbours(study: Study, concept: str, corpus: str, method: str, each_s
         raise EmptySelection(f"{corpus} has no count of '{concept}' by '{method}'.")
     start = max(int(place[0]) - each_side, 0)
     return ranked.loc[start : int(place[0]) + each_side, ["concept", "count", "rank"]].reset_index(drop=True)
-
-
-def flag_disagreements(study: Study, concept: str) -> list[str]:
-    """One sentence for each pair of countings that disagree on a concept more than they do on nearly all others.
-
-    The ratio of two counts is unusual when it lies outside the middle 99% of all concepts of the same corpus and is at
-    least tenfold: what the corpus itself shows to be ordinary is never flagged, nor is a difference that a reader would
-    not act on.
-    """
-    methods = list_methods(study)
-    widest = {modality: list(group["method"]) for modality, group in methods.groupby("modality", sort=False)}
-    pairs = list(pairwise(widest.get("text", [])))
-    if "text" in widest and "image" in widest:
-        pairs.append((widest["text"][0], widest["image"][0]))
-    sentences = []
-    for first, second in pairs:
-        for row in _unusual_ratios(study, concept, first, second).itertuples(index=False):
-            usual = row.low if row.log_ratio < row.low else row.high
-            sentences.append(
-                f"{row.title} counts {row.first_count:,.0f} by {describe_method(first).modality} ({first}) and "
-                f"{row.second_count:,.0f} by {describe_method(second).modality} ({second}): a factor of "
-                f"{10 ** abs(row.log_ratio):,.0f}, where 99% of its concepts stay below {10 ** abs(usual):,.0f}."
-            )
-    return sentences
-
-
-def _unusual_ratios(study: Study, concept: str, first: str, second: str) -> pd.DataFrame:
-    return study.query(
-        """WITH ratios AS (
-               SELECT corpus, concept, max(count) FILTER (method = $first) AS first_count,
-                      max(count) FILTER (method = $second) AS second_count,
-                      log10((first_count + 1.0) / (second_count + 1.0)) AS log_ratio
-               FROM frequency WHERE method IN ($first, $second) GROUP BY corpus, concept
-               HAVING first_count IS NOT NULL AND second_count IS NOT NULL
-           ), usual AS (
-               SELECT corpus, quantile_cont(log_ratio, $below) AS low, quantile_cont(log_ratio, $above) AS high
-               FROM ratios GROUP BY corpus
-           )
-           SELECT ratios.*, low, high, title FROM ratios JOIN usual USING (corpus) JOIN corpora USING (corpus)
-           WHERE concept = $concept AND (log_ratio < low OR log_ratio > high) AND abs(log_ratio) >= log10($factor)
-           ORDER BY corpus""",
-        concept=concept,
-        first=first,
-        second=second,
-        below=FLAG_QUANTILES[0],
-        above=FLAG_QUANTILES[1],
-        factor=FLAG_FACTOR,
-    )

@@ -2,14 +2,13 @@
 
 import io
 import struct
-import threading
-from collections import OrderedDict
 from pathlib import Path
 
 import pandas as pd
 from PIL import Image, ImageOps
 
 from backend.errors import ImageError
+from backend.shelf import Shelf
 from backend.study import Study
 
 IMAGE_BYTES = 64 * 2**20  # the largest image file that is read
@@ -102,10 +101,7 @@ class Thumbnails:
 
     def __init__(self, side: int = THUMBNAIL_SIDE, max_bytes: int = THUMBNAIL_BYTES):
         self.side = side
-        self.max_bytes = max_bytes
-        self.held_bytes = 0
-        self._held: OrderedDict[tuple, bytes] = OrderedDict()
-        self._lock = threading.Lock()
+        self.shelf: Shelf[bytes] = Shelf(max_bytes, len)
 
     def get(self, study: Study, row) -> bytes:
         """The thumbnail of a sample: a row of `find_hits` or `find_misaligned`, as `itertuples` gives it.
@@ -113,15 +109,5 @@ class Thumbnails:
         Raises ImageError where it has none that can be shown; that is found out anew each time.
         """
         key = (study.token, row.image, None if pd.isna(row.offset) else int(row.offset), self.side)
-        with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-                return self._held[key]
-        thumbnail = make_thumbnail(read_image_bytes(study.folder, row.image, row.offset, row.length), self.side)
-        with self._lock:
-            if key not in self._held:  # another thread may have been as quick
-                self._held[key] = thumbnail
-                self.held_bytes += len(thumbnail)
-            while self.held_bytes > self.max_bytes:
-                self.held_bytes -= len(self._held.popitem(last=False)[1])
-        return thumbnail
+        place = (study.folder, row.image, row.offset, row.length)
+        return self.shelf.get(key, lambda: make_thumbnail(read_image_bytes(*place), self.side))

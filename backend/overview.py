@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from backend.alignment import list_degrees
-from backend.fits import TENFOLD
+from backend.fits import TENFOLD, Fit, Slope
 from backend.frequency import count_concepts, list_corpora, list_methods
 from backend.study import Study
 
@@ -14,47 +14,69 @@ from backend.study import Study
 class Headline:
     """Three findings of a study, each None where the study lacks the table it comes from.
 
-    median_count: half of all concepts have fewer samples than this in the corpus with the most pairs · slope: (least,
-    greatest) points per tenfold samples over the models whose counts span a tenfold · degree: (least, greatest) misaligned
-    fraction over the corpora.
+    median_count: half of the `concepts` counted in the corpus with the most pairs have fewer samples than this;
+    class_median: the same over the labels of classification tasks alone, where other tasks name concepts too · slopes: of
+    each model whose counts span a tenfold, the one that leads · resampled: what their intervals resample, in words · degree:
+    (least, greatest) misaligned fraction over the corpora.
     """
 
     corpus_title: str
     pairs: int | None
     method: str
+    concepts: int
     median_count: float
+    class_median: float | None
     zero_share: float
-    slope: tuple[float, float] | None
-    fits: int
+    slopes: list[Slope]
+    resampled: str
     degree: tuple[float, float] | None
+
+    @property
+    def slope(self) -> tuple[float, float] | None:
+        """The least and the greatest slope."""
+        values = [slope.value for slope in self.slopes]
+        return (min(values), max(values)) if values else None
+
+    @property
+    def unsure(self) -> int:
+        """How many of the slopes have an interval that reaches zero."""
+        return sum(slope.reaches_zero for slope in self.slopes)
 
 
 def summarise(study: Study, kind: str, setting: str) -> Headline:
     """The headline of a study, for the scores of a kind under a setting."""
+    study.require("concepts")
     method = list_methods(study)["method"].iloc[0]
     largest = list_corpora(study).sort_values("pairs", ascending=False).iloc[0]
     ranked = count_concepts(study, method)
-    counts = ranked.loc[ranked["corpus"] == largest["corpus"], "count"]
-    slopes, degrees = pd.Series(dtype=float), pd.Series(dtype=float)
+    counted = ranked[ranked["corpus"] == largest["corpus"]]
+    counts = counted["count"]
+    classes = study.query("SELECT DISTINCT concept FROM concepts WHERE kind = 'classification'")["concept"]
+    of_classes = counted.loc[counted["concept"].isin(classes), "count"]
+    fits, degrees = [], pd.Series(dtype=float)
     if study.has("scaling"):
-        slopes = study.query(
-            """SELECT slope FROM scaling WHERE kind = $kind AND setting = $setting AND method = $method
-               AND tasks = 'pooled' AND slope IS NOT NULL AND log_count_max - log_count_min >= $tenfold""",
+        rows = study.query(
+            """SELECT * FROM scaling WHERE kind = $kind AND setting = $setting AND method = $method
+               AND tasks = 'pooled' AND slope IS NOT NULL AND log_count_max - log_count_min >= $tenfold
+               ORDER BY corpus, model""",
             kind=kind,
             setting=setting,
             method=method,
             tenfold=TENFOLD,
-        )["slope"]
+        )
+        fits = [Fit.from_row(row) for row in rows.to_dict("records")]
     if study.has("alignment") and len(study.query("SELECT 1 FROM alignment LIMIT 1")):
         degrees = list_degrees(study)["degree"]
     return Headline(
         corpus_title=largest["title"],
         pairs=None if pd.isna(largest["pairs"]) else int(largest["pairs"]),
         method=method,
+        concepts=len(counts),
         median_count=float(counts.median()),
+        class_median=float(of_classes.median()) if 0 < len(of_classes) < len(counts) else None,
         zero_share=100.0 * float((counts == 0).mean()),
-        slope=(float(slopes.min()), float(slopes.max())) if len(slopes) else None,
-        fits=len(slopes),
+        slopes=[fit.lead for fit in fits],
+        resampled=" or ".join(dict.fromkeys(fit.resampled for fit in fits)),
         degree=(float(degrees.min()), float(degrees.max())) if len(degrees) else None,
     )
 

@@ -5,11 +5,11 @@ A point is a (task, label) pair of one model, corpus, method and setting; `backe
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
+from backend.clusters import bootstrap_lines, find_clusters
 from backend.errors import EmptySelection
-from backend.fits import FEWEST_POINTS, Fit, bin_points, bootstrap_slopes, fit_columns, fit_points, log_count
+from backend.fits import FEWEST_POINTS, Fit, bin_points, fit_columns, fit_points, log_count
 from backend.study import Study
 
 PERCENT_KINDS = ("classification", "retrieval")
@@ -31,23 +31,12 @@ WHERE kind = $kind AND model = $model AND setting = $setting AND counted.corpus 
 ORDER BY task, label, counted.count
 """
 _OWN_POINTS = f"""WITH {COUNTED_LABELS}
-SELECT models.corpus, models.model, hash(performance.task) AS task, counted.count, performance.value
+SELECT models.corpus, models.model, hash(performance.task) AS task, hash(counted.concept) AS concept, counted.count,
+       performance.value
 FROM performance JOIN models USING (model)
 JOIN counted ON counted.corpus = models.corpus AND counted.task = performance.task AND counted.label = performance.label
 WHERE performance.kind = $kind AND performance.setting = $setting
   AND ($models IS NULL OR list_contains($models, models.model))
-"""
-_CONCEPT_SCORES = f"""WITH {COUNTED_LABELS}
-SELECT performance.model, performance.task, performance.label, performance.value, models.corpus AS corpus, counted.count,
-       scaling.* EXCLUDE (model, corpus)
-FROM performance JOIN models USING (model)
-LEFT JOIN counted ON counted.corpus = models.corpus AND counted.task = performance.task
-                 AND counted.label = performance.label
-LEFT JOIN scaling ON scaling.model = models.model AND scaling.corpus = models.corpus AND scaling.method = $method
-                 AND scaling.kind = $kind AND scaling.setting = $setting AND scaling.tasks =
-                     CASE WHEN list_contains($apart, performance.task) THEN performance.task ELSE 'pooled' END
-WHERE performance.concept = $concept AND performance.kind = $kind AND performance.setting = $setting
-ORDER BY models.corpus IS NULL, models.corpus, performance.model, performance.task, performance.label, counted.count
 """
 _STORED_FITS = """
 SELECT * FROM scaling WHERE kind = $kind AND setting = $setting AND method = $method AND tasks = 'pooled'
@@ -129,20 +118,10 @@ def join_points(
 
 def find_fit(points: pd.DataFrame, study: Study, **selection) -> Fit:
     """The fit through `join_points(study, **selection)`: the stored one where the selection is a model's own corpus and
-    a kind's pooled tasks, else fitted now. Both give the same numbers."""
+    a kind's pooled tasks, else fitted now. Both give the same numbers, but that only a stored one knows `paper_r`."""
     kind, setting, method = (selection[name] for name in ("kind", "setting", "method"))
     stored = _stored_fits(study, kind, setting, method, selection["tasks"])
     return _pick_fit(stored, points, selection["model"], selection["corpus"], kind)
-
-
-def find_own_fit(study: Study, *, model: str, corpus: str, method: str, setting: str, kind: str) -> Fit:
-    """The fit of a model over its own corpus and a kind's pooled tasks: stored, or else fitted now."""
-    tasks = pooled_tasks(study, kind)
-    stored = _stored_fits(study, kind, setting, method, tasks).get((model, corpus))
-    if stored:
-        return stored
-    points = join_points(study, model=model, corpus=corpus, method=method, setting=setting, kind=kind, tasks=tasks)
-    return fit_points(points, kind)
 
 
 def _stored_fits(study: Study, kind: str, setting: str, method: str, tasks: list[str]) -> dict[tuple, Fit]:
@@ -193,22 +172,20 @@ def fit_models(
 
 @dataclass(frozen=True)
 class Side:
-    """One model of a causal comparison: what it was trained on, its line and bins, and its slope's 95% interval."""
+    """One model of a causal comparison: what it was trained on, its line (with the slope's 95% interval) and its bins."""
 
     model: str
     trained_on: str | None
     fit: Fit
     bins: pd.DataFrame
-    slope_low: float
-    slope_high: float
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Two models over the counts of one corpus, the first trained on it, the second on another.
 
-    `points`: task, label, concept, count, and each model's value in `first` and `second`. `gap`: slope of the first less
-    that of the second, with its 95% interval.
+    `points`: task, label, concept, count, and each model's value in `first` and `second`. `gap`: pooled slope of the first
+    less that of the second, with its 95% interval over the clusters of the points, which both slopes' intervals draw too.
     """
 
     corpus: str
@@ -240,9 +217,10 @@ def compare_training(study: Study, corpus: str, models: tuple[str, str], *, meth
         raise EmptySelection(f"A comparison needs {FEWEST_POINTS} points; {models[0]} and {models[1]} share {len(points)}.")
     counts = points["count"].to_numpy()
     values = points[["first", "second"]].to_numpy(float)
-    fits = fit_columns(counts, values, points["task"].to_numpy(), kind)
-    with_gap = np.column_stack([values, values[:, 0] - values[:, 1]])
-    low, high = bootstrap_slopes(log_count(counts), with_gap)
+    fits = fit_columns(points, values, kind)
+    tasks = points["task"].to_numpy()
+    clusters = find_clusters(tasks, points["concept"].to_numpy())
+    low, high = bootstrap_lines(log_count(counts), values[:, :1] - values[:, 1:], tasks, clusters).slope[:, 0]
     owners = study.query("SELECT model, corpus FROM models").set_index("model")["corpus"]
     sides = [
         Side(
@@ -250,12 +228,10 @@ def compare_training(study: Study, corpus: str, models: tuple[str, str], *, meth
             trained_on=owners[model] if isinstance(owners.get(model), str) else None,
             fit=fits[i],
             bins=bin_points(counts, values[:, i], kind),
-            slope_low=float(low[i]),
-            slope_high=float(high[i]),
         )
         for i, model in enumerate(models)
     ]
-    gap = (fits[0].slope - fits[1].slope, float(low[2]), float(high[2]))
+    gap = (fits[0].slope - fits[1].slope, float(low), float(high))
     return Comparison(corpus, *sides, points, gap)
 
 
@@ -271,63 +247,3 @@ def sweep_fits(study: Study, tagger: str, kind: str, setting: str) -> pd.DataFra
         kind=kind,
         setting=setting,
     )
-
-
-def score_concept(study: Study, concept: str, *, kind: str, setting: str, method: str) -> pd.DataFrame:
-    """Every model's score on a concept beside what the concept's frequency in the model's own corpus predicts.
-
-    model, task, label, corpus, count, value, expected, low, high (of four concepts in five), extrapolates, factor (of
-    more samples for 10 more points). Null from `count` on for a model whose corpus or count is not in the study.
-    """
-    study.require("performance", "models", "frequency", "concepts")
-    rows = study.ask(
-        "scaling",
-        _CONCEPT_SCORES,
-        f"No model has a score on '{concept}' ({kind}, {setting}).",
-        concept=concept,
-        kind=kind,
-        setting=setting,
-        method=method,
-        tasks=None,
-        apart=study.manifest.get("unpooled_tasks", []),
-    )
-    predicted = []
-    for row in rows.to_dict("records"):
-        if pd.isna(row["count"]) or pd.isna(row["slope"]):
-            predicted.append((np.nan, np.nan, np.nan, None, np.nan))
-            continue
-        fit = Fit.from_row(row)
-        band = fit.predict(row["count"], bounds=bounds_of(kind))
-        predicted.append((band.value, band.low, band.high, band.extrapolates, fit.data_needed(10)))
-    columns = ["expected", "low", "high", "extrapolates", "factor"]
-    shown = rows[["model", "task", "label", "corpus", "count", "value"]]
-    return shown.join(pd.DataFrame(predicted, columns=columns, index=rows.index))
-
-
-def tabulate_fits(lines: list[ModelLine]) -> pd.DataFrame:
-    """The fits of `fit_models` as a table: model, corpus, n, n_zero, slope, raw, binned and rank correlations, ..."""
-    rows = []
-    for line in lines:
-        fit = line.fit
-        rows.append(
-            {
-                "model": line.model,
-                "corpus": line.corpus,
-                "n": fit.n,
-                "n_zero": fit.n_zero,
-                "slope": fit.slope,
-                "within_task_slope": fit.within_task_slope,
-                "pearson_r": fit.pearson_r,
-                "interval": f"{fit.pearson_low:.3f} to {fit.pearson_high:.3f}" if np.isfinite(fit.pearson_low) else "",
-                "spearman_r": fit.spearman_r,
-                "binned_r": fit.binned_r,
-                "curvature_p": fit.curvature_p,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def tabulate_bins(lines: list[ModelLine]) -> pd.DataFrame:
-    """The bins of `fit_models` as a table: model, corpus, edge, mean, low and high quartile, n."""
-    frames = [line.bins.assign(model=line.model, corpus=line.corpus) for line in lines]
-    return pd.concat(frames, ignore_index=True)[["model", "corpus", "edge", "mean", "low", "high", "n"]]

@@ -13,10 +13,11 @@ from backend.errors import InvalidTable
 
 _F64, _F32, _I64, _I32 = pa.float64(), pa.float32(), pa.int64(), pa.int32()
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
 KINDS = ("classification", "retrieval", "generation")
 MODALITIES = ("text", "image", "joint")
+CLUSTERS = ("task", "concept")  # what an interval resamples
 ROW_GROUP = 32_768  # a page reads one model's rows of `performance`: small groups let DuckDB skip the others
 SAMPLE_ROW_GROUP = 8_192  # a page reads one concept's hits and two dozen samples of what may be millions
 
@@ -113,11 +114,13 @@ TABLES: dict[str, TableSpec] = {
     "scaling": TableSpec(
         pa.schema(
             [_field(name) for name in ("model", "corpus", "modality", "method", "setting", "kind", "tasks")]
-            + [_field("n", _I32), _field("n_zero", _I32)]
+            + [_field("n", _I32), _field("n_zero", _I32), _field("clusters"), _field("n_clusters", _I32)]
             + [
                 _field(name, _F64, null=True)
                 for name in (
                     "slope",
+                    "slope_low",
+                    "slope_high",
                     "intercept",
                     "pearson_r",
                     "pearson_low",
@@ -126,18 +129,22 @@ TABLES: dict[str, TableSpec] = {
                     "spearman_r",
                     "binned_r",
                     "binned_p",
+                    "paper_r",
                     "within_task_slope",
+                    "within_low",
+                    "within_high",
+                    "mixed_slope",
+                    "mixed_low",
+                    "mixed_high",
                     "curvature_p",
-                    "residual_low",
-                    "residual_high",
                     "log_count_min",
                     "log_count_max",
                 )
             ]
         ),
         ("model", "corpus", "method", "setting", "kind", "tasks"),
-        _KIND | _MODALITY,
-        not_negative=("n", "n_zero"),
+        _KIND | _MODALITY | {"clusters": CLUSTERS},
+        not_negative=("n", "n_zero", "n_clusters"),
     ),
     "alignment": TableSpec(
         pa.schema(
@@ -158,6 +165,10 @@ TABLES: dict[str, TableSpec] = {
             + [_field("value", _F64), _field("n", _I32, null=True)]
         ),
         ("task", "model", "setting", "label"),
+    ),
+    "queries": TableSpec(  # what a search that was not ours looked for, where that is not the concept's words
+        pa.schema([*(_field(name) for name in ("task", "label", "concept", "method")), _field("words", _STRINGS)]),
+        ("task", "label", "method"),
     ),
     "search_quality": TableSpec(
         pa.schema(

@@ -26,6 +26,7 @@ _BUILD = {  # the step that adds a table to a study of one's own
     **dict.fromkeys(("corpora", "frequency", "alignment", "samples", "hits", "misaligned"), _INDEX),
     **dict.fromkeys(("models", "performance", "overall", "scaling"), _EVALUATE),
     "tail": "python -m precompute tail --study {study}",
+    "queries": PUBLISHED,  # only the release was counted by a search that is not ours
     **dict.fromkeys(("search_quality", "truth"), EMBEDDED),  # only in an invented world is the truth known
 }
 
@@ -143,5 +144,9 @@ def _read_manifest(folder: Path) -> dict:
 
 def list_studies(root: Path = STUDIES) -> list[str]:
     """The names of the complete studies under a folder, sorted; empty where there is none."""
-    folders = (path.parent.name for path in Path(root).glob(f"*/{MANIFEST}"))
-    return sorted(name for name in folders if not name.startswith("."))  # a step's unfinished folder has a dot
+    try:
+        folders = list(Path(root).iterdir())
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
+    named = (folder for folder in folders if not folder.name.startswith("."))  # a step's unfinished folder has a dot
+    return sorted(folder.name for folder in named if (folder / MANIFEST).exists())

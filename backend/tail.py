@@ -3,6 +3,7 @@
 Which task is the tail, which it is compared with, and where the line breaks stand in the manifest under `tail`.
 """
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
@@ -40,17 +41,33 @@ def compare_models(study: Study) -> pd.DataFrame:
 
 
 def regress_sides(models: pd.DataFrame) -> pd.DataFrame:
-    """side, models, slope, intercept, r, low, high: the least-squares line of tail on reference on each side of the split.
+    """side, models, slope, slope_low, slope_high, intercept, r, low, high: the line of tail on reference on each side.
 
-    low and high are the range of the reference scores. A side with fewer than three models has no line.
+    Least squares. slope_low and slope_high are Student's 95% interval with each model as one point: that some share an
+    architecture or their data is not in it. low and high are the range of the reference scores. A side with fewer than
+    three models, or with one reference score, has no line.
     """
     rows = []
     for side, group in models.groupby("side"):
-        if len(group) >= 3:
-            line = stats.linregress(group["reference"], group["tail"])
-            span = (group["reference"].min(), group["reference"].max())
-            rows.append((side, len(group), line.slope, line.intercept, line.rvalue, *span))
-    return pd.DataFrame(rows, columns=["side", "models", "slope", "intercept", "r", "low", "high"])
+        if len(group) < 3 or not np.ptp(group["reference"]):
+            continue
+        line = stats.linregress(group["reference"], group["tail"])
+        reach = stats.t.ppf(0.975, len(group) - 2) * line.stderr
+        rows.append(
+            {
+                "side": side,
+                "models": len(group),
+                "slope": line.slope,
+                "slope_low": line.slope - reach,
+                "slope_high": line.slope + reach,
+                "intercept": line.intercept,
+                "r": line.rvalue,
+                "low": group["reference"].min(),
+                "high": group["reference"].max(),
+            }
+        )
+    columns = ["side", "models", "slope", "slope_low", "slope_high", "intercept", "r", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def list_classes(study: Study, method: str) -> pd.DataFrame:

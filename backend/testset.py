@@ -1,43 +1,31 @@
 """Is a list of class names in the tail? Names in; the concept found, its frequencies and an expected score out."""
 
-import csv
-
 import numpy as np
 import pandas as pd
 
-from backend.concepts import find_concept
+from backend import bands
+from backend.bands import MeanScore, Peers
+from backend.class_lists import ClassList, read_class_list
+from backend.concepts import find_concepts
 from backend.errors import TailscopeError
-from backend.fits import Fit
 from backend.frequency import count_concepts
 from backend.study import Study
 
 MAX_NAMES = 5_000
 MAX_BYTES = 1 << 20
-HEADINGS = {"name", "names", "class", "classes", "label", "labels", "concept", "classname"}
+
+
+def read_list(text: str) -> ClassList:
+    """The class names of a text in any form that `class_lists` knows. Raises TailscopeError above 5,000 names."""
+    found = read_class_list(text)
+    if len(found.names) > MAX_NAMES:
+        raise TailscopeError(f"The list has {len(found.names):,} names; this page takes up to {MAX_NAMES:,}.")
+    return found
 
 
 def read_names(text: str) -> list[str]:
-    """The class names of a text: one a line, or the first column of lines with tabs or commas, quoted where need be.
-
-    A heading row ("name", "class", "label", ...) and empty lines are left out. Repeated names stay, each with its own row.
-    Raises TailscopeError above 5,000 names.
-    """
-    lines = text.replace("\0", "").removeprefix("\ufeff").splitlines()
-    names = [name for name in (_first_column(line.strip()) for line in lines) if name]
-    if names and names[0].lower() in HEADINGS:
-        names = names[1:]
-    if len(names) > MAX_NAMES:
-        raise TailscopeError(f"The list has {len(names):,} names; this page takes up to {MAX_NAMES:,}.")
-    return names
-
-
-def _first_column(line: str) -> str:
-    """Each line is read by itself, so that a quote which is never closed costs no other line."""
-    try:
-        row = next(csv.reader([line], delimiter="\t" if "\t" in line else ",", skipinitialspace=True), [])
-    except csv.Error as error:
-        raise TailscopeError(f"The line that begins with “{line[:40]}” cannot be read: {error}.") from error
-    return row[0].strip() if row else ""
+    """The names of `read_list`. Repeated ones stay, each with its own row."""
+    return list(read_list(text).names)
 
 
 def decode_upload(content: bytes) -> str:
@@ -51,10 +39,17 @@ def decode_upload(content: bytes) -> str:
 
 
 def match_names(study: Study, names: list[str]) -> pd.DataFrame:
-    """name, concept, how (exact, label, fuzzy, none), score: what the study calls each name."""
-    found = {name: find_concept(study, name, limit=1) for name in dict.fromkeys(names)}
-    rows = [(name, found[name].concept, found[name].how, found[name].score) for name in names]
-    return pd.DataFrame(rows, columns=["name", "concept", "how", "score"])
+    """name, concept, how (exact, label, none), score (100 or 0), near: what the study calls each name.
+
+    near: for a name that the study has not, the concept to offer; it is not found by that.
+    """
+    distinct = list(dict.fromkeys(names))
+    found = dict(zip(distinct, find_concepts(study, distinct, limit=1), strict=True))
+    rows = [
+        (name, match.concept, match.how, match.score, next(iter(match.others), None) if match.concept is None else None)
+        for name, match in ((name, found[name]) for name in names)
+    ]
+    return pd.DataFrame(rows, columns=["name", "concept", "how", "score", "near"])
 
 
 def look_up_names(study: Study, names: list[str], method: str) -> pd.DataFrame:
@@ -67,14 +62,13 @@ def look_up_names(study: Study, names: list[str], method: str) -> pd.DataFrame:
     return matched.merge(counts, left_on="concept", right_index=True, how="left")
 
 
-def expect_scores(table: pd.DataFrame, corpus: str, fit: Fit) -> pd.DataFrame:
+def expect_scores(table: pd.DataFrame, corpus: str, peers: Peers) -> pd.DataFrame:
     """The rows of `look_up_names` with expected, low, high (% of four concepts in five) and extrapolates, for one model."""
-    rows = []
-    for count in table[corpus]:
-        if pd.isna(count):
-            rows.append((np.nan, np.nan, np.nan, None))
-        else:
-            prediction = fit.predict(int(count), bounds=(0, 100))
-            rows.append((prediction.value, prediction.low, prediction.high, prediction.extrapolates))
-    scores = pd.DataFrame(rows, columns=["expected", "low", "high", "extrapolates"], index=table.index)
-    return table.join(scores)
+    counts = table[corpus].astype("Float64").to_numpy(float, na_value=np.nan)
+    return table.join(bands.expect_scores(peers, counts).set_index(table.index))
+
+
+def expect_mean(table: pd.DataFrame, corpus: str, peers: Peers) -> MeanScore | None:
+    """The mean score to expect over the concepts of `look_up_names`, each once; None where none is counted."""
+    counts = table.drop_duplicates("concept")[corpus].dropna()
+    return bands.expect_mean(peers, counts.to_numpy(float))

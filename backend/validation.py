@@ -171,6 +171,7 @@ def _reference_faults(folder: Path, present: set[str]) -> list[str]:
         (("task", "label"), "frequency", "concepts"),
         (("task", "label"), "performance", "concepts"),
         (("task", "label"), "tail", "concepts"),
+        (("task", "label"), "queries", "concepts"),
         (("concept",), "truth", "concepts"),
     ]
     faults = []

@@ -1,6 +1,6 @@
 """Runs every benchmark: `make bench`, or python -m benchmarks."""
 
-from benchmarks import pages, probe, samples, startup
+from benchmarks import bands, intervals, pages, probe, samples, server, startup
 
 
 def main() -> None:
@@ -9,6 +9,9 @@ def main() -> None:
     pages.main()
     probe.main()
     samples.main()
+    intervals.main()
+    bands.main()
+    server.main(["--seconds", "10", "--runs", "1000"])
 
 
 if __name__ == "__main__":

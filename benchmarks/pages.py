@@ -1,7 +1,8 @@
 """Server time of every page: first run in a warm server, and one widget change, over 20 runs.
 
 Reads: the published study. The command: python -m benchmarks.pages
-A run is one execution of app.py and the page by Streamlit's AppTest, without the browser. A widget is set to another
+A run is one execution of app.py and the page by Streamlit's AppTest, without server and browser: what a visitor waits for
+is in benchmarks/server.py. A widget is set to another
 value each time, in turn through all values that it has, so that most runs meet a question for the first or second time.
 """
 

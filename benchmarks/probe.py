@@ -69,7 +69,7 @@ import json, sys, time
 start = time.perf_counter()
 from backend.models.loading import load_model
 from backend.models.prompts import build_classifier
-from backend.probe import probe_images
+from backend.probe.answer import probe_images
 from backend.probe.uploads import open_upload
 import torch, open_clip
 imported = time.perf_counter()
@@ -83,7 +83,7 @@ print(json.dumps([imported - start, loaded - imported, embedded - loaded, time.p
 BOUND = """
 import json, resource, sys
 from backend.models.loading import load_model
-from backend.shelf import ModelShelf
+from backend.models.kept import ModelShelf
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 import torch, open_clip

@@ -3,13 +3,14 @@
 import pandas as pd
 import streamlit as st
 
-from backend import charts, concepts, frequency, quality, scaling, tail
+from backend import charts, concepts, expected, flags, frequency, provenance, quality, scaling, tail
 from backend.methods import describe_method
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concept
-from pages.ui.blocks import explain_counting, format_count, show_figure, show_guarded, show_table, show_title
+from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
 from pages.ui.controls import choose_corpus, choose_kind, choose_method, corpus_titles, in_order, unit_of
 from pages.ui.examples import show_examples
+from pages.ui.forecasts import BANDS, show_forecasts, tell_gain, tell_need
 from pages.ui.text import escape
 
 
@@ -25,8 +26,6 @@ def find(study: Study, query: str) -> str:
         f"How well is “{escape(match.concept)}” covered?",
         "How often each corpus shows this concept, and how each model scores on it.",
     )
-    if match.how == "fuzzy":
-        st.caption(f"Nothing is named “{escape(query)}”; this is the nearest spelling ({match.score:.0f} of 100).")
     offer("Like it", match.others[:6])
     return match.concept
 
@@ -51,8 +50,11 @@ def show_counts(study: Study, concept: str, titles: dict[str, str]) -> None:
     """Counts by corpus, modality and method, with rank and percentile, and what is odd about them."""
     st.subheader("How often is it shown?", anchor=False)
     counts = answer(frequency.list_counts, study, concept)
-    for sentence in answer(frequency.flag_disagreements, study, concept):
+    for sentence in answer(flags.flag_counts, study, concept):
         st.warning(escape(sentence), icon=":material/flag:")
+    if lost := answer(flags.tell_lost_words, study, concept):
+        with st.expander(f"Words were lost in {len(lost)} of its corpora' text counts", icon=":material/content_cut:"):
+            st.markdown("\n".join(f"- {escape(sentence)}" for sentence in lost))
     methods = answer(frequency.list_methods, study)
     widest = methods[methods["method"].isin(counts["method"])].drop_duplicates("modality")["method"]
     shown = counts[counts["method"].isin(widest)].copy()
@@ -86,7 +88,7 @@ def show_counts(study: Study, concept: str, titles: dict[str, str]) -> None:
 
 
 def show_scores(study: Study, concept: str, labels: pd.DataFrame) -> None:
-    """Every model's measured score beside the band that the concept's frequency predicts."""
+    """Every model's measured score beside the band of concepts that are about as frequent."""
     st.subheader("How well do models know it?", anchor=False)
     scored = answer(scaling.list_settings, study)
     kinds = [kind for kind in labels["kind"].unique() if kind in set(scored["kind"])]
@@ -95,41 +97,46 @@ def show_scores(study: Study, concept: str, labels: pd.DataFrame) -> None:
         kind, setting = choose_kind(study, kinds)
     with right:
         method = choose_method(list(answer(frequency.list_methods, study)["method"]))
-    scores = answer(scaling.score_concept, study, concept, kind=kind, setting=setting, method=method)
-    tasks = list(scores["task"].unique())
+    choice = {"kind": kind, "setting": setting, "method": method}
+    rows = answer(expected.list_scores, study, concept, **choice)
+    tasks = list(rows["task"].unique())
     if len(tasks) > 1:
         task = st.segmented_control("Task", tasks, default=tasks[0], required=True, key="task", bind="query-params")
-        scores = scores[scores["task"] == task]
-    own = scores[scores["count"].notna() & scores["expected"].notna()]
-    unit = unit_of(kind, setting)
+        rows = rows[rows["task"] == task]
+    scores = expected.expect_each(rows, answer(expected.read_peers, study, **choice), kind)
+    own = scores[scores["expected"].notna()]
     if own.empty:
         st.info(f"No model has its own corpus counted in {describe_method(method).title} for this concept.")
     else:
-        inside = ((own["value"] >= own["low"]) & (own["value"] <= own["high"])).sum()
-        st.markdown(
-            f"{inside} of {len(own)} scores lie in the band that 4 concepts in 5 of the same frequency reach. "
-            + data_needed(own)
-        )
-        show_figure(
-            charts.draw_concept_scores(own, corpus_titles(study), unit=unit),
-            "concept-scores",
-            f"Scores on {concept} with their bands",
-        )
-    show_table(scores.drop(columns="label"), "scores", titles=corpus_titles(study) | {"factor": "Data for +10"})
-    st.caption("“Data for +10”: the factor of more samples that the model's slope asks for. Empty: data not in the study.")
-    explain_counting(study, [method])
+        show_expectations(study, own, choice)
+    show_table(scores.drop(columns=["label", "tasks"]), "scores", titles=corpus_titles(study))
+    st.caption("Expected, low and high are empty where a model's own data is not in the study.")
+    explain_counting(study, [method], BANDS)
 
 
-def data_needed(own: pd.DataFrame) -> str:
-    """One sentence: what 10 more points would take, for the model that needs the least."""
-    best = own.loc[own["factor"].idxmin()]
-    if best["factor"] == float("inf"):
-        return "No model's line rises with frequency, so more data would not help by this measure."
-    needed = max(best["count"], 1) * best["factor"]
-    return (
-        f"**Data needed for +10 points:** at least {best['factor']:,.1f} times as many samples ({escape(best['model'])}: from "
-        f"{format_count(best['count'])} to {format_count(needed)}), if its line holds that far."
+def show_expectations(study: Study, own: pd.DataFrame, choice: dict[str, str]) -> None:
+    """The scores in their bands; and of one model, what frequency adds, and how much data ten more points would take."""
+    unit = unit_of(choice["kind"], choice["setting"])
+    bounded = scaling.bounds_of(choice["kind"]) is not None
+    inside = ((own["value"] >= own["low"]) & (own["value"] <= own["high"])).sum()
+    st.markdown(f"{inside} of {len(own)} scores lie in the band that 4 concepts in 5 of about the same frequency reach.")
+    show_figure(
+        charts.draw_concept_scores(own, corpus_titles(study), unit=unit),
+        "concept-scores",
+        f"Scores on {own['label'].iloc[0]} with their bands",
     )
+    models = list(own["model"].unique())
+    first = study.manifest.get("default_model")
+    model = st.selectbox(
+        "Look closer at", models, models.index(first) if first in models else 0, key="model", bind="query-params"
+    )
+    row = own[own["model"] == model].iloc[0]
+    apart = None if row["tasks"] == expected.POOLED else [row["tasks"]]
+    gain = answer(expected.weigh_model, study, model=model, corpus=row["corpus"], tasks=apart, **choice)
+    st.markdown(tell_gain(gain, model, "points" if bounded else unit))
+    if bounded:
+        st.markdown(tell_need(row))
+        show_forecasts(study, **choice)
 
 
 def show_neighbours(study: Study, concept: str, titles: dict[str, str]) -> None:
@@ -146,6 +153,19 @@ def show_neighbours(study: Study, concept: str, titles: dict[str, str]) -> None:
     near = answer(frequency.find_neighbours, study, concept, corpus, method)
     show_table(near, "neighbours")
     offer("Open", tuple(name for name in near["concept"] if name != concept))
+
+
+def tell_words(labels: pd.DataFrame, queries: pd.DataFrame) -> str:
+    """The words that a text search looks for, and what an imported search looked for instead."""
+    words = ", ".join(f"`{word}`" for word in labels["words"].iloc[0])
+    told = f"Text search looks for the words {words}."
+    if len(queries):
+        asked = " and ".join(
+            f"{', '.join(f'`{word}`' for word in row.words) or 'no word at all'} (`{row.method}`)"
+            for row in queries.itertuples()
+        )
+        told += f" By its published code, the search behind the imported counts looked for {asked} instead."
+    return told
 
 
 study = current_study()
@@ -173,5 +193,5 @@ if len(tail_scores):
 show_guarded(show_examples, study, concept)
 show_guarded(show_neighbours, study, concept, titles)
 st.subheader("What stands behind it?", anchor=False)
-st.markdown("Text search looks for the words " + ", ".join(f"`{word}`" for word in labels["words"].iloc[0]) + ".")
+st.markdown(tell_words(labels, answer(provenance.find_queries, study, concept)))
 show_table(labels, "labels")

@@ -25,7 +25,13 @@ def choose_ranked(study: Study, titles: dict[str, str]) -> tuple[str, pd.DataFra
         query = st.text_input("Mark a concept", key="concept", bind="query-params", placeholder="rose")
     if not corpora:
         raise EmptySelection("No corpus is chosen. Choose at least one above.")
-    return method, ranked[ranked["corpus"].isin(corpora)], query
+    ranked = ranked[ranked["corpus"].isin(corpora)]
+    if narrow := frequency.find_narrow(ranked):
+        told = "; ".join(f"{escape(titles[corpus])} only for {count:,}" for corpus, count in narrow.items())
+        st.caption(f"Not every corpus is counted for the same concepts: {told} of {ranked['concepts'].max():,}. ⚠ marks them.")
+        for corpus in narrow:
+            titles[corpus] = f"{titles[corpus]} ⚠"
+    return method, ranked, query
 
 
 def show_rank_curves(study: Study, titles: dict[str, str]) -> None:
@@ -132,13 +138,14 @@ def show_between_corpora(study: Study, titles: dict[str, str]) -> None:
     r, n = answer(frequency.correlate_corpora, study, method, measure)
     figure = charts.draw_heatmap(r, n, titles)
     show_figure(figure, "correlation", "Correlation of concept frequency between corpora", rows=r.reset_index())
+    compares = "ranks of counts" if measure == "spearman" else "log10(max(count, 1))"
     st.caption(
-        "Spearman compares ranks; Pearson compares log10(max(count, 1)). Counts are joined by task and concept; "
-        "a cell is empty where two corpora share no counted task."
+        f"{measure.capitalize()} correlation of {compares}, over (task, concept) pairs: a concept counts once for each "
+        "task that names it. A cell is empty where two corpora share no counted task."
     )
     reported = study.manifest.get("reported", {})
     if "correlations" in reported:
-        st.markdown("**Beside the figures that the paper prints (Table 4, Spearman)**")
+        st.markdown(f"**{measure.capitalize()} here, beside the figures that the paper prints (Table 4)**")
         beside = frequency.set_beside(r, n, reported["correlations"])
         show_table(beside.replace(titles), "correlation-paper")
         st.caption(reported["correlations_note"])

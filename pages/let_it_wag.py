@@ -6,6 +6,7 @@ from backend import charts, frequency, tail
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
 from pages.ui.controls import choose_method, corpus_titles
+from pages.ui.text import tell_interval
 
 study = current_study()
 facts = answer(tail.describe_tail, study)
@@ -29,12 +30,18 @@ st.markdown(
     + ("No model loses. " if not losing else "")
     + " ".join(
         f"{line.side.capitalize()} {facts['split']}% on {facts['compared_with']}, one more point there goes with "
-        f"**{line.slope:.3f}** points on the tail ({line.models} models)."
+        f"**{line.slope:.3f}**{tell_interval(line.slope_low, line.slope_high, '.2f')} points on the tail "
+        f"({line.models} models)."
         for line in lines.sort_values("low").itertuples(index=False)
     )
 )
 figure = charts.draw_tail_models(models, lines, tail=facts["title"], reference=facts["compared_with"])
 show_figure(figure, "tail-models", f"{facts['title']} accuracy against {facts['compared_with']}", rows=models)
+if len(lines):
+    st.caption(
+        "Brackets: Student's 95% interval of the slope. Each model is one point; that some share an architecture or their data "
+        "is not in it."
+    )
 with st.expander("Every model"):
     show_table(models, "models")
     st.caption("“source” says where the score on the task compared with comes from.")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from backend import alignment, charts
+from backend import alignment, charts, provenance
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
@@ -48,6 +48,14 @@ def show_concepts(study: Study, titles: dict[str, str]) -> None:
         "Click a point to open its concept."
     )
     ranked = alignment.rank_disagreements(compared)
+    lost = answer(provenance.list_lost_words, study)
+    lost = set(lost.loc[(lost["corpus"] == corpus) & (lost["method"] == method.split("+")[0]), "concept"])
+    if lost and not st.toggle("Also concepts whose text count lost words", key="lost", bind="query-params"):
+        ranked = ranked[~ranked["concept"].isin(lost)]
+        st.caption(
+            f"{len(lost):,} concepts are left out: by the query or by its equality with another count, their text count is of "
+            "fewer words than they have."
+        )
     text_heavy, image_heavy = ranked[ranked["log_ratio"] > 0], ranked[ranked["log_ratio"] < 0]
     left, right = st.columns(2)
     for place, title, rows, name in (

@@ -4,7 +4,7 @@ import math
 
 import streamlit as st
 
-from backend import charts, overview, scaling
+from backend import charts, fit_tables, overview, scaling
 from backend.concepts import pick_examples
 from backend.methods import describe_method
 from backend.study import Study, find_build_command
@@ -19,14 +19,14 @@ def show_numbers(headline: overview.Headline) -> None:
     tiles = [
         (
             f"{headline.median_count:,.0f} samples",
-            f"show the median concept in {escape(headline.corpus_title)}"
+            f"show the median of {headline.concepts:,} concepts in {escape(headline.corpus_title)}"
             + (f", of {format_count(headline.pairs)} pairs" if headline.pairs else "")
+            + (f" ({headline.class_median:,.0f} over the classes of classification tasks)" if headline.class_median else "")
             + f"; {headline.zero_share:.0f}% of concepts have none",
         )
     ]
     if headline.slope:
-        models = "one model's fit" if headline.fits == 1 else f"{headline.fits} models' fits"
-        tiles.append((f"{tell_range(headline.slope, '+.1f')} points", f"per tenfold samples, over {models}"))
+        tiles.append((f"{tell_range(headline.slope, '+.1f')} points", f"go with a tenfold of samples, {tell_models(headline)}"))
     if headline.degree:
         tiles.append(
             (tell_range([100 * degree for degree in headline.degree], ".0f") + "%", "of a corpus's pairs are misaligned")
@@ -43,7 +43,7 @@ def show_headline_plot(study: Study, kind: str, setting: str, method: str) -> No
     best = models.sort_values("score", ascending=False).drop_duplicates("corpus")["model"]
     lines = answer(scaling.fit_models, study, kind=kind, setting=setting, method=method, models=list(best))
     figure = charts.draw_lines(lines, corpus_titles(study), unit=unit_of(kind, setting))
-    show_figure(figure, "headline", "Mean score of models against concept frequency", rows=scaling.tabulate_bins(lines))
+    show_figure(figure, "headline", "Mean score of models against concept frequency", rows=fit_tables.tabulate_bins(lines))
     binned, raw = (
         [getattr(line.fit, name) for line in lines if not math.isnan(getattr(line.fit, name))]
         for name in ("binned_r", "pearson_r")
@@ -51,20 +51,30 @@ def show_headline_plot(study: Study, kind: str, setting: str, method: str) -> No
     st.caption(
         "The best model of each corpus. A mark is the mean of the concepts of one bin of frequency, a line the fit "
         "through all of a model's concepts. "
-        + (f"The means follow the lines with r {tell_range(binned, '.2f')}; " if binned else "")
+        + (f"The means of all bins follow the lines with r {tell_range(binned, '.2f')}; " if binned else "")
         + (f"single concepts with r {tell_range(raw, '.2f')}, which the Scaling page shows." if raw else "")
     )
+
+
+def tell_models(headline: overview.Headline) -> str:
+    """Over how many models' slopes, and how many of their intervals reach zero."""
+    fits = len(headline.slopes)
+    models = "in one model's fit" if fits == 1 else f"over {fits} models' fits"
+    if not headline.unsure:
+        return models
+    of = "its" if fits == 1 else f"of {headline.unsure} the"
+    return f"{models}; {of} 95% interval reaches zero"
 
 
 def tell_slopes(headline: overview.Headline) -> str:
     """One sentence: what a tenfold of samples goes with, as far as the study's models and corpora tell."""
     if headline.slope is None:
         return "How often each corpus shows each concept."
-    low, high = headline.slope
-    rises = "rises" if low > 0 else "changes"
+    kinds = {"mixed": "an average task's slope", "pooled": "the slope of all tasks together"}
+    told = " or ".join(kinds[name] for name in dict.fromkeys(slope.name for slope in headline.slopes))
     return (
-        f"A model's score on a concept {rises} by {tell_range(headline.slope, '.1f' if low > 0 else '+.1f')} points, on "
-        "average, each time its pretraining data shows the concept ten times as often."
+        "A concept that the pretraining data shows ten times as often goes with "
+        f"{tell_range(headline.slope, '+.1f')} points of score ({told}, {tell_models(headline)})."
     )
 
 

@@ -1,14 +1,15 @@
-"""How much of a model's score does concept frequency explain? Points, lines, small multiples and two controls."""
+"""How far do a model's scores go with concept frequency? Points, lines, small multiples and two controls."""
 
 import math
 
 import streamlit as st
 
-from backend import charts, fits, scaling
+from backend import bands, charts, fit_tables, fits, scaling
 from backend.frequency import list_methods
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
+from pages.ui.change import show_change
 from pages.ui.controls import (
     choose_kind,
     choose_method,
@@ -19,17 +20,24 @@ from pages.ui.controls import (
     list_models_with_corpus,
     unit_of,
 )
-from pages.ui.text import escape, format_figure
+from pages.ui.text import escape, tell_interval
 
-VIEWS = ["One model", "Several models", "Every model", "Controls"]
+TOLD = {
+    "mixed": "the slope of an average task",
+    "pooled": "the pooled slope: there are too few tasks for that of an average one",
+}
+VIEWS = ["One model", "Several models", "Every model", "Controls", "Change against change"]
 CAUSAL = "Causal comparison"  # offered where the study brings pairs of models that were trained alike on other frequencies
 STATISTICS = (
-    "**Slope:** points gained each time the corpus shows a concept ten times as often. **Raw r:** Pearson correlation of "
-    "score with log10(max(count, 1)) over single concepts: how much of *a concept's* score its frequency explains. "
-    "**Binned r:** the paper's figure, the correlation of bin means with ln of the bin edge: how well the *mean* follows "
-    "a line. **Within tasks:** the slope after each task's own mean is taken out, so that easy tasks with frequent "
-    "concepts do not make it. **Curvature p:** small where a curve fits better than a line. The interval is a bootstrap "
-    "over the points (1000 resamples)."
+    "**Slope:** points of score that go with ten times as many samples of a concept. *Mixed:* of an average task, where each "
+    "task has a level and a slope of its own (a random effects model, from five tasks on; Wald's interval). *Within tasks:* "
+    "after each task's own mean is taken out, one slope for all. *Pooled:* of the line through all points, which mixes easy "
+    "and hard tasks. **Raw r:** Pearson correlation of score with log10(max(count, 1)) over single concepts; its square is "
+    "the share of the *variance* of scores that goes with frequency. **Binned r:** the correlation of bin means with ln of "
+    "the bin edge, over all bins that hold a concept: how well the *mean* follows a line. **Paper's ρ:** the same over the "
+    "bins alone that the paper's figure prints. **Intervals** resample whole tasks (10,000 draws) where there are at least "
+    "five, else concepts (1,000 draws): the concepts of one task share its level, so that they tell less than as many "
+    "independent points would. **Stands out:** survives Benjamini and Hochberg's procedure at 5% among all rows compared."
 )
 
 
@@ -55,18 +63,26 @@ def show_one_model(study: Study) -> None:
     points = answer(scaling.join_points, study, **selection)
     fit = answer(scaling.find_fit, points, study, **selection)
     bins = fits.bin_points(points["count"].to_numpy(), points["value"].to_numpy(), kind)
+    band = bands.trace_band(bands.gather_peers(points, scaling.bounds_of(kind)))
     unit = unit_of(kind, setting)
     show_statistics(fit)
     show_figure(
-        charts.draw_scaling(points, bins, fit, unit=unit, name=titles[corpus], bounds=scaling.bounds_of(kind)),
+        charts.draw_scaling(points, bins, fit, band, unit=unit, name=titles[corpus]),
         "scaling",
         f"{unit} of {model} against the frequency of concepts in {titles[corpus]}",
         rows=points,
         pick=True,
     )
-    st.caption("Hover over a point for its concept; click it to open the concept. Counts of zero stand left of one.")
+    st.caption(
+        "Hover over a point for its concept; click it to open the concept. Counts of zero stand left of one. The band holds "
+        f"4 in 5 of the concepts nearest in frequency: a tenth of them, at least {bands.FEWEST} and at most {bands.MOST}."
+    )
+    show_table(fit_tables.tabulate_fit(fit), "statistics")
+    st.caption(
+        f"95% intervals resample {fit.resampled}; the mixed slope's is Wald's. The line that is drawn is the pooled one."
+    )
     show_residuals(points, fit)
-    explain_counting(study, [method], STATISTICS)
+    explain_counting(study, [method], explain_statistics(study))
 
 
 def show_statistics(fit: fits.Fit) -> None:
@@ -83,20 +99,34 @@ def show_statistics(fit: fits.Fit) -> None:
             f"The counts go from {least:,.0f} to {most:,.0f}, less than a tenfold: what a tenfold would do cannot be read off "
             "these points."
         )
-    within, binned = format_figure(fit.within_task_slope, "+.1f"), format_figure(fit.binned_r, ".2f")
+    lead = fit.lead
+    unknown = (
+        " The interval reaches zero: these points do not tell whether scores rise with frequency." if lead.reaches_zero else ""
+    )
     st.markdown(
-        f"Each tenfold of samples goes with **{fit.slope:+.1f} points** ({within} within tasks). "
-        f"Do the *means* follow a line? Binned r **{binned}**. And a *single concept*? Raw r "
-        f"**{fit.pearson_r:.2f}** (95% interval {fit.pearson_low:.2f} to {fit.pearson_high:.2f}): its frequency explains "
-        f"{100 * fit.pearson_r**2:.0f}% of the variance. Spearman {fit.spearman_r:.2f}; "
-        f"curvature p {format_figure(fit.curvature_p, '.2g')}; {fit.n:,} points, {fit.n_zero:,} of them at a count of zero."
+        f"Each tenfold of samples goes with **{lead.value:+.1f} points**{tell_interval(lead.low, lead.high, '+.1f')} "
+        f"({TOLD[lead.name]}).{unknown} Frequency goes with **{100 * fit.pearson_r**2:.0f}%** of the variance of single "
+        f"concepts' scores: raw r **{fit.pearson_r:.2f}**{tell_interval(fit.pearson_low, fit.pearson_high, '.2f')}. "
+        f"{fit.n:,} points, {fit.n_zero:,} of them at a count of zero."
+    )
+
+
+def explain_statistics(study: Study) -> str:
+    """What each statistic answers, and where the paper's figures were drawn from other data than the study has."""
+    notes = study.manifest.get("printed_notes", [])
+    return "\n".join(
+        [STATISTICS, *(["\n**Beside the paper's figures:**\n", *(f"- {note}" for note in notes)] if notes else [])]
     )
 
 
 def show_residuals(points, fit: fits.Fit) -> None:
     """The concepts most above and most below the line."""
     residuals = fits.find_residuals(points, fit)
-    columns = ["concept", "task", "count", "value", "residual"]
+    columns = ["concept", "task", "count", "value", "residual", "stands_out"]
+    st.markdown(
+        f"The extremes of {len(residuals):,} comparisons with the line: {residuals['stands_out'].sum():,} stand out from the "
+        "spread of all (Benjamini and Hochberg, 5%)."
+    )
     left, right = st.columns(2)
     for place, title, rows, name in (
         (left, "Most above the line", residuals.head(50), "above"),
@@ -124,12 +154,23 @@ def show_several_models(study: Study, multiples: bool) -> None:
     titles = corpus_titles(study)
     draw = charts.draw_small_multiples if multiples else charts.draw_lines
     figure = draw(lines, titles, unit=unit)
-    show_figure(figure, "models", f"Mean {unit} of {len(lines)} models", rows=scaling.tabulate_bins(lines))
+    show_figure(figure, "models", f"Mean {unit} of {len(lines)} models", rows=fit_tables.tabulate_bins(lines))
     if multiples:
-        st.caption("Beside each name: points per tenfold samples, and raw r.")
-    show_table(scaling.tabulate_fits(lines), "fits", titles=titles)
+        st.caption("Beside each name: pooled points per tenfold samples, and raw r.")
+    show_fits(lines, "fits", titles)
     st.caption("Each model is set against the counts of its own corpus; models whose data is not in the study are absent.")
-    explain_counting(study, [method], STATISTICS)
+    explain_counting(study, [method], explain_statistics(study))
+
+
+def show_fits(lines: list[scaling.ModelLine], name: str, titles: dict[str, str]) -> None:
+    """The fits of several models as a table, with how many comparisons that makes and what their intervals resample."""
+    table = fit_tables.tabulate_fits(lines)
+    show_table(table, name, titles=titles)
+    resampled = " or ".join(dict.fromkeys(line.fit.resampled for line in lines))
+    st.caption(
+        f"{len(table)} slopes are held against zero here (the mixed one, or the pooled one where there are too few tasks): "
+        f"{table['stands_out'].sum()} stand out (Benjamini and Hochberg, 5%). Intervals resample {resampled}."
+    )
 
 
 def show_controls(study: Study) -> None:
@@ -150,9 +191,9 @@ def show_controls(study: Study) -> None:
         models=control["models"],
     )
     figure = charts.draw_lines(lines, corpus_titles(study), unit=unit_of(control["kind"], control["setting"]))
-    show_figure(figure, "control-bins", title, rows=scaling.tabulate_bins(lines))
-    show_table(scaling.tabulate_fits(lines), "control", titles=corpus_titles(study))
-    explain_counting(study, [control["method"]], STATISTICS)
+    show_figure(figure, "control-bins", title, rows=fit_tables.tabulate_bins(lines))
+    show_fits(lines, "control", corpus_titles(study))
+    explain_counting(study, [control["method"]], explain_statistics(study))
 
 
 def show_comparison(study: Study) -> None:
@@ -187,39 +228,40 @@ def show_comparison(study: Study) -> None:
     st.caption(
         f"First: {escape(found.first.model)}; second: {escape(found.second.model)}. {len(found.points):,} concepts, "
         f"{found.first.fit.n_zero:,} of them never counted in {escape(corpus)}: those stand left of one. "
-        "Brackets: 95% interval of the slope, a bootstrap over the concepts (1000 resamples). "
+        f"Brackets: 95% interval of the slope; it resamples {found.first.fit.resampled}. "
         + escape(study.manifest["causal"].get("note", ""))
     )
-    explain_counting(study, [method], STATISTICS)
+    explain_counting(study, [method], explain_statistics(study))
 
 
 def tell_comparison(found: scaling.Comparison, names: tuple[str, str], corpus: str) -> str:
     """Both slopes with their intervals, and what the second says of the first."""
     sides = (found.first, found.second)
-    if any(math.isnan(number) for side in sides for number in (side.fit.slope, side.slope_low)):
+    if any(math.isnan(number) for side in sides for number in (side.fit.slope, side.fit.slope_low)):
         return "The counts or the scores are all the same, so that there is no slope to compare."
     slopes = "; ".join(
-        f"the model {escape(name)}: **{side.fit.slope:+.1f} points** per tenfold "
-        f"[{side.slope_low:+.1f}, {side.slope_high:+.1f}]"
+        f"the model {escape(name)}: **{side.fit.slope:+.1f} points** per tenfold"
+        f"{tell_interval(side.fit.slope_low, side.fit.slope_high, '+.1f')}"
         for name, side in zip(names, sides, strict=True)
     )
     gap, low, high = found.gap
-    first, second = (side.slope_low <= 0 <= side.slope_high for side in sides)
+    first, second = (side.fit.slope_low <= 0 <= side.fit.slope_high for side in sides)
     if first:
         verdict = f"Even the first model's scores do not surely go with how often {escape(corpus)} shows a concept."
     elif second:
         verdict = (
-            f"Frequency in {escape(corpus)}, which the second model never saw, explains nothing of its scores: rare "
-            "concepts are not harder by themselves, so the first model's slope comes from what it was shown."
+            f"The second model never saw {escape(corpus)}, and its scores are not seen to go with these counts (the interval "
+            "holds zero): rare concepts are not harder by themselves, as far as that interval tells."
         )
     else:
         verdict = (
             f"The second model never saw {escape(corpus)}, and its scores go with these counts too: that part of the first "
-            "model's slope comes from the concepts, not from how often they were shown."
+            "model's slope goes with the concepts, not with how often they were shown."
         )
     return (
-        f"On the counts of {escape(corpus)}, {slopes}.\n\n{verdict} "
-        f"The difference, **{gap:+.1f}** [{low:+.1f}, {high:+.1f}], is the effect of training."
+        f"On the counts of {escape(corpus)}, {slopes}.\n\n{verdict} The difference is "
+        f"**{gap:+.1f}**{tell_interval(low, high, '+.1f')}. There is one training run an arm: the brackets hold what other "
+        "concepts would give, not what another run would."
     )
 
 
@@ -233,6 +275,8 @@ if view == "One model":
     show_one_model(study)
 elif view == "Controls":
     show_controls(study)
+elif view == "Change against change":
+    show_change(study)
 elif view == CAUSAL:
     show_comparison(study)
 else:

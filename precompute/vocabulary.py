@@ -4,6 +4,7 @@ Reads: class-name files. Writes: the rows of `concepts`. Cost: below a second fo
 The command: python -m precompute concepts --study DIR --task NAME=CLASSNAMES.txt
 """
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from backend.class_lists import read_class_list
 from backend.errors import SourceError, TailscopeError
 from backend.schema import KINDS, MANIFEST, TABLES, table_path
 from backend.study import Study
@@ -26,22 +28,39 @@ def read_class_names(path: Path) -> list[str]:
     Raises SourceError, naming the line, for a blank line, a label that comes twice, or one that names nothing ("_");
     and for a file without labels or that is no UTF-8 text. Blank lines at the end are no fault.
     """
-    try:
-        with path.open(encoding="utf-8-sig") as stream:
-            lines = stream.read().rstrip().split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path} is no file of class names ({error}). Expected: UTF-8 text, one label a line.") from error
+    lines = _read_entries(path)
     if lines == [""]:
         raise SourceError(f"{path} is empty. Expected: one label a line.")
     seen: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
-        label = line.strip()
+        label = unicodedata.normalize("NFC", line.strip())
         if not canonical(label):
             raise SourceError(f"{path}, line {number}: {label!r} names no concept. Expected: one label a line.")
         if label in seen:
             raise SourceError(f"{path}, line {number}: '{label}' stands in line {seen[label]} already.")
         seen[label] = number
     return list(seen)
+
+
+def read_class_positions(path: Path) -> list[str]:
+    """The name of each class of a list whose places number the classes, as CLIP benchmark's: names may repeat or be empty.
+
+    Raises SourceError for a file without any name or that is no UTF-8 text.
+    """
+    names = [unicodedata.normalize("NFC", name.strip()) for name in _read_entries(path)]
+    if not any(names):
+        raise SourceError(f"{path} is empty. Expected: one label a line.")
+    return names
+
+
+def _read_entries(path: Path) -> list[str]:
+    """The lines of a class-name file, without blank ones at its end; the names where it is a table, JSON or the like."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path} is no file of class names ({error}). Expected: UTF-8 text, one label a line.") from error
+    listed = read_class_list(text)
+    return text.rstrip().split("\n") if listed.whole_lines else list(listed.names)
 
 
 def make_concepts(task: str, kind: str, labels: Sequence[str]) -> pa.Table:

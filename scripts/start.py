@@ -1,9 +1,9 @@
 """Sets a fresh machine up and runs Tailscope there: what the Makefile's targets call.
 
-    python3 scripts/start.py setup | app [--port 8502] | test [pytest arguments] | lint | bench
+    python3 scripts/start.py setup | app [--port 8502] [--host 0.0.0.0] | test [pytest arguments] | lint | bench
 
 It runs on the system's Python with the standard library alone, since nothing else is installed yet, and
-parses on Python 3.8, so that an old one gets a sentence instead of a syntax error. Everything is installed
+parses on Python 3.8, so that an old one gets a sentence instead of a syntax error; so does Windows. Everything is installed
 into `.venv`, from `requirements.lock`; what the tools print goes to `.venv/install.log` and `.venv/app.log`.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import hashlib
 import http.client
 import os
@@ -24,6 +23,14 @@ import sys
 import time
 from pathlib import Path
 from typing import Iterator, NoReturn, Sequence  # noqa: UP035 (Python 3.8 must be able to import this file)
+
+try:
+    import fcntl
+except ModuleNotFoundError:
+    sys.exit(
+        "Tailscope runs on Linux and macOS, and this Python is of another system. "
+        "On Windows, run the same command in WSL (install it with `wsl --install`)."
+    )
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
@@ -38,6 +45,8 @@ UV_VERSION = "0.13.9"
 OTHER_PYTHONS = ("python3.13", "python3.12", "python3.11")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DEFAULT_PORT = 8501
+DEFAULT_HOST = "localhost"  # only this machine's browsers reach the app, so visitors may name its files and fetch weights
+EVERY_HOST = ("0.0.0.0", "::")
 SERVER_PATIENCE_SECONDS = 60
 STOP_PATIENCE_SECONDS = 5
 
@@ -242,9 +251,10 @@ def build_published_study(stages: Stages) -> None:
 
 
 @contextlib.contextmanager
-def running_server(port: int) -> Iterator[subprocess.Popen]:
+def running_server(host: str, port: int) -> Iterator[subprocess.Popen]:
     """A Streamlit server for the length of the block; Ctrl+C at the terminal reaches only us, who stop it."""
     command = [str(PYTHON), "scripts/serve.py", "--server.port", str(port), "--server.headless", "true"]
+    command += ["--server.address", host]
     with APP_LOG.open("w", encoding="utf-8") as log:
         server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
     try:
@@ -265,9 +275,14 @@ def stop_server(server: subprocess.Popen) -> None:
         server.wait()
 
 
-def is_healthy(port: int) -> bool:
-    """Whether Streamlit answers on the port; asked without urllib, which would use a configured proxy."""
-    connection = http.client.HTTPConnection("localhost", port, timeout=2)
+def reachable_host(host: str) -> str:
+    """The name by which a browser on this machine finds a server that listens at `host`."""
+    return DEFAULT_HOST if host in EVERY_HOST else host
+
+
+def is_healthy(host: str, port: int) -> bool:
+    """Whether Streamlit answers there; asked without urllib, which would use a configured proxy."""
+    connection = http.client.HTTPConnection(reachable_host(host), port, timeout=2)
     try:
         connection.request("GET", "/_stcore/health")
         return connection.getresponse().status == 200
@@ -282,11 +297,11 @@ def server_failure(what: str) -> Failure:
     return Failure("\n".join([f"{what}; the end of {shown([APP_LOG])}:", *last_lines(APP_LOG, 15)]))
 
 
-def wait_until_healthy(server: subprocess.Popen, port: int) -> None:
+def wait_until_healthy(server: subprocess.Popen, host: str, port: int) -> None:
     """Returns once the server answers."""
     deadline = time.monotonic() + SERVER_PATIENCE_SECONDS
     while server.poll() is None:
-        if is_healthy(port):
+        if is_healthy(host, port):
             return
         if time.monotonic() > deadline:
             raise server_failure(f"The server did not answer within {SERVER_PATIENCE_SECONDS} seconds")
@@ -294,13 +309,15 @@ def wait_until_healthy(server: subprocess.Popen, port: int) -> None:
     raise server_failure(f"The server ended at once with exit code {server.returncode}")
 
 
-def serve(port: int, stages: Stages) -> int:
+def serve(host: str, port: int, stages: Stages) -> int:
     """Runs the app until someone stops it."""
-    with running_server(port) as server:
+    with running_server(host, port) as server:
         with stages.stage("server"):
-            wait_until_healthy(server, port)
+            wait_until_healthy(server, host, port)
         try:
-            print(f"Tailscope runs at http://localhost:{port}  (stop it with Ctrl+C)", flush=True)
+            name = reachable_host(host)
+            name = f"[{name}]" if ":" in name else name
+            print(f"Tailscope runs at http://{name}:{port}  (stop it with Ctrl+C)", flush=True)
             code = server.wait()
         except KeyboardInterrupt:
             return 0
@@ -367,7 +384,7 @@ def command_app(options: argparse.Namespace) -> int:
     setup(stages)
     build_embedded_study(stages)
     build_published_study(stages)
-    return serve(options.port, stages)
+    return serve(options.host, options.port, stages)
 
 
 def command_test(options: argparse.Namespace) -> int:
@@ -426,6 +443,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         if name == "app":
             port = os.environ.get("PORT") or str(DEFAULT_PORT)
             command.add_argument("--port", type=port_number, default=port, help="default: $PORT, else 8501")
+            who = "where to listen: localhost (the default) for this machine alone, 0.0.0.0 for every one that reaches it"
+            command.add_argument("--host", default=DEFAULT_HOST, help=who)
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command != "test":
         parser.error(f"{options.command} does not take {' '.join(rest)}")

@@ -1,12 +1,11 @@
 """What tests share: a small release and its study, and the real data where it lies beside the checkout."""
 
-import fcntl
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from backend.errors import TailscopeError
 from backend.schema import MANIFEST
@@ -102,14 +101,7 @@ def _build_once(folder: Path, archive: Path) -> Path:
 
 def _make_once(path: Path, is_made: Callable[[], bool], make: Callable[[], object]) -> Path:
     """Makes what another worker has not made yet; the others wait for it."""
-    with _locked(path.with_name(f"{path.name}.lock")):
+    with FileLock(path.with_name(f"{path.name}.lock")):
         if not is_made():
             make()
     return path
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield

@@ -10,12 +10,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Hub:
-    """What the hub serves, by "repository/file", and what it was asked for: (method, path)."""
+    """What the hub serves, by "repository/file", and what it was asked for: (method, path).
+
+    While `flows` is not set, a file that was asked for does not come.
+    """
 
     files: dict[str, bytes]
     server: ThreadingHTTPServer
     checksum: str | None = None  # instead of the true ones
     asked: list[tuple[str, str]] = field(default_factory=list)
+    flows: threading.Event = field(default_factory=threading.Event)
 
     @property
     def template(self) -> str:
@@ -35,6 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         content = self._answer()
         if content is not None:
+            self.server.hub.flows.wait(PATIENCE_SECONDS)
             self.wfile.write(content)
 
     def _answer(self) -> bytes | None:
@@ -59,6 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 COMMIT = "a" * 40
+PATIENCE_SECONDS = 60
 
 
 @contextmanager
@@ -66,6 +72,7 @@ def serve_hub(files: dict[str, bytes]) -> Iterator[Hub]:
     """Serves these files until the block ends."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     hub = server.hub = Hub(dict(files), server)
+    hub.flows.set()
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield hub

@@ -20,11 +20,11 @@ FORBIDDEN = {
 }
 MODELS = {"torch", "torchvision", "open_clip", "timm"}
 WITH_MODELS = {
-    *(f"backend/models/{name}.py" for name in ("device", "download", "encode", "loading", "prompts")),
+    *(f"backend/models/{name}.py" for name in ("checkpoints", "device", "download", "encode", "loading", "prompts")),
     "precompute/synthetic/train.py",
 }
 HEAVY = ("torch", "open_clip", "spacy", "streamlit")
-NO_PROJECT = {".git", ".venv", ".pytest_cache", ".ruff_cache", "__pycache__", "downloads", "published"}
+NO_PROJECT = {".git", ".venv", ".pytest_cache", ".ruff_cache", ".hypothesis", "__pycache__", "downloads", "published"}
 TEXTS = {".py", ".md", ".toml", ".txt", ".lock", ".json", ".yml", ".yaml", ".cfg", ".svg", ".css", ""}
 
 

@@ -122,6 +122,13 @@ def test_environment_without_its_python_is_not_whole(start, folder):
     assert not start.environment_is_whole()
 
 
+def test_system_without_unix_locks_gets_one_sentence(folder):
+    code = "import runpy, sys; sys.modules['fcntl'] = None; runpy.run_path(sys.argv[1], run_name='__main__')"
+    command = [sys.executable, "-c", code, str(folder / "scripts" / "start.py"), "setup"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert_one_sentence(done, "Linux and macOS", "WSL")
+
+
 def test_second_setup_installs_nothing(folder):
     fake_environment(folder)
     first = run(folder, "setup")
@@ -207,6 +214,19 @@ def test_app_announces_its_address_last_and_stops_its_server(folder):
     assert (rest, app.returncode) == ("", 0)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("localhost", port))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "address"),
+    [([], "localhost"), (["HOST=0.0.0.0"], "0.0.0.0"), (["HOST=0.0.0.0", "PORT=8600"], "0.0.0.0")],
+)
+def test_app_listens_to_this_machine_alone_until_another_host_is_asked_for(folder, arguments, address):
+    shutil.copy(ROOT / "Makefile", folder)
+    fake_environment(folder, '"scripts/serve.py"*) exit 3;;')
+    port = [] if any("PORT" in argument for argument in arguments) else [f"PORT={free_port()}"]
+    environment = os.environ | {"HOST": "machine.example"}  # some shells export their machine's name
+    subprocess.run(["make", "app", *arguments, *port], cwd=folder, env=environment, capture_output=True, timeout=60)
+    assert new_calls(folder)[-1].endswith(f"--server.address {address}")
 
 
 def test_server_that_dies_shows_the_end_of_its_log(folder):

@@ -7,14 +7,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backend.methods import describe_method
-from backend.schema import TABLES
+from backend.schema import SCHEMA_VERSION, TABLES
 from backend.study import Study
 from backend.tables import write_table
 from backend.words import canonical
 from backend.writing import folder_entry, write_manifest
 
 MANIFEST = {
-    "schema_version": 1,
+    "schema_version": SCHEMA_VERSION,
     "study": "tiny",
     "title": "A tiny study",
     "description": "Made by hand.",
@@ -113,4 +113,35 @@ def write_rows(folder: Path, name: str, rows: list[dict]) -> dict:
     corpora = sorted({row["corpus"] for row in rows})
     return folder_entry(
         {corpus: write_table(folder, name, table.filter(pc.equal(table["corpus"], corpus)), corpus) for corpus in corpora}
+    )
+
+
+# One architecture on two corpora: the larger shows each animal ten times as often, the cat a hundred times.
+ANIMALS_BEFORE = {"ant": 1, "bee": 10, "cat": 100, "dog": 1_000}
+ANIMALS_AFTER = {"ant": 10, "bee": 100, "cat": 10_000, "dog": 10_000}
+
+
+def two_corpora(folder: Path, pairs: dict[str, int | None], after: dict[str, int] = ANIMALS_AFTER) -> Study:
+    """`net` trained on `small` and on `large`, with stored slopes, and `other` on `large` alone.
+
+    On `large` each animal scores ten points more, the cat thirty.
+    """
+    names = ANIMALS_BEFORE
+    before, later = dict(zip(names, (10, 20, 30, 40), strict=True)), dict(zip(names, (20, 30, 60, 50), strict=True))
+    keys = {"kind": "classification", "setting": "plain", "method": "lemmatized", "modality": "text", "tasks": "pooled"}
+    keys |= {"clusters": "concept", "n_clusters": 4, "n": 4, "n_zero": 0, "intercept": 0.0}
+    slopes = {"slope": 9.0, "mixed_slope": 8.0, "mixed_low": 6.0, "mixed_high": 11.0}
+    return write_study(
+        folder,
+        count_rows("small", "lemmatized", ANIMALS_BEFORE) + count_rows("large", "lemmatized", after),
+        pairs=pairs,
+        models=[
+            model_row(f"{name}/{corpus}", corpus) | {"architecture": name}
+            for name, corpus in (("net", "small"), ("net", "large"), ("other", "large"))
+        ],
+        performance=score_rows("net/small", before) + score_rows("net/large", later) + score_rows("other/large", later),
+        scaling=[
+            keys | slopes | {"model": "net/small", "corpus": "small"},
+            keys | dict.fromkeys(slopes, 1.0) | {"model": "net/large", "corpus": "large"},
+        ],
     )

@@ -45,11 +45,22 @@ class Classifier:
 
 
 class ClassifierCache:
-    """Classifiers in a folder and in memory; for many threads at once, and for several processes on one folder."""
+    """Classifiers in a folder and in memory; for many threads at once, and for several processes on one folder.
 
-    def __init__(self, folder: Path = CACHE / "classifiers", disk_bytes: int = DISK_BYTES, memory_bytes: int = MEMORY_BYTES):
+    A step that builds a study gives a folder of its own: its processes find there what the first of them has built.
+    """
+
+    def __init__(
+        self,
+        folder: Path = CACHE / "classifiers",
+        disk_bytes: int = DISK_BYTES,
+        memory_bytes: int = MEMORY_BYTES,
+        max_names: int | None = MAX_NAMES,
+    ):
+        """`max_names`: the most candidates that are taken; None, as many as there are."""
         self.folder = folder
         self.disk_bytes = disk_bytes
+        self.max_names = max_names
         self._shelf: Shelf[Classifier] = Shelf(memory_bytes, lambda classifier: classifier.features.nbytes)
 
     def get(
@@ -57,12 +68,17 @@ class ClassifierCache:
     ) -> Classifier:
         """The classifier of these names in this order; `say` is told how far it is, where it has to be built.
 
-        Raises TailscopeError for no names, or more than `MAX_NAMES`.
+        Raises TailscopeError for no names, or more than `max_names`, and for features that are not finite, which are not kept.
         """
-        if not 1 <= len(names) <= MAX_NAMES:
-            raise TailscopeError(f"{len(names):,} candidates: from 1 to {MAX_NAMES:,} are compared at once.")
-        key = name_classifier(model, names, prompts)
+        most = len(names) if self.max_names is None else self.max_names
+        if not 1 <= len(names) <= most:
+            raise TailscopeError(f"{len(names):,} candidates: from 1 to {most:,} are compared at once.")
+        key = name_classifier(model.weights_sha256, names, prompts)
         return self._shelf.get(key, lambda: self._read_or_build(key, model, names, prompts, say))
+
+    def has(self, weights_sha256: str, names: Sequence[str], prompts: str | Sequence[str] = "ensemble") -> bool:
+        """Whether the folder holds a classifier of the model with these weights, so that it need not be loaded to build it."""
+        return (self.folder / f"{name_classifier(weights_sha256, names, prompts)}.npy").is_file()
 
     def _read_or_build(
         self, key: str, model: Model, names: Sequence[str], prompts: str | Sequence[str], say: Progress | None
@@ -77,9 +93,9 @@ class ClassifierCache:
         return Classifier(features, key, "built", time.perf_counter() - start)
 
 
-def name_classifier(model: Model, names: Sequence[str], prompts: str | Sequence[str]) -> str:
-    """The checksum of weights, architecture, templates, names and their order: 64 hexadecimal digits."""
-    parts = [version("open_clip_torch"), model.weights_sha256, spell_templates(prompts), list(names)]
+def name_classifier(weights_sha256: str, names: Sequence[str], prompts: str | Sequence[str]) -> str:
+    """The checksum of a model (its `weights_sha256`), templates, names and their order: 64 hexadecimal digits."""
+    parts = [version("open_clip_torch"), weights_sha256, spell_templates(prompts), list(names)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

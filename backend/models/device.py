@@ -1,10 +1,15 @@
 """What computes: the GPU where there is one, and the memory that models are loaded into."""
 
-import os
-from typing import TYPE_CHECKING
+from backend.memory import measure_memory
 
-if TYPE_CHECKING:
-    pass
+
+def choose_device() -> str:
+    """cuda or mps where there is such a GPU, else cpu."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def describe_device(device: str) -> str:
@@ -16,18 +21,10 @@ def describe_device(device: str) -> str:
     return {"mps": "Apple GPU, float32", "cpu": "CPU, float32"}[device]
 
 
-def measure_memory() -> int:
-    """The bytes of the memory that models are loaded into: the GPU's where there is one of its own, else the machine's."""
+def measure_model_memory() -> int:
+    """The bytes of the memory that models are loaded into: the GPU's where there is one of its own, else the process's."""
     if choose_device() == "cuda":
         import torch
 
         return torch.cuda.mem_get_info()[1]
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def choose_device() -> str:
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    return measure_memory()

@@ -5,13 +5,10 @@ import pickle
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from backend.errors import TailscopeError
+from backend.models.checkpoints import NO_WEIGHTS
 from backend.progress import Progress
-
-if TYPE_CHECKING:
-    pass
 
 
 def find_cached(tag: dict) -> Path | None:
@@ -32,6 +29,11 @@ def list_places(tag: dict) -> list[tuple[str, str]]:
 
 
 def download_weights(architecture: str, weights: str, tag: dict, allow_download: bool, say: Progress | None) -> Path:
+    """The weights of a tag, fetched into the cache of this machine; `say` is told how far it is.
+
+    Raises TailscopeError where that is not allowed, or fails. Who asks for the same file meanwhile, in this process or
+    another, waits for it: the hub's client locks it.
+    """
     import open_clip
     from huggingface_hub.errors import EntryNotFoundError, HTTPError, XetDownloadError
 
@@ -67,7 +69,7 @@ def _fetch(tag: dict, say: Progress) -> Path | None:
         cache.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(cache).free
         if expected.size and expected.size > free:
-            raise OSError(f"it has {expected.size / 1e6:,.0f} MB, and {cache} has room for {free / 1e6:,.0f} MB.")
+            raise OSError(f"it has {expected.size / 1e6:,.0f} MB, and the disk of the cache has room for {free / 1e6:,.0f} MB.")
         path = Path(hf_hub_download(repository, name, tqdm_class=_make_counter(say, expected.size)))
         _check_content(path, expected.etag)
         return path
@@ -107,8 +109,10 @@ def _make_counter(say: Progress, size: int | None) -> type:
 
 
 def shorten_error(error: BaseException) -> str:
-    """The beginning of an error: open_clip's go on for hundreds of keys, and torch's advise to run what a file holds."""
-    if isinstance(error, pickle.UnpicklingError):
-        return "no checkpoint that torch can read without running code out of it."
+    """The beginning of an error, without places of this machine and without torch's advice to run what a file holds."""
+    if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
+        return NO_WEIGHTS
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}."
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else f"{text[:300]} ..."

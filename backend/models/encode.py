@@ -2,6 +2,12 @@
 
 Architectures, preprocessing, tokenizers and prompt templates are open_clip's own. torch and open_clip are imported by the
 first model, not with this module.
+
+An image is encoded in two steps, so that a pipeline can spread the first over processes: `Model.prepare` makes one image
+small plain numbers (a NumPy array, that any process can hand on), `Model.encode_prepared` encodes a stack of them.
+
+    prepare = model.prepare                                                      # picklable; give it to the workers
+    features = model.encode_prepared(np.stack([prepare(image) for image in images]))
 """
 
 import hashlib
@@ -19,8 +25,29 @@ from backend.errors import TailscopeError
 
 if TYPE_CHECKING:
     import torch
+
 IMAGE_BATCH = {"cpu": 64, "mps": 128, "cuda": 512}
 TEXT_BATCH = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """What a model wants done to each image, without its last step, which `Model.encode_prepared` does to a batch at once.
+
+    `steps`: those of open_clip's own preprocessing; `key`: their description, the same for models that preprocess alike. It
+    can be pickled.
+    """
+
+    steps: Any
+    key: str
+
+    def __call__(self, image: Image.Image) -> np.ndarray:
+        """The image as the model's numbers: uint8 (3, side, side), a quarter of the bytes of float32 and the same values.
+
+        float32 where the preprocessing is none that `split_preprocess` knows. An image of another mode is made RGB first.
+        Raises OSError where Pillow cannot decode an image that was only opened.
+        """
+        return self.steps(image if image.mode == "RGB" else image.convert("RGB")).numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +56,7 @@ class Model:
 
     name: "ARCHITECTURE/pretraining" · net, preprocess (PIL image -> float32 (3, side, side)), tokenizer: open_clip's ·
     device: cuda, mps or cpu · files: what it was loaded from, and `stamp`, their sizes and times then · tag: open_clip's,
-    where the weights are those.
+    where the weights are those · notes: what had to be assumed of it, in sentences.
     """
 
     name: str
@@ -41,6 +68,7 @@ class Model:
     architecture: str
     stamp: tuple = ()
     tag: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def spec(self) -> str:
@@ -54,7 +82,7 @@ class Model:
         Raises TailscopeError where the files are no longer those that were loaded.
         """
         if self.stamp and self.stamp != stamp_files(self.files):
-            raise TailscopeError(f"{self.files[-1]} has changed since {self.name} was loaded from it. Load it again.")
+            raise TailscopeError(f"A file has changed since {self.name} was loaded from it. Load it again.")
         return checksum_files(self.architecture, self.files)
 
     @cached_property
@@ -70,23 +98,44 @@ class Model:
 
     @cached_property
     def temperature(self) -> float:
-        """What similarities are divided by before a softmax makes them probabilities: 0.01 in most trained models."""
-        return float((-self.net.logit_scale.detach().float()).exp())
+        """What similarities are divided by before a softmax makes them probabilities: 0.01 in most trained models.
+
+        Raises TailscopeError where the weights give none that can be divided by.
+        """
+        temperature = float((-self.net.logit_scale.detach().double()).exp())
+        if not 0 < temperature < np.inf:
+            raise TailscopeError(f"The weights of {self.name} give a temperature of {temperature}. They may be damaged.")
+        return temperature
+
+    @cached_property
+    def prepare(self) -> Preparation:
+        """What makes of an image the numbers that `encode_prepared` takes; small, and fit for another process."""
+        return Preparation(split_preprocess(self.preprocess)[0], repr(self.preprocess))
+
+    @cached_property
+    def _complete(self) -> Any:
+        return split_preprocess(self.preprocess)[1]
 
     def encode_images(self, images: Iterable[Image.Image]) -> np.ndarray:
         """The features of images, float32 (images, width), each of length 1. An image of another mode is made RGB first.
 
-        Images are drawn one by one and kept only as `preprocess` leaves them, so a generator may hand in large ones. Raises
-        OSError where Pillow cannot decode an image that was only opened.
+        Images are drawn one by one and kept only as `prepare` leaves them, so a generator may hand in large ones. Raises
+        OSError where Pillow cannot decode an image that was only opened, TailscopeError for features that are not finite.
         """
-        return encode_with_all([self], images)[0]
+        return encode_with_all([self], ({self.prepare.key: self.prepare(image)} for image in images))[0]
 
-    def encode_pixels(self, pixels: "torch.Tensor") -> np.ndarray:
-        """`encode_images` of images that went through `preprocess` already: float32 (images, 3, side, side)."""
-        return join_features([self._encode_batch(batch) for batch in pixels.split(IMAGE_BATCH[self.device])])
+    def encode_prepared(self, pixels: np.ndarray) -> np.ndarray:
+        """`encode_images` of images that went through `prepare` already, stacked: (images, 3, side, side)."""
+        import torch
+
+        batches = torch.from_numpy(pixels).split(IMAGE_BATCH[self.device])
+        return join_features([self._encode_batch(batch) for batch in batches if len(batch)])
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """The features of texts, float32 (texts, width), each of length 1. Tokens beyond the context are cut off."""
+        """The features of texts, float32 (texts, width), each of length 1. Tokens beyond the context are cut off.
+
+        Raises TailscopeError for features that are not finite.
+        """
         import torch
 
         features = []
@@ -94,46 +143,60 @@ class Model:
             for batch in take_batches(texts, TEXT_BATCH):
                 tokens = self.tokenizer(batch).to(self.device)
                 features.append(self.net.encode_text(tokens, normalize=True).float().cpu().numpy())
-        return join_features(features)
+        return self.check_features(join_features(features))
+
+    def check_features(self, features: np.ndarray) -> np.ndarray:
+        """The features as they are. Raises TailscopeError, with the model's name, where some are no finite numbers."""
+        if not np.isfinite(features).all():
+            raise TailscopeError(
+                f"{self.name} gives features that are no finite numbers, so nothing is kept of them. Its weights may be "
+                "damaged, or too large for the numbers that it computes with."
+            )
+        return features
 
     def _encode_batch(self, pixels: "torch.Tensor") -> np.ndarray:
         import torch
 
         fast = torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda")
-        with torch.inference_mode(), fast:
-            encoded = self.net.encode_image(pixels.to(self.device, non_blocking=True)).float()
-            return torch.nn.functional.normalize(encoded, dim=-1).cpu().numpy()
+        with torch.inference_mode():
+            completed = self._complete(pixels.to(self.device, non_blocking=True))
+            with fast:
+                encoded = self.net.encode_image(completed).float()
+            return self.check_features(torch.nn.functional.normalize(encoded, dim=-1).cpu().numpy())
 
 
-def encode_with_all(models: Sequence[Model], images: Iterable[Image.Image]) -> list[np.ndarray]:
+def encode_with_all(models: Sequence[Model], prepared: Iterable[dict[str, np.ndarray]]) -> list[np.ndarray]:
     """The features of the same images by each of the models, as `Model.encode_images` gives them.
 
-    Models that preprocess alike, such as those of one architecture, share that work.
+    prepared: of each image what the models' `prepare` made, by its key: models that prepare alike, such as those of one
+    architecture, share it. It is drawn batch by batch.
     """
-    import torch
-
-    ways = {repr(model.preprocess): split_preprocess(model.preprocess) for model in models}
-    prepared = ([each(image) for each, _ in ways.values()] for image in map(_as_rgb, images))
     features: list[list[np.ndarray]] = [[] for _ in models]
     for batch in take_batches(prepared, min(IMAGE_BATCH[model.device] for model in models)):
-        stacked = map(torch.stack, zip(*batch, strict=True))
-        pixels = {way: together(part) for (way, (_, together)), part in zip(ways.items(), stacked, strict=True)}
+        pixels = {key: np.stack([image[key] for image in batch]) for key in batch[0]}
         for model, parts in zip(models, features, strict=True):
-            parts.append(model._encode_batch(pixels[repr(model.preprocess)]))
+            parts.append(model.encode_prepared(pixels[model.prepare.key]))
     return [join_features(parts) for parts in features]
 
 
 def split_preprocess(preprocess: Any) -> tuple[Any, Any]:
-    """What open_clip does to each image, and what it can do to a batch at once: to normalize takes a tenth of the time so."""
-    from torchvision.transforms import Compose, Normalize
+    """What open_clip does to each image, and what can be done to a batch of them at once; together, the same numbers.
+
+    The first gives a tensor: of 8 bits a colour where the steps end as open_clip's do (to float32, then normalized), which
+    takes a tenth of the time for a batch. Other steps stay as they are, all in the first.
+    """
+    import torch
+    from torchvision.transforms import Compose, Normalize, PILToTensor, ToTensor
 
     steps = getattr(preprocess, "transforms", [])
-    if steps and isinstance(steps[-1], Normalize):
-        return Compose(steps[:-1]), steps[-1]
-    return preprocess, lambda pixels: pixels
+    if len(steps) < 2 or not isinstance(steps[-2], ToTensor) or not isinstance(steps[-1], Normalize):
+        return preprocess, lambda pixels: pixels
+    normalize = steps[-1]
+    return Compose([*steps[:-2], PILToTensor()]), lambda pixels: normalize(pixels.to(torch.float32).div(255))
 
 
 def checksum_files(architecture: str, files: Sequence[Path]) -> str:
+    """One checksum of an architecture's name and the content of files, 64 hexadecimal digits."""
     checksum = hashlib.sha256(architecture.encode())
     for path in files:
         with path.open("rb") as stream:
@@ -154,10 +217,6 @@ def _stamp_file(path: Path) -> tuple[int, int] | None:
     return state.st_size, state.st_mtime_ns
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
 def take_batches(items: Iterable, size: int) -> Iterator[list]:
     """The items in lists of `size`, each drawn when it is asked for."""
     items = iter(items)
@@ -166,4 +225,5 @@ def take_batches(items: Iterable, size: int) -> Iterator[list]:
 
 
 def join_features(features: list[np.ndarray]) -> np.ndarray:
+    """Features of several batches as one array; of none, an empty one."""
     return np.concatenate(features) if features else np.empty((0, 0), np.float32)

@@ -4,25 +4,32 @@ import os
 import threading
 from collections.abc import Callable
 
-from backend.models.device import measure_memory
+from backend.errors import TailscopeError
+from backend.models.device import measure_model_memory
 from backend.models.encode import Model, stamp_files
-from backend.models.loading import load_model
+from backend.models.loading import fetch_weights, load_model
 from backend.progress import Progress
 from backend.shelf import Shelf
 
 MODEL_MEMORY = "TAILSCOPE_MODEL_MEMORY"  # the environment's word for the bytes that models may take
-LEAST_MEMORY = 1 << 30
 
 
 class ModelShelf:
     """Loaded models, shared by all sessions: each is loaded once, and again where its files have changed.
 
-    max_bytes: what the kept models' weights may take together; while one is loaded, its own come on top.
+    max_bytes: what the kept models' weights may take together; while one is loaded, its own come on top. Weights are fetched
+    beside all that, and those who want the same model share one download.
     """
 
-    def __init__(self, max_bytes: int | None = None, load: Callable[..., Model] = load_model):
+    def __init__(
+        self,
+        max_bytes: int | None = None,
+        load: Callable[..., Model] = load_model,
+        fetch: Callable[..., None] = fetch_weights,
+    ):
         self._shelf: Shelf[Model] = Shelf(find_memory() if max_bytes is None else max_bytes, lambda model: model.size_bytes)
         self._load = load
+        self._fetch = fetch
         self._one_at_a_time = threading.Lock()  # two large models at once would need twice the room
 
     @property
@@ -44,15 +51,19 @@ class ModelShelf:
         """The model of a spec, as `load_model` takes it. Raises what `load_model` raises; a failure is not remembered."""
 
         def load() -> Model:
+            self._fetch(spec, allow_download=allow_download, say=say)
             with self._one_at_a_time:
-                return self._load(spec, allow_download=allow_download, say=say)
+                return self._load(spec, allow_download=allow_download)
 
         return self._shelf.get(spec, load, fresh=lambda model: model.stamp == stamp_files(model.files))
 
 
 def find_memory() -> int:
-    """The bytes that models may take: what TAILSCOPE_MODEL_MEMORY says, else half of the memory they are loaded into."""
-    asked = os.environ.get(MODEL_MEMORY, "")
-    if asked.isdigit():
-        return int(asked)
-    return max(measure_memory() // 2, LEAST_MEMORY)
+    """The bytes that models may take: what TAILSCOPE_MODEL_MEMORY says, else half of the memory they are loaded into.
+
+    Raises TailscopeError where the environment says no number.
+    """
+    asked = os.environ.get(MODEL_MEMORY, "").strip()
+    if asked and not asked.isdecimal():
+        raise TailscopeError(f"{MODEL_MEMORY} is “{asked}” in the environment. It is a number of bytes, such as {8 * 2**30}.")
+    return int(asked) if asked else measure_model_memory() // 2

@@ -1,26 +1,32 @@
 """Models are loaded from this machine: a folder in open_clip's format, a tag of open_clip's, or a checkpoint file."""
 
 import json
+import logging
 import pickle
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from rapidfuzz import process
 
 from backend.errors import TailscopeError
-from backend.progress import Progress
-
-if TYPE_CHECKING:
-    pass
+from backend.models.checkpoints import fill_net, find_unusable
 from backend.models.device import choose_device
 from backend.models.download import download_weights, find_cached, shorten_error
 from backend.models.encode import Model, checksum_files, stamp_files
+from backend.progress import Progress
 
 CONFIG = "open_clip_config.json"
 WEIGHT_ENDINGS = (".safetensors", ".bin", ".pth", ".pt", ".npz")
+FIRST_WEIGHTS = (  # which of several files of weights in a folder open_clip takes; else the first, safetensors before others
+    *("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors"),
+    *("open_clip_pytorch_model.bin", "open_clip_pytorch_model.pth"),
+    *("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth"),
+)
 TOKENIZER_FILES = ("tokenizer", "vocab", "merges", "special_tokens", "sentencepiece")  # how their names begin
 
 _WANTED = "a folder in open_clip's format, ARCHITECTURE:TAG or ARCHITECTURE:FILE, such as ViT-B-32:openai"
@@ -40,6 +46,21 @@ _UNREADABLE = (
 )
 
 
+@dataclass(frozen=True)
+class _Source:
+    """Where a model comes from: its name; what open_clip makes net and tokenizer by; the file of weights, and how messages
+    name it; all its files; and, where open_clip knows them, its architecture and tag.
+    """
+
+    name: str
+    made_by: str
+    weights: Path
+    told: str
+    files: tuple[Path, ...]
+    architecture: str = ""
+    tag: str | None = None
+
+
 def load_model(spec: str, *, allow_download: bool = False, say: Progress | None = None) -> Model:
     """The model that a spec names: a folder in open_clip's format, "ARCH:TAG" or "ARCH:FILE". No network is used for it.
 
@@ -50,10 +71,42 @@ def load_model(spec: str, *, allow_download: bool = False, say: Progress | None 
     folder = Path(spec)
     if folder.is_dir():
         return _load_folder(folder)
-    architecture, colon, weights = spec.partition(":")
-    if not (colon and architecture and weights):
+    architecture, weights = split_spec(spec)
+    if not architecture:
         raise TailscopeError(f"No folder of a model at {spec}. Name {_WANTED}.")
-    return _load_architecture(architecture.replace("/", "-"), weights, allow_download, say)
+    return _load_architecture(architecture, weights, allow_download, say)
+
+
+def fetch_weights(spec: str, *, allow_download: bool = False, say: Progress | None = None) -> None:
+    """Sees to it that the weights of a tag are on this machine, as far as that is allowed; other specs need no fetching.
+
+    It loads nothing, so it may go on for hours beside others' loading. Raises TailscopeError where the fetching fails.
+    """
+    architecture, weights = split_spec(spec)
+    if not allow_download or not architecture or Path(spec).is_dir():
+        return
+    import open_clip
+
+    tag = open_clip.get_pretrained_cfg(architecture, weights)
+    if tag and find_cached(tag) is None:
+        download_weights(architecture, weights, tag, allow_download, say)
+
+
+def split_spec(spec: str) -> tuple[str, str]:
+    """(architecture, tag or file) of "ARCH:TAG" or "ARCH:FILE", as open_clip spells architectures; two "" for another spec.
+
+    >>> split_spec("ViT-B/32:openai"), split_spec("data/models/zipf-20k")
+    (('ViT-B-32', 'openai'), ('', ''))
+    """
+    architecture, _, weights = spec.partition(":")
+    return (architecture.replace("/", "-"), weights) if architecture and weights else ("", "")
+
+
+def is_tag(architecture: str, weights: str) -> bool:
+    """Whether open_clip knows pretrained weights by this tag for the architecture. The first call imports open_clip."""
+    import open_clip
+
+    return bool(open_clip.get_pretrained_cfg(architecture, weights))
 
 
 def identify_model(spec: str, *, allow_download: bool = False) -> str:
@@ -92,7 +145,8 @@ def _load_folder(folder: Path) -> Model:
     except (ValueError, KeyError, TypeError) as error:
         raise TailscopeError(f"{files[0]} is no open_clip config ({error!r}). Expected: model_cfg with text_cfg.") from error
     _check_text_parts(text_config, in_folder=True, allow_download=False)
-    return _load(folder.resolve().name, f"local-dir:{folder}", files, architecture="")
+    weights = _choose_weights(files)
+    return _load(_Source(folder.resolve().name, f"local-dir:{folder}", weights, str(weights), files))
 
 
 def _list_files(folder: Path) -> tuple[Path, ...]:
@@ -100,14 +154,20 @@ def _list_files(folder: Path) -> tuple[Path, ...]:
     config = folder / CONFIG
     if not config.is_file():
         raise TailscopeError(
-            f"{folder} has no {CONFIG}, so it is no model in open_clip's format. It holds: {_list_names(folder)}. "
-            "For a checkpoint file, name ARCHITECTURE:FILE."
+            f"{folder} has no {CONFIG}, so it is no model in open_clip's format. For a checkpoint file, name ARCHITECTURE:FILE."
         )
     weights = sorted(path for path in folder.iterdir() if path.suffix in WEIGHT_ENDINGS[:3])
     if not weights:
         raise TailscopeError(f"{folder} has {CONFIG} but no weights, such as open_clip_model.safetensors.")
     tokenizer = sorted(path for path in folder.iterdir() if path.name.startswith(TOKENIZER_FILES))
     return (config, *tokenizer, *weights)
+
+
+def _choose_weights(files: Sequence[Path]) -> Path:
+    """Which of a folder's files open_clip reads the weights from."""
+    ranks = {name: rank for rank, name in enumerate(FIRST_WEIGHTS)}
+    weights = (path for path in files if path.suffix in WEIGHT_ENDINGS[:3])
+    return min(weights, key=lambda path: (ranks.get(path.name, len(ranks)), path.suffix != ".safetensors", path.name))
 
 
 def _load_architecture(architecture: str, weights: str, allow_download: bool, say: Progress | None) -> Model:
@@ -128,35 +188,60 @@ def _load_architecture(architecture: str, weights: str, allow_download: bool, sa
     else:
         tags = open_clip.list_pretrained_tags_by_model(architecture)
         raise TailscopeError(f"open_clip has no weights '{weights}' for {architecture}.{_suggest(weights, tags)}")
-    found = f"{architecture}/{name}"
-    return _load(found, architecture, (path,), architecture, weights if tag else None, pretrained=str(path), **options)
+    told = f"{architecture}:{weights}" if tag else str(path)
+    return _load(
+        _Source(f"{architecture}/{name}", architecture, path, told, (path,), architecture, weights if tag else None), options
+    )
 
 
-def _load(name: str, source: str, files: tuple[Path, ...], architecture: str, tag: str | None = None, **options) -> Model:
+def _load(source: _Source, options: Mapping[str, Any] | None = None) -> Model:
     import open_clip
     import torch
     from safetensors import SafetensorError
 
     device = choose_device()
-    stamp = stamp_files(files)
+    stamp = stamp_files(source.files)
     try:
-        net, preprocess = open_clip.create_model_from_pretrained(source, device=device, **options)
-        tokenizer = open_clip.get_tokenizer(source)
+        with _without_warning():
+            net, _, preprocess = open_clip.create_model_and_transforms(
+                source.made_by, device=device, load_weights=False, pretrained_text=False, **(options or {})
+            )
+        tokenizer = open_clip.get_tokenizer(source.made_by)
+        notes = fill_net(net, source.weights)
     except ImportError as error:
-        raise TailscopeError(f"{name} needs the package '{error.name}', which is not installed.") from error
+        raise TailscopeError(f"{source.name} needs the package '{error.name}', which is not installed.") from error
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise TailscopeError(
-            f"{name} does not fit into the memory that there is ({device}). Choose a smaller model."
+            f"{source.name} does not fit into the memory that there is ({device}). Choose a smaller model."
         ) from error
     except (*_UNREADABLE, SafetensorError) as error:
+        described = source.architecture or f"the model that {source.files[0]} describes"
+        raise TailscopeError(f"{source.told} does not hold the weights of {described}: {shorten_error(error)}") from error
+    if unusable := find_unusable(net):
         raise TailscopeError(
-            f"{files[-1]} does not hold the weights of {architecture or 'the model that ' + str(files[0]) + ' describes'}: "
-            f"{shorten_error(error)}"
-        ) from error
+            f"The weights of {source.name} are damaged: {unusable} holds numbers that are not finite, so nothing is computed "
+            "with them. Fetch or write the file again."
+        )
     net = net.eval().requires_grad_(False)
     if device == "cpu":  # convolutions take half the time in this layout, and nothing else takes longer
         net = net.to(memory_format=torch.channels_last)
-    return Model(name, net, preprocess, tokenizer, device, files, architecture, stamp, tag)
+    return Model(source.name, net, preprocess, tokenizer, device, source.files, source.architecture, stamp, source.tag, notes)
+
+
+@contextmanager
+def _without_warning() -> Iterator[None]:
+    """Keeps open_clip from warning that a net has no weights yet: they come next."""
+    noise = "No pretrained weights loaded"
+    root = logging.getLogger()
+
+    def is_news(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(noise)
+
+    root.addFilter(is_news)
+    try:
+        yield
+    finally:
+        root.removeFilter(is_news)
 
 
 def _tag_options(tag: dict) -> dict:
@@ -189,8 +274,3 @@ def _check_text_parts(text_config: dict, *, in_folder: bool, allow_download: boo
 def _suggest(asked: str, known: Sequence[str]) -> str:
     near = [name for name, *_ in process.extract(asked, known, limit=4, score_cutoff=60)]
     return f" Near: {', '.join(near)}." if near else f" There are: {', '.join(sorted(known)[:20])}."
-
-
-def _list_names(folder: Path) -> str:
-    names = sorted(path.name for path in folder.iterdir())
-    return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "") or "nothing"

@@ -1,16 +1,12 @@
 """How classes are named to a model: prompt strategies, templates of one's own, and zero-shot classifiers."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from backend.errors import TailscopeError
-from backend.progress import Progress
-
-if TYPE_CHECKING:
-    pass
 from backend.models.encode import Model, join_features, take_batches
+from backend.progress import Progress
 
 PROMPTS = ("class", "simple", "ensemble")  # the paper's three prompt strategies; `find_templates` has their templates
 CLASSIFIER_TEXTS = 224  # encoded at once for a classifier: 32 names in each of 7 templates
@@ -70,7 +66,10 @@ def spell_templates(prompts: str | Sequence[str]) -> tuple[str, ...]:
 def build_classifier(
     model: Model, names: Sequence[str], prompts: str | Sequence[str], say: Progress | None = None
 ) -> np.ndarray:
-    """A zero-shot classifier, float32 (names, width): each name's mean feature over the templates, of length 1."""
+    """A zero-shot classifier, float32 (names, width): each name's mean feature over the templates, of length 1.
+
+    Raises TailscopeError where the model gives features that are not finite.
+    """
     from open_clip import build_zero_shot_classifier
 
     templates = find_templates(prompts)
@@ -80,7 +79,7 @@ def build_classifier(
         columns = build_zero_shot_classifier(
             model.net, model.tokenizer, batch, templates, num_classes_per_batch=None, device=model.device
         )
-        rows.append(columns.T.float().cpu().numpy())
+        rows.append(model.check_features(columns.T.float().cpu().numpy()))
         if say:
             say(min(len(rows) * at_once / len(names), 1.0))
     return np.ascontiguousarray(join_features(rows))

@@ -7,6 +7,7 @@ file names. What cannot be used is listed with its reason.
 import csv
 import io
 import re
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -302,10 +303,15 @@ def _read_labels(table: bytes) -> dict[str, str]:
         raise SourceError(f"The CSV of labels needs the columns file and label. It has: {', '.join(headings) or 'no rows'}.")
     labels: dict[str, str] = {}
     for row in rows:
-        path, text = (row[file] or "").strip().replace("\\", "/"), (row[label] or "").strip()
+        path, text = _compose((row[file] or "").strip().replace("\\", "/")), (row[label] or "").strip()
         labels[path] = text
         labels.setdefault(PurePosixPath(path).name, text)
     return labels
+
+
+def _compose(path: str) -> str:
+    """One spelling of a path, of the two that Unicode has for accents: archives of a Mac have the other one than tables."""
+    return unicodedata.normalize("NFC", path)
 
 
 def _find_label(file: str, known: dict[str, int], in_table: dict[str, str], sources: Sequence[str]) -> tuple[str, int] | None:
@@ -315,7 +321,7 @@ def _find_label(file: str, known: dict[str, int], in_table: dict[str, str], sour
     """
     path = PurePosixPath(file)
     texts = {
-        "csv": [in_table[key] for key in (file, path.name) if key in in_table],
+        "csv": [in_table[key] for key in (_compose(file), _compose(path.name)) if key in in_table],
         "folder": list(reversed(path.parent.parts)),
         "name": _vary_stem(path.stem),
     }

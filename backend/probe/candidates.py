@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from backend.concepts import find_concept, list_concepts
+from backend.concepts import find_concepts, list_concepts
 from backend.errors import EmptySelection, TailscopeError
 from backend.frequency import count_concepts
 from backend.models.prompts import spell_name
@@ -77,12 +77,13 @@ def read_candidates(study: Study, text: str) -> Candidates:
     A name that the study spells so, but for capitals and underscores, has its concept. Raises TailscopeError for no name,
     or more than `MAX_TYPED`.
     """
-    lines = [part.strip() for line in text.splitlines() for part in (line.split(",") if "\t" not in line else [line])]
-    names = list(dict.fromkeys(spell_name(name) for name in read_names("\n".join(line for line in lines if line))))
+    if not text.lstrip().startswith(("[", "{")):  # no list of JSON or Python
+        lines = [part.strip() for line in text.splitlines() for part in (line.split(",") if "\t" not in line else [line])]
+        text = "\n".join(line for line in lines if line)
+    names = list(dict.fromkeys(spell_name(name) for name in read_names(text)))
     if not 1 <= len(names) <= MAX_TYPED:
         raise TailscopeError(f"{len(names):,} names: type from 1 to {MAX_TYPED:,}, one a line or between commas.")
-    matches = [find_concept(study, name, limit=1) for name in names]
-    concepts = tuple(match.concept if match.how in ("exact", "label") else None for match in matches)
+    concepts = tuple(match.concept for match in find_concepts(study, names, limit=1))
     return Candidates("Names that were typed", tuple(names), concepts)
 
 

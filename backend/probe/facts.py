@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from backend.errors import EmptySelection
+from backend.expected import find_peers
 from backend.frequency import count_concepts
 from backend.models.encode import Model
 from backend.probe.candidates import KIND, TAIL_SHARE, Candidates, name_tail
 from backend.samples import describe_search, find_hits, list_sampled_corpora
-from backend.scaling import find_own_fit
 from backend.study import Study
 from backend.testset import expect_scores
 
@@ -58,7 +58,7 @@ def describe_candidates(
 
     percentile: the mean over the corpora of the share of concepts that are rarer (%) · measured: the model's accuracy in
     `setting` (mean over the tasks that name the concept; only the candidates' own task where they are one's labels) ·
-    expected, low, high: what the line over the model's own corpus says at this count.
+    expected, low, high: what the model scores on the concepts that are about as frequent in its own corpus.
     """
     rows = pd.DataFrame({"name": candidates.names, "concept": pd.Series(candidates.concepts, dtype=object)})
     corpora: tuple[str, ...] = ()
@@ -129,9 +129,10 @@ def _read_scores(study: Study, model: str | None, setting: str, task: str | None
 def _expect_scores(
     study: Study, rows: pd.DataFrame, model: str | None, corpus: str | None, method: str, setting: str
 ) -> pd.DataFrame:
-    """expected, low, high, extrapolates of each row by the line of a model over its own corpus; null where there is none."""
+    """expected, low, high, extrapolates of each row, by a model's scores on the concepts that are about as frequent in its
+    own corpus; null where there are none."""
     if model is not None and corpus is not None and study.has("performance"):
         with suppress(EmptySelection):
-            fit = find_own_fit(study, model=model, corpus=corpus, method=method, setting=setting, kind=KIND)
-            return expect_scores(rows, corpus, fit)[EXPECTED]
+            peers = find_peers(study, model=model, corpus=corpus, method=method, setting=setting, kind=KIND)
+            return expect_scores(rows, corpus, peers)[EXPECTED]
     return pd.DataFrame(np.nan, index=rows.index, columns=EXPECTED[:3]).assign(extrapolates=None)[EXPECTED]

@@ -13,13 +13,14 @@ from backend.study import STUDIES, Study, list_studies
 from pages.ui.text import escape
 
 STUDY_KEY = "study"
+LISTED_KEY = "listed-studies"
 MEMORY_KEY = "choices-of-pages"
 NOT_A_CHOICE = {STUDY_KEY, "find", "names_file"}
 
 
 def choose_study() -> str | None:
-    """The study picker of the sidebar; None where there is no study at all."""
-    names = list_studies(STUDIES)
+    """The study picker of the sidebar; None where there is no study at all. The disk is asked once a run, here."""
+    names = st.session_state[LISTED_KEY] = list_studies(STUDIES)
     if not names:
         return None
     return st.selectbox(
@@ -83,14 +84,14 @@ def _is_choice(key: object) -> bool:
 def with_study(**parameters) -> dict[str, str]:
     """Query parameters of a link to another page, with the study where it is not the first one."""
     chosen = st.session_state.get(STUDY_KEY)
-    if chosen and chosen != list_studies(STUDIES)[0]:
+    if chosen and chosen != st.session_state[LISTED_KEY][0]:
         parameters[STUDY_KEY] = chosen
     return parameters
 
 
 def find_other_study(*tables: str) -> str | None:
     """The first study beside the chosen one that holds these tables; None where no other does."""
-    others = [name for name in list_studies(STUDIES) if name != st.session_state[STUDY_KEY]]
+    others = [name for name in st.session_state[LISTED_KEY] if name != st.session_state[STUDY_KEY]]
     return next((name for name in others if all(table_files(STUDIES / name, table) for table in tables)), None)
 
 

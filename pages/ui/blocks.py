@@ -1,6 +1,5 @@
 """The blocks that a page is made of: title, figure and table with their downloads, and "how this was counted"."""
 
-import io
 from collections.abc import Callable
 
 import pandas as pd
@@ -11,10 +10,12 @@ from backend.errors import TailscopeError
 from backend.methods import describe_method
 from backend.study import Study
 from pages.ui.address import open_concept
+from pages.ui.downloads import Download, list_row_files, offer, offer_rows
 from pages.ui.text import escape
 
 MANY, TALL = 9, 340  # rows from which a table scrolls, in a window of so many pixels
 _NUMBER = st.column_config.NumberColumn
+_CLUSTERS = "Resamples whole tasks where there are at least five, else concepts"
 COLUMNS = {
     "corpus": st.column_config.TextColumn("Corpus"),
     "title": st.column_config.TextColumn("Corpus"),
@@ -45,18 +46,42 @@ COLUMNS = {
     "zero_share": _NUMBER("Zero", format="%.1f%%", help="Share of concepts without a sample"),
     "threshold": _NUMBER("Threshold", format="%.2f"),
     "value": _NUMBER("Score", format="%.1f"),
-    "expected": _NUMBER("Expected", format="%.1f", help="What the line gives for this frequency"),
-    "extrapolates": st.column_config.CheckboxColumn("Extrapolates", help="The count lies outside those of the fit"),
+    "expected": _NUMBER("Expected", format="%.1f", help="The median of the concepts that are about as frequent"),
+    "extrapolates": st.column_config.CheckboxColumn("Extrapolates", help="The count lies outside those of the scored concepts"),
+    "factor_low": _NUMBER("Data for +10, from (times)", format="%.3g", help="By the upper end of the slope's 95% interval"),
+    "factor_high": _NUMBER("to (times)", format="%.3g", help="By the lower end of the slope's 95% interval"),
+    "architecture": st.column_config.TextColumn("Architecture"),
+    "larger": st.column_config.TextColumn("Larger corpus"),
+    "tenfolds": _NUMBER("Tenfolds more", format="%+.2f", help="Mean change of log10(max(count, 1))"),
+    "by_line": _NUMBER("Foretold by the line", format="%+.1f", help="Points, by the slope over all tasks together"),
+    "foretold": _NUMBER("Foretold", format="%+.1f", help="Points, by the slope that “data needed” uses"),
+    "foretold_low": _NUMBER("from", format="%+.1f", help="By the slope's 95% interval"),
+    "foretold_high": _NUMBER("to", format="%+.1f", help="By the slope's 95% interval"),
+    "seen": _NUMBER("Seen", format="%+.1f", help="Points, mean over the concepts"),
+    "gained": _NUMBER("Change", format="%+.1f", help="Points"),
+    "count_before": _NUMBER("Samples before", format="localized"),
+    "count_after": _NUMBER("after", format="localized"),
+    "value_before": _NUMBER("Score before", format="%.1f"),
+    "value_after": _NUMBER("after", format="%.1f"),
     "residual": _NUMBER("Above the line", format="%+.1f"),
     "n": _NUMBER("n", format="localized"),
     "n_zero": _NUMBER("At zero", format="localized", help="Points whose count is zero"),
-    "slope": _NUMBER("Slope", format="%.2f", help="Points per tenfold samples"),
+    "slope": _NUMBER("Pooled slope", format="%.2f", help="Points per tenfold samples, of the line through all points"),
+    "slope_interval": st.column_config.TextColumn("95% interval", help=_CLUSTERS),
     "within_task_slope": _NUMBER("Within tasks", format="%.2f", help="The slope after each task's own mean is taken out"),
+    "within_interval": st.column_config.TextColumn("95% interval", help=_CLUSTERS),
+    "mixed_slope": _NUMBER("Mixed slope", format="%.2f", help="Of an average task: each has a level and a slope of its own"),
+    "mixed_interval": st.column_config.TextColumn("95% interval", help="Wald's, of the tasks' own slopes"),
     "intercept": _NUMBER("Intercept", format="%.2f"),
     "pearson_r": _NUMBER("Raw r", format="%.3f"),
-    "interval": st.column_config.TextColumn("95% interval", help="Bootstrap over the points, 1000 resamples"),
+    "interval": st.column_config.TextColumn("95% interval", help=_CLUSTERS),
     "spearman_r": _NUMBER("Spearman", format="%.3f"),
-    "binned_r": _NUMBER("Binned r", format="%.3f", help="The paper's figure: correlation of the bins' means"),
+    "binned_r": _NUMBER("Binned r", format="%.3f", help="Over all bins: correlation of a bin's mean with ln of its edge"),
+    "paper_r": _NUMBER("Paper's ρ", format="%.3f", help="Binned r over the bins alone that the paper's figure prints"),
+    "stands_out": st.column_config.CheckboxColumn("Stands out", help="Survives Benjamini and Hochberg's procedure at 5%"),
+    "statistic": st.column_config.TextColumn("Statistic"),
+    "estimate": _NUMBER("Estimate", format="%.3g"),
+    "question": st.column_config.TextColumn("What it answers", width="large"),
     "curvature_p": _NUMBER("Curvature p", format="%.3g", help="Small where a curve fits better than a line"),
     "paper": _NUMBER("Paper", format="%.2f"),
     "here": _NUMBER("Here", format="%.2f"),
@@ -79,7 +104,8 @@ COLUMNS = {
     "reference": _NUMBER("Compared with", format="%.1f%%"),
     "tail": _NUMBER("Tail", format="%.1f%%"),
     "gap": _NUMBER("Gap", format="%.1f", help="Points lost on the tail"),
-    "how": st.column_config.TextColumn("Found", help="exact, by a label's own spelling, fuzzy, or none"),
+    "how": st.column_config.TextColumn("Found", help="exact, by a label's own spelling, or none"),
+    "near": st.column_config.TextColumn("Did you mean", help="A near spelling that the study has; it is not counted as found"),
     "in_tail": st.column_config.CheckboxColumn("In the tail"),
     "score": _NUMBER("Match", format="%.0f", help="Similarity of the spellings, 0 to 100"),
     "file": st.column_config.TextColumn("File", pinned=True),
@@ -122,7 +148,7 @@ def show_title(question: str, lead: str) -> None:
 
 
 def show_figure(figure: go.Figure, name: str, alt: str, *, rows: pd.DataFrame | None = None, pick: bool = False) -> None:
-    """A figure with its downloads: SVG by the camera in its corner, HTML by a button, and the rows behind it.
+    """A figure with its downloads: SVG by the camera in its corner; a menu of HTML and the rows behind it.
 
     With `pick`, a click on a point opens the page of the concept that its customdata begins with.
     """
@@ -135,16 +161,16 @@ def show_figure(figure: go.Figure, name: str, alt: str, *, rows: pd.DataFrame | 
                 open_concept(str(point["customdata"][0]))
     else:
         st.plotly_chart(figure, **settings)
-    with st.container(horizontal=True, gap="small"):
-        _offer("Figure (HTML)", lambda: figure.to_html(include_plotlyjs=True).encode(), f"{name}.html", "text/html")
-        if rows is not None:
-            offer_rows(rows, name)
+    page = Download("Figure (HTML)", f"{name}.html", "text/html", lambda: figure.to_html(include_plotlyjs=True).encode())
+    offer(f"figure-{name}", [page, *(list_row_files(rows, name) if rows is not None else [])])
 
 
 def show_table(table: pd.DataFrame, name: str, *, titles: dict[str, str] | None = None) -> None:
     """A table with its downloads as CSV and Parquet; `titles` names columns and corpora for people."""
     titles = titles or {}
-    shown = table.replace({"corpus": titles}) if "corpus" in table else table
+    shown = table.copy(deep=False)
+    if "corpus" in shown:
+        shown["corpus"] = shown["corpus"].map(lambda corpus: titles.get(corpus, corpus))
     config = {column: COLUMNS[column] for column in table if column in COLUMNS}
     config |= {
         column: st.column_config.NumberColumn(titles[column], format="localized") for column in table if column in titles
@@ -152,34 +178,7 @@ def show_table(table: pd.DataFrame, name: str, *, titles: dict[str, str] | None 
     st.dataframe(
         shown, column_config=config, hide_index=True, height=TALL if len(table) > MANY else "auto", key=f"table-{name}"
     )
-    with st.container(horizontal=True, gap="small"):
-        offer_rows(table, name)
-
-
-def offer_rows(table: pd.DataFrame, name: str) -> None:
-    """The rows of a table as CSV and Parquet."""
-    _offer("Data (CSV)", lambda: table.to_csv(index=False).encode(), f"{name}.csv", "text/csv")
-    _offer("Data (Parquet)", lambda: _to_parquet(table), f"{name}.parquet", "application/vnd.apache.parquet")
-
-
-def _offer(label: str, write: Callable[[], bytes], file: str, mime: str) -> None:
-    """A download that is written only when someone asks for it."""
-    st.download_button(
-        label,
-        write,
-        file_name=f"tailscope-{file}",
-        mime=mime,
-        key=f"download-{label}-{file}",
-        on_click="ignore",
-        type="tertiary",
-        icon=":material/download:",
-    )
-
-
-def _to_parquet(table: pd.DataFrame) -> bytes:
-    stream = io.BytesIO()
-    table.to_parquet(stream, index=False)
-    return stream.getvalue()
+    offer_rows(table, name)
 
 
 def explain_counting(study: Study, methods: list[str], more: str = "") -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 from backend import samples
 from backend.methods import describe_method
 from backend.study import STUDIES, Study, find_build_command
-from backend.words import match_words
+from backend.words import explain
 from pages.ui.address import answer, find_other_study, link_study, with_study
 from pages.ui.controls import choose_corpus, choose_method, choose_word, corpus_titles
 from pages.ui.gallery import choose_page, show_gallery
@@ -95,8 +95,11 @@ def explain_hit(row, concept: str, text_method: str, image_method: str | None, f
 
     `floor`: the lowest threshold that was counted, below which no score is kept.
     """
-    words = ", ".join(escape(word) for word in match_words(row.caption, concept, text_method)) if row.text else ""
-    lines = [f"{YES} text: **{words or text_method}**" if row.text else f"{NO} text"]
+    lines = [f"{NO} text"]
+    if row.text:
+        found = explain(row.caption, concept, text_method)
+        lines = [f"{YES} text: **{', '.join(map(escape, found.words)) or text_method}**"]
+        lines += [escape(found.note)] if found.note else []
     if image_method is None:
         return lines
     threshold = samples.read_threshold(image_method)

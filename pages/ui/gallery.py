@@ -13,7 +13,7 @@ from backend.errors import ImageError
 from backend.images import Thumbnails
 from backend.samples import PAGE
 from backend.study import Study
-from pages.ui.blocks import offer_rows
+from pages.ui.downloads import offer_rows
 from pages.ui.text import escape, shorten
 
 CAPTION_CHARACTERS = 160  # of a tile; the download has the whole caption
@@ -51,8 +51,7 @@ def show_gallery(study: Study, rows: pd.DataFrame, name: str, explain: Callable[
                 show_picture(study, row)
                 st.text(shorten(row.caption, CAPTION_CHARACTERS) or "(no caption)")
                 st.caption("  \n".join(explain(row)))
-    with st.container(horizontal=True, gap="small"):
-        offer_rows(rows, name)
+    offer_rows(rows, name)
 
 
 def show_picture(study: Study, row) -> None:

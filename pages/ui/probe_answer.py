@@ -200,8 +200,8 @@ def tell_scores(facts: Facts, title: str, titles: dict[str, str]) -> str:
     if facts.model is None:
         return f"{escape(title)} is not in this study, so no accuracy was measured and none can be expected."
     expected = (
-        f"Expected: what its line over {escape(titles[facts.own_corpus])} says at this count; 4 concepts in 5 score between "
-        "the two numbers. "
+        f"Expected: the median of its scores on the concepts that are about as frequent in {escape(titles[facts.own_corpus])}; "
+        "4 in 5 of them score between the two numbers. "
         if facts.own_corpus in titles
         else "Its own corpus is not counted in this study, so no accuracy can be expected. "
     )

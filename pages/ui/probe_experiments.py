@@ -19,7 +19,7 @@ from pages.ui.controls import choose_corpus, choose_word, corpus_titles
 from pages.ui.gallery import show_gallery
 from pages.ui.probe_answer import ask
 from pages.ui.probe_images import Picture, tell_samples
-from pages.ui.probe_setup import Setup, classifiers, describe, embed, list_shipped, load, score
+from pages.ui.probe_setup import Setup, classifiers, describe, embed, list_offered, load, read_model_settings, score
 from pages.ui.progress import follow
 from pages.ui.text import escape, shorten, tell_range
 
@@ -31,22 +31,22 @@ NO_IMAGE = "Choose an image above: this compares answers on one image."
 
 def compare_models(study: Study, setup: Setup, picture: Picture | None) -> None:
     """The first candidates of several models on the same image."""
-    shipped = {choice.title: choice for choice in list_shipped() if choice.spec != setup.choice.spec}
+    offered = {choice.title: choice for choice in list_offered() if choice.spec != setup.choice.spec}
     others = st.multiselect(
         "Beside it",
-        list(shipped),
+        list(offered),
         key="clips_beside",
         bind="query-params",
         accept_new_options=True,
         max_selections=3,
-        placeholder="shipped models, or type a folder, ViT-B-32:openai, ViT-B-32:weights.pt",
+        placeholder="models of the list, or type ViT-B-32:openai" + (", or a folder" if read_model_settings().paths else ""),
     )
     if picture is None:
         st.caption(NO_IMAGE)
         return
     if not others:
         return
-    choices = [setup.choice, *(shipped.get(name) or ModelChoice(name, name, True, "") for name in others)]
+    choices = [setup.choice, *(offered.get(name) or ModelChoice(name, name, True, "") for name in others)]
     found, facts = {}, {}
     for choice in choices:
         model = load(choice)

@@ -1,13 +1,14 @@
 """What looks at an image: the model, the candidates and the prompts that a visitor chooses; each is made once for all."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import streamlit as st
 
 from backend import frequency, scaling
-from backend.errors import EmptySelection
+from backend.errors import EmptySelection, TailscopeError
 from backend.models import catalogue
-from backend.models.catalogue import MODELS, ModelChoice
+from backend.models.catalogue import MODELS, NO_DOWNLOADS, ModelChoice
 from backend.models.classifiers import CACHE, Classifier, ClassifierCache
 from backend.models.encode import Model
 from backend.models.kept import ModelShelf
@@ -17,6 +18,7 @@ from backend.probe.candidates import KIND, Candidates, list_candidate_sets, read
 from backend.probe.candidates import choose_candidates as choose_candidates_of_study
 from backend.probe.facts import Facts, describe_candidates, find_study_model
 from backend.probe.reference import Reference, build_reference
+from backend.settings import ModelSettings, is_local, read_settings
 from backend.study import Study
 from pages.ui.address import answer
 from pages.ui.controls import accept_name, choose_method, choose_word, corpus_titles
@@ -26,6 +28,7 @@ from pages.ui.text import escape
 SHIPPED, OPENCLIP, OWN_FILE = "shipped", "OpenCLIP", "a file"
 TO_DOWNLOAD = " (to download)"  # marks a model in the list; an address does without it
 ALLOWED = "probe-download"
+NOT_OPENED = "probe-place-not-opened"
 TYPED, OWN = "typed", "own"
 OWN_CORPUS = "the model's own"
 MAX_ADDRESS = 6_000  # characters of names or templates, which stand in the address
@@ -66,9 +69,24 @@ def _list_openclip() -> list[ModelChoice]:
     return catalogue.list_openclip()
 
 
+@st.cache_data(show_spinner=False, ttl=60)
+def _list_offered(roots: tuple[Path, ...], shipped: Path) -> list[ModelChoice]:
+    return catalogue.list_offered(roots, shipped)
+
+
 def list_shipped() -> list[ModelChoice]:
     """The models that come with the program."""
     return catalogue.list_shipped(MODELS)
+
+
+def list_offered() -> list[ModelChoice]:
+    """The models that come with the program, and those in the folders that whoever runs it declares."""
+    return _list_offered(read_model_settings().roots, MODELS)
+
+
+def read_model_settings() -> ModelSettings:
+    """What this visitor may do: by the environment, and by whether the server listens to its own machine alone."""
+    return read_settings(is_local(st.get_option("server.address"), st.context.headers))
 
 
 def choose_setup(study: Study, expanded: bool) -> Setup:
@@ -97,12 +115,18 @@ def choose_setup(study: Study, expanded: bool) -> Setup:
 
 
 def choose_model(study: Study) -> ModelChoice:
-    """A shipped model, one of OpenCLIP's, or one that the visitor names by its place. Loads nothing.
+    """A model that is offered here, one of OpenCLIP's, or one that the visitor names by its place, where that is allowed.
 
-    The study's own causal comparison says which model to begin with: the one whose data hardly shows some concepts.
+    Loads nothing. The study's own causal comparison says which model to begin with: the one whose data hardly shows some
+    concepts.
     """
-    shipped = list_shipped()
-    source = choose_word("Model", [SHIPPED, OPENCLIP, OWN_FILE][not shipped :], "clip_from")
+    offered, allowed = list_offered(), read_model_settings()
+    sources = [*([SHIPPED] if offered else []), OPENCLIP, *([OWN_FILE] if allowed.paths else [])]
+    if not allowed.paths and st.query_params.get("clip_from") == OWN_FILE:
+        st.session_state[NOT_OPENED] = True  # for Streamlit takes out of the address what is no choice
+    if NOT_OPENED in st.session_state:
+        st.caption("A link asked for a model by its place, which this server does not let visitors name.")
+    source = choose_word("Model", sources, "clip_from")
     if source == OWN_FILE:
         spec = st.text_input(
             "Folder or checkpoint",
@@ -113,7 +137,11 @@ def choose_model(study: Study) -> ModelChoice:
             "architecture of OpenCLIP, a colon, and a file of weights.",
         ).strip()
         return ModelChoice(spec, spec.replace("\\", "/").rstrip("/").rpartition("/")[2] or spec, True, "")
-    models = {choice.title: choice for choice in (shipped if source == SHIPPED else _list_openclip())}
+    models = {choice.title: choice for choice in (offered if source == SHIPPED else _list_openclip())}
+    if not allowed.downloads:
+        models = {title: choice for title, choice in models.items() if choice.here}
+    if not models:
+        return ModelChoice("", OPENCLIP, True, f"None of OpenCLIP's weights are on this machine. {NO_DOWNLOADS}")
     marked = {title: title if choice.here else title + TO_DOWNLOAD for title, choice in models.items()}
     asked = "" if "clip" in st.session_state else st.query_params.get("clip", "")
     if asked.removesuffix(TO_DOWNLOAD) in models and asked not in marked.values():  # linked before or after its download
@@ -133,13 +161,15 @@ def choose_model(study: Study) -> ModelChoice:
 
 
 def offer_download(choice: ModelChoice) -> None:
-    """What fetching a model's weights comes to, and the button that does it; nothing else on the page downloads."""
+    """What fetching a model's weights comes to, and the button that does it; nothing else on the page downloads.
+
+    Raises TailscopeError where visitors may not fetch any.
+    """
+    if not read_model_settings().downloads:
+        raise TailscopeError(NO_DOWNLOADS)
     size = follow("Looking up its size", lambda say: catalogue.describe_download(choice.spec))
-    st.info(
-        f"The weights of {escape(choice.title)} are not on this machine. Fetching them takes {escape(size)}.",
-        icon=":material/cloud_download:",
-    )
     name = escape(choice.title)
+    st.info(f"The weights of {name} are not on this machine. {escape(size)}", icon=":material/cloud_download:")
     st.button(f"Download {name}", on_click=_allow, args=(choice.spec,), key="download-model", icon=":material/download:")
     if st.session_state.pop(ALLOWED, None) == choice.spec:
         follow(f"Downloading {name}", lambda say: _shelf().get(choice.spec, allow_download=True, say=say))
@@ -205,10 +235,14 @@ def find_setting(study: Study, prompts: str | tuple[str, ...]) -> str:
 
 
 def load(choice: ModelChoice) -> Model:
-    """The chosen model, loaded for the first who asks; raises what a visitor can mend."""
+    """The chosen model, loaded for the first who asks, and what had to be assumed of it; raises what a visitor can mend."""
     if not choice.spec:
-        raise EmptySelection("Name a folder in OpenCLIP's format, or an architecture and a file of weights.")
-    return follow(f"Loading {escape(choice.title)}", lambda say: _shelf().get(choice.spec, say=say))
+        raise EmptySelection(choice.note or "Name a folder in OpenCLIP's format, or an architecture and a file of weights.")
+    catalogue.check_spec(choice.spec, read_model_settings(), MODELS)
+    model = follow(f"Loading {escape(choice.title)}", lambda say: _shelf().get(choice.spec, say=say))
+    for note in model.notes:
+        st.caption(escape(note))
+    return model
 
 
 def embed(model: Model, candidates: Candidates, prompts: str | tuple[str, ...]) -> Classifier:

@@ -37,3 +37,12 @@ def tell_range(figures: Iterable[float], form: str) -> str:
     """
     figures = list(figures)
     return " to ".join(dict.fromkeys(f"{figure:{form}}" for figure in (min(figures), max(figures))))
+
+
+def tell_interval(low: float, high: float, form: str) -> str:
+    """An interval in brackets, with a space before it, or nothing where there is none.
+
+    >>> tell_interval(5.32, 9.5, "+.1f"), tell_interval(float("nan"), 1.0, ".2f")
+    (' [+5.3, +9.5]', '')
+    """
+    return "" if math.isnan(low) or math.isnan(high) else f" [{low:{form}}, {high:{form}}]"

@@ -5,6 +5,7 @@ Cost beside encoding the images: 8 ms for 1,000 images against 1,000 classes, fe
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +19,15 @@ from backend.models.prompts import PROMPTS, build_classifier, spell_name
 from backend.words import canonical
 from precompute.corpus.sample import IMAGE_ENDINGS, NO_IMAGE
 from precompute.corpus.tar import SECOND_IMAGE, is_plain, read_members
+from precompute.evaluate.class_folders import CLASS_NAMES, read_class_folders
 from precompute.evaluate.features import Place
 from precompute.ledger import Ledger
-from precompute.vocabulary import read_class_names
+from precompute.vocabulary import read_class_positions
 
-CLASS_NAMES = "classnames.txt"
 IMAGES_AT_ONCE = 8192
 MAX_LABEL = 1 << 16  # bytes of a .cls or .json member
 NO_LABEL = "no label"
 STRANGE_LABEL = "label that is no class of the task"
-STRANGE_FILE = "file that is no image by its name"
 
 _LAYOUTS = (
     f"a folder for each class with its images in it, or webdataset shards (.tar, image and .cls) beside a {CLASS_NAMES} with "
@@ -37,7 +37,10 @@ _LAYOUTS = (
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """The labels of a classification task, the places of its images, and each image's class: a number among the labels."""
+    """The labels of a classification task, the places of its images, and each image's class: a number among the labels.
+
+    A class is a place in the list of labels: several may have the same one, or none ("").
+    """
 
     labels: tuple[str, ...]
     places: list[Place]
@@ -62,11 +65,11 @@ def read_task(folder: Path, ledger: Ledger) -> Task:
         raise SourceError(f"No folder of a task at {folder}. Expected: {_LAYOUTS}.")
     shards = sorted(folder.glob("*.tar")) or sorted(folder.glob("test/*.tar"))
     if shards:
-        labels = read_class_names(folder / CLASS_NAMES)
-        found = [pair for shard in shards for pair in _read_labelled(shard, labels, ledger)]
+        labels = read_class_positions(folder / CLASS_NAMES)
+        found = _number_classes([pair for shard in shards for pair in _read_labelled(shard, ledger)], labels, ledger)
     else:
-        labels, found = _read_class_folders(folder, ledger)
-    if len(labels) < 2:
+        labels, found = read_class_folders(folder, ledger, _LAYOUTS)
+    if len(set(labels) - {""}) < 2:
         raise SourceError(f"{folder} has {len(labels)} classes ({', '.join(labels) or 'none'}). Expected: {_LAYOUTS}.")
     return Task(tuple(labels), [place for place, _ in found], np.array([number for _, number in found], np.int64))
 
@@ -81,67 +84,106 @@ def evaluate_classification(
 
     Every image is encoded once, whatever the number of prompt strategies.
     """
-    features, classes = [], []
-    for images, numbers in batches:
-        features.append(model.encode_images(images))
-        classes.append(np.asarray(numbers, np.int64))
-    return score_prompts(model, np.concatenate(features), np.concatenate(classes), names, prompts)
+    chunks = ((model.encode_images(images), np.asarray(numbers, np.int64)) for images, numbers in batches)
+    return score_prompts(model, chunks, names, prompts)
 
 
 def score_prompts(
-    model: Model, features: np.ndarray, classes: np.ndarray, names: Sequence[str], prompts: Sequence[str] = PROMPTS
+    model: Model, chunks: Iterable[tuple[np.ndarray, np.ndarray]], names: Sequence[str], prompts: Sequence[str] = PROMPTS
 ) -> dict[str, ClassScores]:
-    """`evaluate_classification` of images that are encoded already: features float32 (images, width)."""
-    return {
-        strategy: score_classes(features, classes, build_classifier(model, [spell_name(name) for name in names], strategy))
-        for strategy in prompts
-    }
+    """`evaluate_classification` of images that are encoded already, a chunk in memory at a time.
 
-
-def score_classes(features: np.ndarray, classes: np.ndarray, classifier: np.ndarray) -> ClassScores:
-    """How many images have their own class's text nearest, in percent; of equally near texts the first counts.
-
-    features: (images, width) · classes: int (images,) · classifier: (classes, width), all of length 1.
+    chunks: features float32 (images, width), and their classes int (images,).
     """
-    right = np.zeros(len(classes), bool)
-    for start in range(0, len(classes), IMAGES_AT_ONCE):
+    spelled = [spell_name(name) for name in names]
+    return score_chunks(chunks, {strategy: build_classifier(model, spelled, strategy) for strategy in prompts})
+
+
+def score_chunks(chunks: Iterable[tuple[np.ndarray, np.ndarray]], classifiers: dict[str, np.ndarray]) -> dict[str, ClassScores]:
+    """How many images have their own class's text nearest, in percent, by each classifier; of equally near texts the first.
+
+    chunks: as in `score_prompts` · classifiers: (classes, width) each, all of length 1.
+    """
+    size = max(map(len, classifiers.values()), default=0)
+    n = np.zeros(size, np.int64)
+    hits = {name: np.zeros(size, np.int64) for name in classifiers}
+    for features, classes in chunks:
+        n += np.bincount(classes, minlength=size)
+        for name, classifier in classifiers.items():
+            right = _find_nearest(features, classifier) == classes
+            hits[name] += np.bincount(classes[right], minlength=size)
+    return {name: _tally(counted, n) for name, counted in hits.items()}
+
+
+def _find_nearest(features: np.ndarray, classifier: np.ndarray) -> np.ndarray:
+    """The number of the class whose text is nearest to each image, int (images,)."""
+    nearest = np.empty(len(features), np.int64)
+    for start in range(0, len(features), IMAGES_AT_ONCE):
         stop = start + IMAGES_AT_ONCE
-        right[start:stop] = (features[start:stop] @ classifier.T).argmax(axis=1) == classes[start:stop]
-    n = np.bincount(classes, minlength=len(classifier))
-    hits = np.bincount(classes[right], minlength=len(classifier))
-    values = np.divide(100.0 * hits, n, out=np.full(len(classifier), np.nan), where=n > 0)
-    return ClassScores(values, n, float(100.0 * right.mean()) if len(right) else np.nan)
+        nearest[start:stop] = (features[start:stop] @ classifier.T).argmax(axis=1)
+    return nearest
 
 
-def _read_class_folders(folder: Path, ledger: Ledger) -> tuple[list[str], list[tuple[Place, int]]]:
-    labels = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    found = []
-    for number, label in enumerate(labels):
-        if not canonical(label):
-            raise SourceError(f"The folder {folder / label} names no concept. Expected: {_LAYOUTS}.")
-        for path in sorted((folder / label).rglob("*")):
-            if path.name.startswith(".") or path.is_dir():
-                continue
-            if path.suffix.lower().lstrip(".") in IMAGE_ENDINGS:
-                found.append(((str(path.absolute()), None, None), number))
-            else:
-                ledger.take(dropped=1, reason=STRANGE_FILE)
-    return labels, found
+def _tally(hits: np.ndarray, n: np.ndarray) -> ClassScores:
+    """Accuracies in percent out of the images of each class that were told right, and all of them."""
+    values = np.divide(100.0 * hits, n, out=np.full(len(n), np.nan), where=n > 0)
+    return ClassScores(values, n, float(100.0 * hits.sum() / n.sum()) if n.any() else np.nan)
 
 
-def _read_labelled(shard: Path, labels: Sequence[str], ledger: Ledger) -> Iterator[tuple[Place, int]]:
-    """The labelled images of one shard, in its order."""
+def pool_labels(labels: Sequence[str], scores: ClassScores) -> tuple[tuple[str, ...], ClassScores]:
+    """The distinct labels in order and their scores: of all images of the classes that share a label. `overall` stays."""
+    distinct = tuple(dict.fromkeys(label for label in labels if label))
+    if len(distinct) == len(labels):
+        return distinct, scores
+    numbers = {label: number for number, label in enumerate(distinct)}
+    named = [place for place, label in enumerate(labels) if label]
+    rows = [numbers[labels[place]] for place in named]
+    n = np.bincount(rows, scores.n[named], minlength=len(distinct)).astype(scores.n.dtype)
+    right = np.bincount(rows, np.nan_to_num(scores.values[named]) * scores.n[named], minlength=len(distinct))
+    return distinct, ClassScores(np.divide(right, n, out=np.full(len(n), np.nan), where=n > 0), n, scores.overall)
+
+
+def describe_repeats(labels: Sequence[str]) -> str:
+    """A few words on the labels that several classes share, and on classes without one; empty where there are neither."""
+    counts = Counter(labels)
+    unnamed = counts.pop("", 0)
+    shared = [label for label, count in counts.items() if count > 1]
+    some = ", ".join(shared[:3]) + ", ..." * (len(shared) > 3)
+    said = [f"{len(shared)} of the names stand{'s' * (len(shared) == 1)} for several classes each: {some}"]
+    return "; ".join(said * bool(shared) + [f"classes without a name: {unnamed}"] * bool(unnamed))
+
+
+def _read_labelled(shard: Path, ledger: Ledger) -> Iterator[tuple[Place, str]]:
+    """The images of one shard with what their label says, in its order."""
     images, texts, fault = _read_label_members(shard, ledger)
-    numbers = {label: number for number, label in enumerate(labels)}
     if fault:
         ledger.take(dropped=1, reason=fault)  # the image that is cut off, if nothing more
     ledger.take(dropped=len(texts.keys() - images.keys()), reason=NO_IMAGE)
     for key, (offset, length) in images.items():
-        number = _find_class(texts.get(key), numbers)
-        if number is None:
-            ledger.take(dropped=1, reason=STRANGE_LABEL if key in texts else NO_LABEL)
+        if key in texts:
+            yield (str(shard.absolute()), offset, length), texts[key]
         else:
-            yield (str(shard.absolute()), offset, length), number
+            ledger.take(dropped=1, reason=NO_LABEL)
+
+
+def _number_classes(found: list[tuple[Place, str]], labels: Sequence[str], ledger: Ledger) -> list[tuple[Place, int]]:
+    """The images with the class that each label text names, or numbers; what a number means is decided once for all of them.
+
+    Numbers are places in the list of labels unless more of them are labels than places.
+    """
+    names = {canonical(label): number for number, label in reversed(list(enumerate(labels)))}
+    numbers = {text for _, text in found if text.isascii() and text.isdigit()}
+    are_places = sum(int(text) < len(labels) for text in numbers) >= sum(text in names for text in numbers)
+    places = {text: int(text) for text in numbers if int(text) < len(labels)} if are_places else {}
+    numbered = []
+    for place, text in found:
+        named = None if are_places and text in numbers else names.get(canonical(text))
+        number = places.get(text, named) if text else None
+        if number is None:
+            ledger.take(dropped=1, reason=STRANGE_LABEL)
+        else:
+            numbered.append((place, number))
+    return numbered
 
 
 def _read_label_members(shard: Path, ledger: Ledger) -> tuple[dict[str, tuple[int, int]], dict[str, str], str]:
@@ -178,12 +220,3 @@ def _read_json_label(text: str) -> str:
         return str(json.loads(text)["label"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""
-
-
-def _find_class(text: str | None, numbers: dict[str, int]) -> int | None:
-    """The class that a label member names, by its label or by its number in the list of class names."""
-    if text is None:
-        return None
-    if text in numbers:
-        return numbers[text]
-    return int(text) if text.isascii() and text.isdigit() and int(text) < len(numbers) else None

@@ -5,38 +5,43 @@ Cost beside the model's own: decoding and preprocessing take 0.4 ms for a pictur
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from backend.models.encode import Model, encode_with_all
 from backend.probe.uploads import LONGEST
+from backend.progress import Progress
 from backend.writing import write_file
+from precompute.evaluate.pipeline import map_ahead
 from precompute.ledger import Ledger
 from precompute.search.images import read_picture
 
 CHUNK = 1024  # images that a killed run has to encode again
+THREADS = min(os.cpu_count() or 1, 8)  # that decode and prepare
+AHEAD = 256  # prepared images that may wait for the model: 150 KB each at 224 pixels
 TOO_LONG = f"image more than {LONGEST} times as long as wide"
 
 Place = tuple[str, int | None, int | None]  # the path of a file; where an image stands in it: offset, length (None: all of it)
 
 
-def encode_places(
+def stream_features(
     model: Model,
     places: Sequence[Place],
     ledger: Ledger,
     work: Path | None = None,
-    say: Callable[[float], None] = lambda done: None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The features of images, float32 (readable images, width), and which of the places each belongs to, int64.
+    say: Progress = lambda done: None,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The features of images, chunk by chunk, of at most `CHUNK`: float32 (readable images, width), and which of the places
+    each belongs to, int64.
 
-    The ledger counts images; one that cannot be decoded is booked there. In the folder `work` chunks are kept by the model's
-    weights and by the files as they are: a changed file, or another model, is encoded anew.
+    No more than a chunk's features are in memory. The ledger counts images; one that cannot be decoded is booked there. In
+    the folder `work` chunks are kept by the model's weights and by the files as they are: a changed file, or another model,
+    is encoded anew.
     """
     folder = work and work / _fingerprint(model, places)
-    features, numbers = [], []
     for start in range(0, len(places), CHUNK):
         chunk = places[start : start + CHUNK]
         loaded = _load_chunk(folder, start)
@@ -48,12 +53,23 @@ def encode_places(
             ledger.take(dropped=1, reason=str(fault))
         good = np.flatnonzero(faults == "")
         ledger.take(written=len(good))
-        if len(good):
-            features.append(encoded)
-            numbers.append(good + start)
         say((start + len(chunk)) / len(places))
-    if not features:
+        if len(good):
+            yield encoded, good + start
+
+
+def encode_places(
+    model: Model,
+    places: Sequence[Place],
+    ledger: Ledger,
+    work: Path | None = None,
+    say: Progress = lambda done: None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """All that `stream_features` gives, at once: for what compares every image with every other."""
+    chunks = list(stream_features(model, places, ledger, work, say))
+    if not chunks:
         return np.empty((0, 0), np.float32), np.empty(0, np.int64)
+    features, numbers = zip(*chunks, strict=True)
     return np.concatenate(features), np.concatenate(numbers)
 
 
@@ -71,18 +87,26 @@ def encode_ahead(models: Sequence[Model], places: Sequence[Place], start: int, w
 
 
 def _encode_chunk(models: Sequence[Model], places: Sequence[Place]) -> tuple[list[np.ndarray], np.ndarray]:
-    """Each model's features of the images that can be decoded, and for every place its fault; "" where there is none."""
+    """Each model's features of the images that can be decoded, and for every place its fault; "" where there is none.
+
+    Images are decoded and prepared by threads while the models encode those before them.
+    """
+    ways = {model.prepare.key: model.prepare for model in models}
     faults = np.full(len(places), "", dtype="U64")
 
-    def draw_images() -> Iterator[Image.Image]:
-        for number, place in enumerate(places):
-            image, faults[number] = read_picture(Path(), place)
-            if image and max(image.size) > LONGEST * min(image.size):
-                faults[number] = TOO_LONG
-            elif image:
-                yield image
+    def prepare(place: Place) -> tuple[dict[str, np.ndarray], str]:
+        image, fault = read_picture(Path(), place)
+        if image and max(image.size) > LONGEST * min(image.size):
+            return {}, TOO_LONG
+        return ({key: way(image) for key, way in ways.items()} if image else {}), fault
 
-    return encode_with_all(models, draw_images()), faults
+    def draw() -> Iterator[dict[str, np.ndarray]]:
+        for number, (prepared, fault) in enumerate(map_ahead(prepare, places, threads=THREADS, ahead=AHEAD)):
+            faults[number] = fault
+            if not fault:
+                yield prepared
+
+    return encode_with_all(models, draw()), faults
 
 
 def _load_chunk(folder: Path | None, start: int) -> tuple[np.ndarray, np.ndarray] | None:

@@ -1,7 +1,8 @@
 """Makes `scaling.parquet`: one fit for every model whose corpus is in the study, every method, setting and kind.
 
-Reads: performance, frequency, models. Writes: the rows of scaling.
-Cost: 1.8 s per 1,000 fits with 1,000-fold bootstrap intervals over up to 4,469 points (2 cores).
+Reads: performance, frequency, models, and which bins printed figures show (the manifest's `printed_figures`). Writes: the rows
+of scaling.
+Cost: 10 s of one core per 1,000 fits over up to 4,469 points, half of it the mixed slopes.
 """
 
 from collections.abc import Callable
@@ -12,9 +13,10 @@ import pandas as pd
 from backend.fits import FEWEST_POINTS, fit_columns_table
 from backend.scaling import COUNTED_LABELS, pooled_tasks
 from backend.study import Study
+from precompute.evaluate.printed import correlate_printed, find_printed
 
 _COUNTED_SCORES = f"""WITH {COUNTED_LABELS}
-SELECT task, label, counted.count, model, setting, value
+SELECT task, label, counted.concept, counted.count, model, setting, value, n
 FROM performance JOIN models USING (model) JOIN counted USING (corpus, task, label)
 WHERE performance.kind = $kind AND models.corpus = $corpus
 """
@@ -36,7 +38,12 @@ def build_scaling(study: Study, tick: Callable[[float], None] = lambda done: Non
     for done, row in enumerate(combinations.itertuples(index=False), start=1):
         scores = study.query(_COUNTED_SCORES, kind=row.kind, corpus=row.corpus, method=row.method, tasks=None, concept=None)
         for tasks, name in [(pooled[row.kind], "pooled"), *(([task], task) for task in apart)]:
-            frames += _fit_scores(scores[scores["task"].isin(tasks)], row, name)
+            fits = _fit_scores(scores[scores["task"].isin(tasks)], row, name)
+            printed = find_printed(study.manifest, row.kind, row.corpus, row.method)
+            if printed and name == "pooled":
+                correlated = correlate_printed(scores[scores["task"].isin(tasks)], row.kind, printed)
+                fits = [table.drop(columns="paper_r").merge(correlated, on=["model", "setting"], how="left") for table in fits]
+            frames += fits
         tick(done / len(combinations))
     if not frames:
         return pd.DataFrame()
@@ -47,7 +54,7 @@ def _fit_scores(scores: pd.DataFrame, row, tasks: str) -> list[pd.DataFrame]:
     """Fits of all models and settings over the same points; columns that lack some points are fitted by themselves."""
     if scores.empty:
         return []
-    wide = scores.pivot(index=["task", "label", "count"], columns=["model", "setting"], values="value")
+    wide = scores.pivot(index=["task", "label", "concept", "count"], columns=["model", "setting"], values="value")
     present = wide.notna().to_numpy()
     frames = []
     for pattern in np.unique(present, axis=1).T:
@@ -55,13 +62,7 @@ def _fit_scores(scores: pd.DataFrame, row, tasks: str) -> list[pd.DataFrame]:
             continue
         columns = (present == pattern[:, None]).all(axis=0)
         part = wide.loc[pattern, columns]
-        index = part.index
-        table = fit_columns_table(
-            index.get_level_values("count").to_numpy(),
-            part.to_numpy(),
-            index.get_level_values("task").to_numpy(),
-            row.kind,
-        )
+        table = fit_columns_table(part.index.to_frame(index=False), part.to_numpy(), row.kind)
         keys = part.columns.to_frame(index=False).assign(
             corpus=row.corpus, modality=row.modality, method=row.method, kind=row.kind, tasks=tasks
         )

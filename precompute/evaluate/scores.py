@@ -23,8 +23,8 @@ from backend.progress import StageProgress
 from backend.schema import table_path
 from backend.study import Study, find_build_command
 from backend.tables import replace_rows, to_arrow, write_table
-from precompute.evaluate.classification import Task, read_task, score_prompts
-from precompute.evaluate.features import encode_places
+from precompute.evaluate.classification import Task, describe_repeats, pool_labels, read_task, score_prompts
+from precompute.evaluate.features import encode_places, stream_features
 from precompute.evaluate.retrieval import Pairs, evaluate_retrieval, keep_encoded, read_pairs
 from precompute.evaluate.scaling import build_scaling
 from precompute.ledger import Ledger
@@ -32,6 +32,7 @@ from precompute.study_writer import extend_study
 from precompute.vocabulary import make_concepts
 
 STEP = "evaluate"
+ADDED = "labels_added"  # in a model's arguments: labels that its evaluation brought to a task, and no search
 NO_IMAGES = "class without an image"
 NO_QUERIES = "concept that no pair names"
 LIBRARIES = ("open_clip_torch", "torch", "torchvision")
@@ -127,7 +128,9 @@ def add_scores(part: Path, manifest: dict, report: Report, corpus: str | None = 
     Raises TailscopeError where the study has scores of another model by that name.
     """
     _check_model(manifest, _list_models(Study(part, manifest)), report)
-    manifest.setdefault("arguments", {}).setdefault(STEP, {})[report.model] = report.made
+    evaluated = manifest.setdefault("arguments", {}).setdefault(STEP, {})
+    added = _add_labels(part, evaluated.get(report.model, {}).get(ADDED, {}), report)
+    evaluated[report.model] = report.made | ({ADDED: added} if added else {})
     books = {unit: ledger.entry() for unit, ledger in report.ledgers.items()}
     manifest.setdefault("counts", {}).setdefault(STEP, {}).setdefault(report.model, {}).update(books)
     _write_scores(part, manifest, report, corpus)
@@ -191,13 +194,17 @@ def _check_model(manifest: dict, models: Sequence[str], report: Report) -> None:
 def _score_classification(
     model: Model, name: str, task: Task, prompts: Sequence[str], ledger: Ledger, work: Path, say: StageProgress
 ) -> list[TaskScores]:
-    features, numbers = encode_places(model, task.places, ledger, work, lambda done: say(f"{name}: images", done))
-    if not len(numbers):
+    encoded = stream_features(model, task.places, ledger, work, lambda done: say(f"{name}: images", done))
+    chunks = ((features, task.classes[numbers]) for features, numbers in encoded)
+    scored = score_prompts(model, chunks, task.labels, prompts)
+    images = next(iter(scored.values())).n.sum()
+    if not images:
         raise TailscopeError(f"None of the {len(task.places):,} images of '{name}' can be decoded.")
-    source = f"evaluated on {len(numbers):,} images"
+    source = "; ".join(filter(None, (f"evaluated on {images:,} images", describe_repeats(task.labels))))
+    pooled = {strategy: pool_labels(task.labels, scores) for strategy, scores in scored.items()}
     return [
-        TaskScores(name, "classification", strategy, task.labels, scores.values, scores.n, scores.overall, source)
-        for strategy, scores in score_prompts(model, features, task.classes[numbers], task.labels, prompts).items()
+        TaskScores(name, "classification", strategy, labels, scores.values, scores.n, scores.overall, source)
+        for strategy, (labels, scores) in pooled.items()
     ]
 
 
@@ -260,6 +267,43 @@ def _write_scores(part: Path, manifest: dict, report: Report, corpus: str | None
     replace_rows(part, manifest, "models", pd.DataFrame([model]), ["model"])
     replace_rows(part, manifest, "performance", performance, ["model", "task"])
     replace_rows(part, manifest, "overall", overall, ["model", "task"])
+    _drop_former_labels(part, manifest, {task: names for task, (_, names) in labels.items()})
+
+
+def _add_labels(part: Path, before: dict[str, list[str]], report: Report) -> dict[str, list[str]]:
+    """By task, the labels that no one but this model's evaluations brought to the study: those of before, and the new ones."""
+    path = table_path(part, "concepts")
+    known = (
+        pq.read_table(path, columns=["task", "label"]).to_pandas()
+        if path.is_file()
+        else pd.DataFrame({"task": [], "label": []})
+    )
+    have = set(zip(known["task"], known["label"], strict=True))
+    labels = {one.task: one.labels for one in report.scores}
+    new = {task: [label for label in names if (task, label) not in have] for task, names in labels.items()}
+    added = {task: sorted({*before.get(task, ()), *new.get(task, ())}) for task in before | new}
+    return {task: names for task, names in added.items() if names}
+
+
+def _drop_former_labels(part: Path, manifest: dict, labels: dict[str, Sequence[str]]) -> None:
+    """Takes out of evaluated tasks the labels that evaluations alone brought in, such as those of a wrong folder.
+
+    A label stays that is among the new ones, or that a model has a score on.
+    """
+    scored = pq.read_table(table_path(part, "performance"), columns=["task", "label"]).to_pandas()
+    kept = set(zip(scored["task"], scored["label"], strict=True)) | {(task, label) for task in labels for label in labels[task]}
+    entries = manifest["arguments"][STEP].values()
+    added = {(task, label) for made in entries for task in labels for label in made.get(ADDED, {}).get(task, ())}
+    former = added - kept
+    for name in ("concepts", "frequency") if former else ():
+        path = table_path(part, name)
+        if path.is_file():
+            rows = pq.read_table(path).to_pandas()
+            gone = pd.MultiIndex.from_frame(rows[["task", "label"]]).isin(former)
+            manifest["tables"][name] = write_table(part, name, to_arrow(name, rows[~gone]))
+    for made in entries:
+        for task in made.get(ADDED, {}):
+            made[ADDED][task] = [label for label in made[ADDED][task] if (task, label) not in former]
 
 
 def name_concepts(part: Path, manifest: dict, labels: dict[str, tuple[str, Sequence[str]]]) -> pd.DataFrame:

@@ -25,7 +25,7 @@ from backend.schema import table_path
 from backend.study import Study, find_build_command
 from backend.tables import replace_rows, to_arrow, write_table
 from precompute.evaluate.classification import ClassScores, Task, read_task, score_prompts
-from precompute.evaluate.features import encode_places
+from precompute.evaluate.features import stream_features
 from precompute.evaluate.scores import LIBRARIES, name_concepts
 from precompute.evaluate.scores import STEP as EVALUATE
 from precompute.ledger import Ledger
@@ -154,13 +154,13 @@ def choose_tail(task: Task, counts: dict[str, int], size: int, ledger: Ledger) -
     Raises TailscopeError where there are not more than `size` of them: then nothing is a tail of anything.
     """
     n = np.bincount(task.classes, minlength=len(task.labels))
-    shown = [label for label, images in zip(task.labels, n, strict=True) if images]
+    shown = list(dict.fromkeys(label for label, images in zip(task.labels, n, strict=True) if images))
     counted = [label for label in shown if label in counts]
     if not 2 <= size < len(counted):
         raise TailscopeError(
             f"A tail has from 2 to {max(len(counted) - 1, 0)} of the {len(counted)} counted classes, not {size}."
         )
-    ledger.take(dropped=len(task.labels) - len(shown), reason=NO_IMAGES)
+    ledger.take(dropped=len(set(task.labels)) - len(shown), reason=NO_IMAGES)
     ledger.take(dropped=len(shown) - len(counted), reason=NOT_COUNTED)
     ledger.take(written=size, dropped=len(counted) - size, reason=FREQUENT)
     chosen = sorted(counted, key=lambda label: (counts[label], label))[:size]
@@ -170,8 +170,8 @@ def choose_tail(task: Task, counts: dict[str, int], size: int, ledger: Ledger) -
 def cut_task(task: Task, labels: Sequence[str], ledger: Ledger) -> Task:
     """The same images with only some of the labels to choose from; the ledger books the images of the other classes."""
     ordered = sorted(labels)
-    renumbered = np.full(len(task.labels), -1, np.int64)
-    renumbered[[task.labels.index(label) for label in ordered]] = np.arange(len(ordered))
+    numbers = {label: number for number, label in enumerate(ordered)}
+    renumbered = np.array([numbers.get(label, -1) for label in task.labels], np.int64)
     classes = renumbered[task.classes]
     ledger.take(dropped=int((classes < 0).sum()), reason=OTHER_CLASS)
     places = [place for place, number in zip(task.places, classes, strict=True) if number >= 0]
@@ -206,10 +206,12 @@ def _load_same(name: str, made: dict) -> Model:
 
 
 def _score_classes(model: Model, tail: Task, setting: str, ledger: Ledger, work: Path, say) -> ClassScores:
-    features, numbers = encode_places(model, tail.places, ledger, work, say)
-    if not len(numbers):
+    encoded = stream_features(model, tail.places, ledger, work, say)
+    chunks = ((features, tail.classes[numbers]) for features, numbers in encoded)
+    scores = score_prompts(model, chunks, tail.labels, [setting])[setting]
+    if not scores.n.any():
         raise TailscopeError(f"None of the {len(tail.places):,} images of the tail can be decoded.")
-    return score_prompts(model, features, tail.classes[numbers], tail.labels, [setting])[setting]
+    return scores
 
 
 def _drop_former(part: Path, manifest: dict) -> None:

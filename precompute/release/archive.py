@@ -1,18 +1,11 @@
-"""Reads a release member by member: from a folder, a .tar.gz, or a URL; nothing is ever unpacked to disk."""
+"""Reads a release member by member, from a folder or a .tar.gz; nothing is ever unpacked to disk."""
 
 import gzip
-import hashlib
 import tarfile
-import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
-
-import requests
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from backend.errors import SourceError
 from backend.writing import file_sha256
@@ -20,9 +13,6 @@ from backend.writing import file_sha256
 MAX_MEMBER = 64 << 20  # bytes of one file; the release's largest has 1 MB
 MAX_TOTAL = 2 << 30  # bytes read out of one source: a bomb stops here
 MAX_MEMBERS = 100_000
-MAX_DOWNLOAD = 1 << 30
-TIMEOUT = (10, 30)  # seconds to connect, seconds without a byte
-MAX_DURATION = 1800  # seconds for a whole download
 _CHUNK = 1 << 18
 _NO_RELEASE = "that is no release of the paper."
 
@@ -155,88 +145,3 @@ def _printable(name: str) -> str:
 
 def _too_large(source: Path | str) -> SourceError:
     return SourceError(f"{source} holds more than {MAX_TOTAL >> 30} GiB; {_NO_RELEASE}")
-
-
-def download(url: str, folder: Path) -> Path:
-    """Fetches a URL into a folder and returns the file; one that is already there whole is not fetched again.
-
-    The body streams into `NAME.part`, under a size limit and time-outs. A broken download resumes where it
-    stopped when the server can continue the very same file (ETag), and starts again when it cannot.
-    Raises SourceError.
-    """
-    name = download_name(url)
-    target = folder / name
-    if target.is_file():
-        return target
-    folder.mkdir(parents=True, exist_ok=True)
-    part, tag = folder / f"{name}.part", folder / f"{name}.etag"
-    try:
-        _fetch(url, part, tag)
-    except requests.RequestException as error:
-        raise SourceError(
-            f"Cannot fetch {url} ({_root_cause(error)}). Run the command again to go on, or fetch it by hand "
-            "where there is a network, then run: python -m precompute published --source FILE.tar.gz"
-        ) from error
-    part.replace(target)
-    tag.unlink(missing_ok=True)
-    return target
-
-
-def download_name(url: str) -> str:
-    """The file name of a download: the URL's last part, told apart from other URLs by a piece of their hash."""
-    name = PurePosixPath(urlsplit(url).path).name[-80:] or "release.tar.gz"
-    return f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{name}"
-
-
-def _fetch(url: str, part: Path, tag: Path) -> None:
-    headers = {"Accept-Encoding": "identity"}
-    have = part.stat().st_size if part.is_file() and tag.is_file() else 0
-    if have:
-        headers |= {"Range": f"bytes={have}-", "If-Range": tag.read_text(encoding="utf-8")}
-    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        if response.status_code == 416 and response.headers.get("Content-Range") == f"bytes */{have}":
-            return  # the part is already the whole file
-        if response.status_code == 416:
-            part.unlink(missing_ok=True)  # it is no beginning of the file: the next try starts again
-        response.raise_for_status()
-        span = response.headers.get("Content-Range", "")
-        resumed = response.status_code == 206 and span.startswith(f"bytes {have}-")
-        if response.status_code == 206 and not resumed:
-            part.unlink(missing_ok=True)
-            raise SourceError(f"{url} sent another range ({span}) than asked for. Run the command again.")
-        done = have if resumed else 0
-        if not resumed:
-            tag.unlink(missing_ok=True)
-        if etag := response.headers.get("ETag", ""):
-            tag.write_text(etag, encoding="utf-8")
-        length = response.headers.get("Content-Length", "")
-        total = done + int(length) if length.isdigit() else None
-        if (total or 0) > MAX_DOWNLOAD:
-            part.unlink(missing_ok=True)
-            raise SourceError(f"{url} has {total:,} bytes, more than the limit of {MAX_DOWNLOAD:,}.")
-        _write_body(response, part, done, total, url)
-
-
-def _write_body(response: requests.Response, part: Path, done: int, total: int | None, url: str) -> None:
-    deadline = time.monotonic() + MAX_DURATION
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    console = Console(stderr=True)
-    with part.open("ab" if done else "wb") as stream, Progress(*columns, console=console) as progress:
-        bar = progress.add_task("download", total=total, completed=done)
-        for chunk in response.iter_content(_CHUNK):
-            done += len(chunk)
-            if done > MAX_DOWNLOAD:
-                part.unlink()
-                raise SourceError(f"{url} sends more than the limit of {MAX_DOWNLOAD:,} bytes.")
-            if time.monotonic() > deadline:
-                raise SourceError(f"{url} took longer than {MAX_DURATION // 60} minutes. Run the command again to resume.")
-            stream.write(chunk)
-            progress.advance(bar, len(chunk))
-    if total is not None and done < total:
-        raise SourceError(f"{url} stopped after {done:,} of {total:,} bytes. Run the command again to resume.")
-
-
-def _root_cause(error: BaseException) -> str:
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__
-    return f"{type(error).__name__}: {error}"

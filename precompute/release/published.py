@@ -16,13 +16,16 @@ from backend.progress import StageProgress
 from backend.schema import MANIFEST, SCHEMA_VERSION
 from backend.study import ROOT, STUDIES, Study
 from backend.tables import to_arrow, write_table
-from backend.words import lemmas
+from backend.words import lemma, lemmas
 from backend.writing import write_manifest
 from precompute.evaluate.scaling import build_scaling
 from precompute.fingerprint import code_sha256
-from precompute.release import parse as paper
-from precompute.release.archive import describe_source, download, read_members
-from precompute.release.parse import Release, concept_of, kind_of
+from precompute.release import figures, paper, parse
+from precompute.release.archive import describe_source, read_members
+from precompute.release.download import download
+from precompute.release.paper import concept_of, kind_of
+from precompute.release.parse import Release
+from precompute.release.queries import rebuild_query
 from precompute.study_writer import (
     built_with,
     hold_alone,
@@ -33,6 +36,7 @@ from precompute.study_writer import (
 
 DEFAULT_OUT = STUDIES / "published"
 DOWNLOADS = STUDIES / "downloads"
+_QUERIED = ["task", "label", "concept", "method", "words"]
 COPY_NAME = "frequency_determines_performance*"
 COPY_PLACES = (ROOT, ROOT.parent, ROOT.parent / "data", ROOT.parent / "shared" / "data", DOWNLOADS)
 
@@ -92,13 +96,16 @@ def _write_study(release: Release, described: dict, out: Path, say: StageProgres
         "counts": {"published": {"files": release.files.entry(), "values": release.values.entry()}},
         "files": dict(release.imported),
         "faults": release.faults,
-        "absent": paper.list_absent(release),
+        "absent": parse.list_absent(release),
         "unpooled_tasks": paper.UNPOOLED_TASKS,
         "default_settings": paper.DEFAULT_SETTINGS,
         "tail": paper.TAIL,
         "comparisons": paper.COMPARISONS,
         "reported": paper.REPORTED,
+        "printed_figures": figures.FIGURES,
+        "printed_notes": figures.NOTES,
         "method_notes": paper.METHOD_NOTES,
+        "count_causes": paper.COUNT_CAUSES,
         "tables": {},
     }
     tables = build_tables(release)
@@ -122,7 +129,7 @@ def read_release(source: Path, say: StageProgress) -> Release:
         seen += 1
         say("reading the release", min(seen / 900, 1.0))  # the release has 865 files; more only hold the bar at its end
 
-    release = paper.read_release(read_members(source), tick)
+    release = parse.read_release(read_members(source), tick)
     if not release.counts:
         raise SourceError(
             f"{source} holds no count file (search_counts/TASK_CORPUS_METHOD_search_counts.json), so it is no copy of "
@@ -157,6 +164,7 @@ def build_tables(release: Release) -> dict[str, pa.Table]:
         "overall": _build_overall(release, set(tail["model"])),
         "alignment": _build_alignment(release),
         "tail": tail.merge(named, on=["task", "label"]).sort_values(["model", "setting", "label"]),
+        "queries": _build_queries(counts, concepts),
     }
     return {name: to_arrow(name, frame) for name, frame in tables.items() if len(frame)}
 
@@ -172,6 +180,21 @@ def _build_concepts(counts: pd.DataFrame, scores: pd.DataFrame, tail: pd.DataFra
         concept=concepts,
         words=[lemmas(concept) for concept in concepts],
     )
+
+
+def _build_queries(counts: pd.DataFrame, concepts: pd.DataFrame) -> pd.DataFrame:
+    """What the release's text search looked for, for every counted label where that is not the label's words."""
+    rows = []
+    for row in (
+        counts[counts["modality"] == "text"]
+        .merge(concepts, on=["task", "label"])[_QUERIED]
+        .drop_duplicates(["task", "label", "method"])
+        .itertuples(index=False)
+    ):
+        query = rebuild_query(row.label, row.method)
+        if sorted({lemma(word) for word in query}) != sorted(set(row.words)):
+            rows.append((row.task, row.label, row.concept, row.method, query))
+    return pd.DataFrame(sorted(rows), columns=["task", "label", "concept", "method", "words"])
 
 
 def _build_models(scores: pd.DataFrame, tail: pd.DataFrame, corpora: set[str]) -> pd.DataFrame:

@@ -69,16 +69,18 @@ class ClipRecipe:
 
     def prepare(self, concepts: tuple[str, ...]) -> None:
         """Builds the classifier where it is not kept. Raises TailscopeError where there is no such model."""
-        self._find_classifier(concepts)
+        if not self._open_cache().has(_identify_clip(self.spec, self.allow_download), concepts, self.prompts):
+            self._open_cache().get(_load_clip(self.spec, self.allow_download), concepts, self.prompts)
 
     def load(self, concepts: tuple[str, ...]) -> ClipTagger:
         """The tagger. Raises TailscopeError where there is no such model."""
-        return ClipTagger(_load_clip(self.spec, self.allow_download), self._find_classifier(concepts), concepts)
+        model = _load_clip(self.spec, self.allow_download)
+        return ClipTagger(model, self._open_cache().get(model, concepts, self.prompts).features, concepts)
 
-    def _find_classifier(self, concepts: tuple[str, ...]) -> np.ndarray:
+    def _open_cache(self):
         from backend.models.classifiers import ClassifierCache
 
-        return ClassifierCache(self.cache).get(_load_clip(self.spec, self.allow_download), concepts, self.prompts).features
+        return ClassifierCache(self.cache, max_names=None)
 
 
 @lru_cache(maxsize=1)

@@ -1,8 +1,8 @@
 """Finds the concepts that captions name, by the three text methods.
 
 `lowercased`: the caption has all words of the concept. `lemmatized`: all its lemmas. `phrase`: its lemmas, adjacent and in
-order. What a word and a lemma are, `backend.words` says, for captions and concepts alike. A word that no caption has makes
-its concept zero; it never drops out of the search.
+order. What a word is, and which word of a caption counts as which of a concept, `backend.words` says, which explains the hits,
+too. A word that no caption has makes its concept zero; it never drops out of the search.
 Cost: 70,000 to 100,000 captions a second on one core of a server, with 4,000 concepts; most of it is `split_words`.
 """
 
@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backend.words import lemma, split_words
+from backend.words import TEXT_METHODS, Lexicon, split_words
 
-METHODS = ("lemmatized", "lowercased", "phrase")
+METHODS = tuple(TEXT_METHODS)
 _BATCH_CAPTIONS = 1 << 13
 _BATCH_CHARACTERS = 1 << 20  # so that a batch of long captions takes no more memory than one of short ones
 _KEPT_WORDS = 1 << 20
@@ -35,38 +35,40 @@ class _Needs:
 
 
 @dataclass(frozen=True, eq=False)
+class _Places:
+    """Where needed tokens stand: the place of a word, and its token, (found,) each; a word counts as one, several or none."""
+
+    places: np.ndarray
+    tokens: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Vocabulary:
     """The concepts to search for, by number, and what each method needs to find in a caption.
 
-    `words` and `lemmas` number all that occur in any concept; `needed` holds, for each method, the concepts by how many of
-    those they need. `unsearchable` counts the concepts without a word ("!!!"): they never hit.
+    `words` and `nouns` number what any concept needs, as it is spelled and as lemmas; `needed` holds, for each method, the
+    concepts by how many of those they need. `unsearchable` counts the concepts without a word ("!!!"): they never hit.
     """
 
     concepts: tuple[str, ...]
     unsearchable: int
-    words: dict[str, int]
-    lemmas: dict[str, int]
+    words: Lexicon
+    nouns: Lexicon
     needed: dict[str, tuple[_Needs, ...]]
 
 
 def compile_vocabulary(concepts: Sequence[str]) -> Vocabulary:
     """A vocabulary of these concepts, numbered from 0 in the order given."""
-    words: dict[str, int] = {}
-    lemmas: dict[str, int] = {}
-    word_rows, lemma_rows = [], []
-    for concept in concepts:
-        spelled = split_words(concept)
-        word_rows.append([words.setdefault(word, len(words)) for word in spelled])
-        lemma_rows.append([lemmas.setdefault(lemma(word), len(lemmas)) for word in spelled])
+    words, nouns = Lexicon(concepts, lemmatised=False), Lexicon(concepts, lemmatised=True)
     return Vocabulary(
         concepts=tuple(concepts),
-        unsearchable=sum(not row for row in word_rows),
+        unsearchable=sum(not row for row in words.needs),
         words=words,
-        lemmas=lemmas,
+        nouns=nouns,
         needed={
-            "lemmatized": _group_needs([sorted(set(row)) for row in lemma_rows]),
-            "lowercased": _group_needs([sorted(set(row)) for row in word_rows]),
-            "phrase": _group_needs(lemma_rows),
+            "lemmatized": _group_needs([sorted(set(row)) for row in nouns.needs]),
+            "lowercased": _group_needs([sorted(set(row)) for row in words.needs]),
+            "phrase": _group_needs(nouns.needs),
         },
     )
 
@@ -76,11 +78,11 @@ def search_captions(captions: Captions, vocabulary: Vocabulary) -> dict[str, _Pa
     found: dict[str, list[_Pairs]] = {method: [] for method in METHODS}
     known_words = _Words(vocabulary)
     for start, stop in _split_batches(captions):
-        rows, words, lemmas = known_words.read(pc.fill_null(captions.slice(start, stop - start), "").to_pylist())
+        rows, words, nouns = known_words.read(pc.fill_null(captions.slice(start, stop - start), "").to_pylist())
         pairs = {
-            "lemmatized": _find_all(rows, lemmas, stop - start, vocabulary.needed["lemmatized"]),
+            "lemmatized": _find_all(rows, nouns, stop - start, vocabulary.needed["lemmatized"]),
             "lowercased": _find_all(rows, words, stop - start, vocabulary.needed["lowercased"]),
-            "phrase": _find_phrases(rows, lemmas, vocabulary.needed["phrase"]),
+            "phrase": _find_phrases(rows, nouns, vocabulary.needed["phrase"]),
         }
         for method, (hit_rows, concepts) in pairs.items():
             found[method].append(_sort_pairs(hit_rows + start, concepts, max(len(vocabulary.concepts), 1)))
@@ -90,31 +92,39 @@ def search_captions(captions: Captions, vocabulary: Vocabulary) -> dict[str, _Pa
 
 
 class _Words(dict):
-    """Numbers the words of captions as they come: each is looked up in the vocabulary once.
-
-    `known` has, word by word, its number and its lemma's number in the vocabulary; -1 where no concept has it.
-    """
+    """Numbers the words of captions as they come: each is looked up in the vocabulary once."""
 
     def __init__(self, vocabulary: Vocabulary):
         super().__init__()
-        self.vocabulary = vocabulary
-        self.known = array("i")
+        self.lexica = (vocabulary.words, vocabulary.nouns)
+        self.tokens = (array("i"), array("i"))  # of one word after the other, in each lexicon
+        self.ends = (array("i"), array("i"))  # where each word's tokens end
 
     def __missing__(self, word: str) -> int:
-        self.known.extend((self.vocabulary.words.get(word, -1), self.vocabulary.lemmas.get(lemma(word), -1)))
+        for lexicon, tokens, ends in zip(self.lexica, self.tokens, self.ends, strict=True):
+            tokens.extend(lexicon.find(word))
+            ends.append(len(tokens))
         number = self[word] = len(self)
         return number
 
-    def read(self, captions: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Every word of the captions, in order: its caption's row, its number and its lemma's; int32 (words,) each."""
+    def read(self, captions: Sequence[str]) -> tuple[np.ndarray, _Places, _Places]:
+        """The caption's row of every word, in order (words,); and where tokens of words and of nouns are among them."""
         number = self.__getitem__
         numbers, ends = array("i"), array("i")
         for caption in captions:
             numbers.extend(map(number, split_words(caption)))
             ends.append(len(numbers))
         rows = np.repeat(np.arange(len(captions), dtype=np.int32), np.diff(ends, prepend=0))
-        known = np.array(self.known).reshape(-1, 2)[np.array(numbers)]
-        return rows, known[:, 0], known[:, 1]
+        words, nouns = (_place_tokens(np.array(numbers), *pair) for pair in zip(self.tokens, self.ends, strict=True))
+        return rows, words, nouns
+
+
+def _place_tokens(numbers: np.ndarray, tokens: array, ends: array) -> _Places:
+    stops = np.array(ends)
+    counts = np.diff(stops, prepend=0)
+    lengths = counts[numbers]
+    found = np.array(tokens)[_expand((stops - counts)[numbers], lengths)]
+    return _Places(np.repeat(np.arange(len(numbers)), lengths), found)
 
 
 def _split_batches(captions: Captions) -> Iterator[tuple[int, int]]:
@@ -128,7 +138,7 @@ def _split_batches(captions: Captions) -> Iterator[tuple[int, int]]:
         start, characters = stop, ends[stop - 1]
 
 
-def _group_needs(rows: list[list[int]]) -> tuple[_Needs, ...]:
+def _group_needs(rows: Sequence[Sequence[int]]) -> tuple[_Needs, ...]:
     """The concepts by the number of their tokens; those without any are in no group."""
     groups: dict[int, list[int]] = {}
     for concept, row in enumerate(rows):
@@ -140,15 +150,14 @@ def _group_needs(rows: list[list[int]]) -> tuple[_Needs, ...]:
     )
 
 
-def _find_all(rows: np.ndarray, tokens: np.ndarray, size: int, needs: tuple[_Needs, ...]) -> _Pairs:
+def _find_all(rows: np.ndarray, found: _Places, size: int, needs: tuple[_Needs, ...]) -> _Pairs:
     """The (row, concept) pairs where the row, out of `size`, has all tokens of the concept in any order.
 
     Only rows that have the concept's rarest token are looked at.
     """
-    known = tokens >= 0
-    keys = _sort_distinct(tokens[known] * np.int64(size) + rows[known])  # by token, then row
+    keys = _sort_distinct(found.tokens * np.int64(size) + rows[found.places])  # by token, then row
     present = keys // size
-    found = []
+    pairs = []
     for group in needs:
         counts = _count(present, group.tokens)
         by_rarity = np.take_along_axis(group.tokens, counts.argsort(axis=1, kind="stable"), axis=1)
@@ -159,38 +168,43 @@ def _find_all(rows: np.ndarray, tokens: np.ndarray, size: int, needs: tuple[_Nee
             if not len(which):
                 break
             wanted = by_rarity[which, column].astype(np.int64) * size + candidates
-            there = keys[np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)] == wanted
+            there = _contains(keys, wanted)
             which, candidates = which[there], candidates[there]
-        found.append((candidates, group.concepts[which]))
-    return _join(found)
+        pairs.append((candidates, group.concepts[which]))
+    return _join(pairs)
 
 
-def _find_phrases(rows: np.ndarray, tokens: np.ndarray, needs: tuple[_Needs, ...]) -> _Pairs:
+def _find_phrases(rows: np.ndarray, found: _Places, needs: tuple[_Needs, ...]) -> _Pairs:
     """The (row, concept) pairs where the row has the tokens of the concept next to each other and in order.
 
     Only the places of the concept's rarest token are looked at. A pair may come more than once.
     """
-    order = np.flatnonzero(tokens >= 0)
-    order = order[np.argsort(tokens[order], kind="stable")]
-    ordered = tokens[order]
-    found = []
+    size = max(len(rows), 1)
+    keys = np.sort(found.tokens * np.int64(size) + found.places)  # by token, then place
+    present = keys // size
+    pairs = []
     for group in needs:
         width = group.tokens.shape[1]
-        counts = _count(ordered, group.tokens)
+        counts = _count(present, group.tokens)
         slots = counts.argmin(axis=1)
         lengths = counts.min(axis=1)
         rarest = np.take_along_axis(group.tokens, slots[:, None], axis=1)[:, 0]
         which = np.repeat(np.arange(len(lengths)), lengths)
-        begins = order[_expand(np.searchsorted(ordered, rarest), lengths)] - slots[which]
-        inside = (begins >= 0) & (begins + width <= len(tokens))
+        begins = keys[_expand(np.searchsorted(keys, rarest.astype(np.int64) * size), lengths)] % size - slots[which]
+        inside = (begins >= 0) & (begins + width <= len(rows))
         which, begins = which[inside], begins[inside]
         same_row = rows[begins] == rows[begins + width - 1]
         which, begins = which[same_row], begins[same_row]
-        for column in range(width):
-            there = tokens[begins + column] == group.tokens[which, column]
+        for column in range(width if width > 1 else 0):  # the rarest of one token is there already
+            there = _contains(keys, group.tokens[which, column].astype(np.int64) * size + begins + column)
             which, begins = which[there], begins[there]
-        found.append((rows[begins], group.concepts[which]))
-    return _join(found)
+        pairs.append((rows[begins], group.concepts[which]))
+    return _join(pairs)
+
+
+def _contains(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Which of these keys are among ordered ones, of which there is at least one where any is wanted."""
+    return keys[np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)] == wanted
 
 
 def _count(ordered: np.ndarray, tokens: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from backend import charts, fits, frequency, scaling
+from backend import bands, charts, fits, frequency, scaling
 from backend.scaling import ModelLine
 
 TITLES = {"small": "Small", "large": "Large", "third": "Third"}
@@ -56,7 +56,15 @@ def draw_scaling(counts: list[int], values: list[float], bounds=(0, 100)) -> go.
     points = points_of(counts, values)
     bins = fits.bin_points(points["count"].to_numpy(), points["value"].to_numpy(), "classification")
     fit = fits.fit_points(points, "classification")
-    return charts.draw_scaling(points, bins, fit, unit="accuracy (%)", name="Small", bounds=bounds)
+    band = bands.trace_band(bands.gather_peers(points, bounds))
+    return charts.draw_scaling(points, bins, fit, band, unit="accuracy (%)", name="Small")
+
+
+def draw_change(tenfolds: list[float], gained: list[float], slope: float = 10.0) -> go.Figure:
+    points = points_of([1] * len(gained), gained).assign(
+        tenfolds=tenfolds, gained=gained, count_before=0, count_after=10, value_before=0.0, value_after=gained
+    )
+    return charts.draw_change(points, slope, 1.0, unit="accuracy (%)")
 
 
 def concept_counts(low: list[int], high: list[int], modalities=("text", "image", "joint")) -> pd.DataFrame:
@@ -109,7 +117,7 @@ def comparison(counts: list[int], first: list[float], second: list[float]) -> go
     sides = []
     for name, values in (("a", first), ("b", second)):
         line = line_of(name, "small", tuple(counts), tuple(values))
-        sides.append(scaling.Side(name, "small", line.fit, line.bins, 1.0, 2.0))
+        sides.append(scaling.Side(name, "small", line.fit, line.bins))
     points = points_of(counts, first).assign(first=first, second=second)
     found = scaling.Comparison("small", *sides, points, (0.0, -1.0, 1.0))
     return charts.draw_comparison(found, ("one", "other"), unit="%", name="Small")
@@ -176,6 +184,10 @@ FIGURES = {
     "draw_comparison": [
         lambda: comparison([0, 1, 10, 100], [1, 2, 3, 4], [4, 4, 4, 4]),
         lambda: comparison([7, 7, 7], [1, 2, 3], [4, 4, 4]),
+    ],
+    "draw_change": [
+        lambda: draw_change([-1.0, 0.0, 2.0], [-5.0, 0.0, 30.0]),
+        lambda: draw_change([0.0, 0.0, 0.0], [1.0, 2.0, 3.0], slope=math.nan),
     ],
     "draw_disagreements": [lambda: disagreements([50.0, 0.0]), lambda: disagreements([0.0])],
     "draw_quality": [
@@ -400,12 +412,17 @@ def test_nearest_colours_differ_in_dash_and_symbol_too():
 # Lines and bands
 
 
-def test_band_of_a_percentage_stays_between_nothing_and_everything():
-    counts, values = [1, 10, 100, 1_000, 1, 1_000], [0, 0, 100, 100, 20, 80]
-    bounded = draw_scaling(counts, values).data[1]
-    assert min(bounded.y) >= 0 and max(bounded.y) <= 100
-    free = draw_scaling(counts, values, bounds=None).data[1]
-    assert min(free.y) < 0 and max(free.y) > 100
+def test_band_follows_the_scores_at_each_frequency():
+    counts, values = [1] * 100 + [1_000] * 100, [*range(100), *[50] * 100]
+    band = draw_scaling(counts, values).data[1]
+    at = {x: [y for place, y in zip(band.x, band.y, strict=True) if place == pytest.approx(x)] for x in (1, 1_000)}
+    assert [sorted(at[x]) for x in at] == [pytest.approx([9.9, 89.1]), pytest.approx([50, 50])]
+
+
+def test_line_of_changes_runs_over_all_of_them():
+    cloud, line = draw_change([-1.0, 0.0, 2.0], [-5.0, 0.0, 30.0]).data
+    assert (list(cloud.x), list(cloud.y)) == ([-1, 0, 2], [-5, 0, 30])
+    assert (list(line.x), list(line.y)) == ([-1, 2], [-9, 21])
 
 
 def test_line_runs_over_the_counts_that_it_was_fitted_to():

@@ -1,7 +1,6 @@
 """Ranks, tails, inequality and agreement of countings, against answers worked out by hand."""
 
 import math
-import re
 
 import numpy as np
 import pandas as pd
@@ -94,7 +93,6 @@ def test_empty_study_lists_nothing(empty):
         (lambda study: frequency.correlate_corpora(study, "lemmatized"), "frequency"),
         (lambda study: frequency.list_counts(study, "ant"), "frequency"),
         (lambda study: frequency.find_neighbours(study, "ant", "small", "lemmatized"), "frequency"),
-        (lambda study: frequency.flag_disagreements(study, "ant"), "frequency"),
     ],
 )
 def test_missing_table_is_named_with_the_command(tmp_path, ask, table):
@@ -467,81 +465,7 @@ def test_concept_without_a_count_has_no_neighbours(animals):
         frequency.find_neighbours(animals, "cat", "large", "lemmatized")
 
 
-# Flags
-
-
-def disagreeing(text: dict[str, int], other: dict[str, int], method: str = "lowercased") -> list[dict]:
-    """Four hundred concepts that two methods count alike, and those given."""
-    alike = {f"c{i}": 100 for i in range(400)}
-    return count_rows("c", "lemmatized", alike | text) + count_rows("c", method, alike | other)
-
-
-@pytest.mark.parametrize("method", ["lowercased", "rampp@0.7"])
-def test_concept_is_flagged_where_two_countings_disagree_as_hardly_any_other_does(tmp_path, method):
-    study = write_study(tmp_path, disagreeing({"rose": 0}, {"rose": 999}, method))
-    (sentence,) = frequency.flag_disagreements(study, "rose")
-    assert sentence.startswith("C counts ")
-    assert " 999 by " in sentence
-    assert " 0 by " in sentence
-    assert re.search(r": a factor of 1,000, where \d\d% of its concepts stay \w+ 1\.$", sentence)
-    assert frequency.flag_disagreements(study, "c7") == []
-
-
-def test_ratio_below_ten_is_not_flagged(tmp_path):
-    study = write_study(tmp_path, disagreeing({"rose": 0}, {"rose": 8}))
-    assert frequency.flag_disagreements(study, "rose") == []
-
-
-def test_ratio_of_exactly_ten_is_flagged(tmp_path):
-    study = write_study(tmp_path, disagreeing({"rose": 0}, {"rose": 9}))
-    assert len(frequency.flag_disagreements(study, "rose")) == 1
-
-
-def test_wide_ratio_is_not_flagged_where_the_corpus_makes_it_ordinary(tmp_path):
-    text = {f"c{i}": 10 ** (i % 5) - 1 for i in range(40)}
-    rows = count_rows("c", "lemmatized", text | {"rose": 9_999}) + count_rows(
-        "c", "lowercased", dict.fromkeys([*text, "rose"], 0)
-    )
-    assert frequency.flag_disagreements(write_study(tmp_path, rows), "rose") == []
-
-
-def test_concept_counted_by_one_method_only_is_not_flagged(tmp_path):
-    study = write_study(tmp_path, disagreeing({"rose": 100_000}, {}))
-    assert frequency.flag_disagreements(study, "rose") == []
-
-
-def test_unknown_concept_and_one_method_alone_have_no_flag(animals, empty):
-    assert frequency.flag_disagreements(animals, "dog") == []
-    assert frequency.flag_disagreements(animals, "unicorn") == []
-    assert frequency.flag_disagreements(empty, "dog") == []
-
-
 # The paper's study
-
-
-def test_rose_is_lost_to_capital_letters_and_flagged(published_study):
-    counts = frequency.list_counts(published_study, "rose").set_index(["corpus", "method"])["high"]
-    assert counts["laion400m", "lowercased"] == 257_038
-    assert counts["laion400m", "lemmatized"] == 0
-    flags = frequency.flag_disagreements(published_study, "rose")
-    assert len(flags) == 2
-    assert all(flag.startswith("LAION-400M counts 0 by text") for flag in flags)
-    assert "257,038" in flags[0]
-    assert "3,347,335" in flags[1]
-
-
-def test_jeans_and_colts_foot_are_flagged_and_dog_is_not(published_study):
-    assert any("LAION-400M counts 0 by text" in flag for flag in frequency.flag_disagreements(published_study, "jeans"))
-    colt = " ".join(frequency.flag_disagreements(published_study, "colt's foot"))
-    assert "383,805" in colt
-    assert frequency.flag_disagreements(published_study, "dog") == []
-
-
-def test_most_concepts_of_the_paper_are_not_flagged(published_study):
-    names = published_study.query("SELECT DISTINCT concept FROM concepts ORDER BY concept")["concept"][::250]
-    flagged = [name for name in names if frequency.flag_disagreements(published_study, name)]
-    assert len(names) > 10
-    assert len(flagged) < 0.35 * len(names)
 
 
 @pytest.mark.parametrize(
@@ -559,6 +483,15 @@ def test_corpora_of_the_paper_correlate_by_task_and_concept(published_study, mea
     found, pairs = frequency.correlate_corpora(published_study, "lemmatized", measure)
     assert found.loc[one, other] == pytest.approx(r, abs=5e-5)
     assert pairs.loc[one, other] == n
+
+
+def test_corpus_counted_for_a_part_of_the_concepts_is_found(tmp_path, published_study):
+    rows = count_rows("wide", "lemmatized", {f"c{i}": i for i in range(9)})
+    rows += count_rows("few", "lemmatized", {"c1": 1, "c2": 1})
+    rows += count_rows("third", "lemmatized", {"c1": 1, "c2": 1, "c3": 1})
+    assert frequency.find_narrow(frequency.count_concepts(write_study(tmp_path, rows), "lemmatized")) == {"few": 2}
+    narrow = frequency.find_narrow(frequency.count_concepts(published_study, "lemmatized"))
+    assert narrow == {"laion_aesthetics": 595}
 
 
 def test_aesthetics_shares_no_counted_task_with_the_others(published_study):

@@ -17,6 +17,8 @@ FIT = {
     "tasks": "pooled",
     "n": 5,
     "n_zero": 1,
+    "clusters": "concept",
+    "n_clusters": 5,
     "log_count_min": 0.0,
     "log_count_max": 2.0,
 }
@@ -53,18 +55,26 @@ def test_headline_of_the_largest_corpus(study):
 
 def test_headline_slopes_are_those_of_the_pooled_fits_that_are_determined_over_a_tenfold(study):
     headline = overview.summarise(study, "classification", "plain")
-    assert (headline.slope, headline.fits) == ((2.0, 7.5), 2)
-    assert headline.degree == (0.05, 0.5)
+    assert (headline.slope, len(headline.slopes), headline.unsure) == ((2.0, 7.5), 2, 2)  # without an interval no sign is sure
+    assert (headline.degree, headline.resampled) == ((0.05, 0.5), "5 concepts")
+
+
+def test_headline_tells_mixed_slopes_where_there_are_and_which_intervals_reach_zero(tmp_path):
+    mixed = {"mixed_slope": 4.0, "mixed_low": -1.0, "mixed_high": 9.0, "clusters": "task", "n_clusters": 6}
+    rows = [fit_row("a", 9.0, **mixed), fit_row("b", 3.0, slope_low=2.0, slope_high=4.0)]
+    headline = overview.summarise(write_study(tmp_path, animal_rows(), scaling=rows), "classification", "plain")
+    assert [(slope.name, slope.value) for slope in headline.slopes] == [("mixed", 4), ("pooled", 3)]
+    assert (headline.unsure, headline.resampled) == (1, "6 tasks or 5 concepts")
 
 
 def test_headline_without_fits_under_a_setting_has_no_slope(study):
     headline = overview.summarise(study, "classification", "unheard of")
-    assert (headline.slope, headline.fits) == (None, 0)
+    assert (headline.slope, headline.slopes, headline.unsure) == (None, [], 0)
 
 
 def test_headline_without_fits_and_degrees_keeps_the_median(tmp_path):
     headline = overview.summarise(write_study(tmp_path, animal_rows()), "classification", "plain")
-    assert (headline.slope, headline.fits, headline.degree) == (None, 0, None)
+    assert (headline.slope, headline.slopes, headline.degree) == (None, [], None)
     assert headline.median_count == 5
 
 
@@ -89,7 +99,8 @@ def test_order_of_rows_does_not_change_the_headline(tmp_path, study):
         scaling=[fit_row("b", 7.5), fit_row("a", 2.0)],
         alignment=[degree_row("large", 0.5), degree_row("small", 0.05)],
     )
-    assert overview.summarise(turned, "classification", "plain") == overview.summarise(study, "classification", "plain")
+    first, second = (overview.summarise(each, "classification", "plain") for each in (turned, study))
+    assert str(first) == str(second)  # a slope without an interval equals no other
 
 
 def test_missing_counts_are_named_with_the_command(tmp_path):
@@ -124,10 +135,13 @@ def test_contents_of_the_small_release(small_study):
 def test_headline_of_the_paper(published_study):
     headline = overview.summarise(published_study, "classification", "ensemble")
     assert (headline.corpus_title, headline.pairs, headline.method) == ("LAION-400M", 414_080_000, "rampp@0.7")
-    assert headline.median_count == 24_083.5
+    assert (headline.concepts, headline.median_count) == (3_738, 24_083.5)
+    assert headline.class_median == pytest.approx(10_475)  # of 3,135 concepts
     assert headline.zero_share == pytest.approx(100 * 377 / 3_738)
-    assert headline.fits == 12
-    assert [round(slope, 2) for slope in headline.slope] == [2.80, 8.28]
+    assert len(headline.slopes) == 12
+    assert {slope.name for slope in headline.slopes} == {"mixed"}
+    assert [round(slope, 2) for slope in headline.slope] == [1.18, 6.18]
+    assert (headline.unsure, headline.resampled) == (1, "18 tasks")  # ViT-L-14 on LAION-400M
     assert [round(100 * degree, 2) for degree in headline.degree] == [5.31, 36.49]
     assert not math.isnan(headline.median_count)
 

@@ -509,7 +509,7 @@ def test_thumbnail_is_made_once(study, monkeypatch):
     made = [thumbnails.get(study, row) for row in rows]
     assert [decode(content).size for content in made] == [(64, 48)] * 4
     assert len(set(made)) == 4  # one key for each place in the same shard
-    assert thumbnails.held_bytes == sum(map(len, made))
+    assert thumbnails.shelf.held_bytes == sum(map(len, made))
     monkeypatch.setattr(images, "make_thumbnail", lambda *args: pytest.fail("made again"))
     assert [thumbnails.get(study, row) for row in rows] == made
 
@@ -531,14 +531,14 @@ def test_thumbnails_stay_within_their_bytes_and_the_longest_unused_goes_first(st
     thumbnails = Thumbnails(max_bytes=sum(sizes) - 1)
     for row in (rows[0], rows[1], rows[0], rows[2]):  # the second is the longest unused when the third comes
         thumbnails.get(study, row)
-    assert thumbnails.held_bytes == sizes[0] + sizes[2]
-    assert [offset for _, _, offset, _ in thumbnails._held] == [rows[0].offset, rows[2].offset]
+    assert thumbnails.shelf.held_bytes == sizes[0] + sizes[2]
+    assert [offset for (_, _, offset, _), _ in thumbnails.shelf.held] == [rows[0].offset, rows[2].offset]
 
 
 def test_thumbnail_larger_than_all_that_may_be_kept_is_given_and_not_kept(study):
     thumbnails = Thumbnails(max_bytes=10)
     assert decode(thumbnails.get(study, rows_with_images(study)[0])).size == (192, 144)
-    assert thumbnails.held_bytes == 0
+    assert thumbnails.shelf.held_bytes == 0
 
 
 def test_sample_without_an_image_says_so_each_time(study):
@@ -548,7 +548,7 @@ def test_sample_without_an_image_says_so_each_time(study):
     for _ in range(2):
         with pytest.raises(ImageError, match="no image"):
             thumbnails.get(study, without)
-    assert thumbnails.held_bytes == 0
+    assert thumbnails.shelf.held_bytes == 0
 
 
 def test_many_threads_get_the_thumbnails_of_one(study):
@@ -557,7 +557,7 @@ def test_many_threads_get_the_thumbnails_of_one(study):
     thumbnails = Thumbnails(max_bytes=sum(map(len, expected[:3])))
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda row: thumbnails.get(study, row), rows * 20)) == expected
-    assert thumbnails.held_bytes == sum(map(len, thumbnails._held.values())) <= thumbnails.max_bytes
+    assert thumbnails.shelf.held_bytes == sum(size for _, size in thumbnails.shelf.held) <= thumbnails.shelf.max_bytes
 
 
 def test_disagreements_are_swept_over_the_counted_thresholds(study):

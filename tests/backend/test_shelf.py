@@ -1,164 +1,16 @@
-"""Models are loaded once for all who ask, kept within a bound, and loaded anew where their files change."""
+"""Values are kept within a bound of bytes, made once for all who ask, and given up by how long nobody asked for them."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
+from PIL import Image
 
-from backend.errors import TailscopeError
-from backend.models.encode import stamp_files
-from backend.models.kept import LEAST_MEMORY, ModelShelf, find_memory
-from backend.models.loading import load_model
-from backend.shelf import Shelf
-from tests.tiny_clip import write_model
-
-
-@dataclass
-class Loaded:
-    """What a shelf asks of a model."""
-
-    spec: str
-    size_bytes: int
-    files: tuple[Path, ...] = ()
-    stamp: tuple = ()
-
-
-@dataclass
-class Loader:
-    """Loads models of sizes that the test says, and notes what it was asked for."""
-
-    sizes: dict[str, int]
-    delay: float = 0.0
-    asked: list[str] = field(default_factory=list)
-
-    def __call__(self, spec: str, *, allow_download: bool = False, say=None) -> Loaded:
-        self.asked.append(spec)
-        time.sleep(self.delay)
-        if spec not in self.sizes:
-            raise TailscopeError(f"No model {spec}.")
-        return Loaded(spec, self.sizes[spec])
-
-
-def test_model_that_was_asked_for_is_kept():
-    load = Loader({"a": 10})
-    shelf = ModelShelf(100, load)
-    assert shelf.get("a") is shelf.get("a")
-    assert (load.asked, shelf.held, shelf.held_bytes) == (["a"], [("a", 10)], 10)
-
-
-def test_longest_unused_goes_first_where_the_bound_is_met():
-    load = Loader({"a": 40, "b": 40, "c": 40})
-    shelf = ModelShelf(100, load)
-    for spec in ("a", "b", "a", "c"):
-        shelf.get(spec)
-    assert (shelf.held, shelf.held_bytes) == ([("a", 40), ("c", 40)], 80)
-    shelf.get("b")
-    assert load.asked == ["a", "b", "c", "b"]
-
-
-def test_several_go_for_a_large_one():
-    shelf = ModelShelf(100, Loader({"a": 30, "b": 30, "c": 30, "d": 70}))
-    for spec in ("a", "b", "c", "d"):
-        shelf.get(spec)
-    assert shelf.held == [("c", 30), ("d", 70)]
-
-
-def test_model_larger_than_the_bound_is_handed_out_and_not_kept():
-    shelf = ModelShelf(100, Loader({"a": 30, "giant": 101}))
-    shelf.get("a")
-    assert shelf.get("giant").spec == "giant"
-    assert shelf.held == [("a", 30)]
-
-
-def test_bound_is_held_whatever_is_asked():
-    sizes = {str(number): 7 * number for number in range(15)}
-    shelf = ModelShelf(100, Loader(sizes))
-    for number in range(200):
-        shelf.get(str(number * 7 % 15))
-        assert shelf.held_bytes == sum(size for _, size in shelf.held) <= 100
-
-
-def test_eight_sessions_at_once_load_a_model_once():
-    load = Loader({"a": 10}, delay=0.2)
-    shelf = ModelShelf(100, load)
-    with ThreadPoolExecutor(8) as pool:
-        models = list(pool.map(shelf.get, ["a"] * 8))
-    assert load.asked == ["a"]
-    assert len({id(model) for model in models}) == 1
-
-
-def test_models_are_loaded_one_after_the_other():
-    at_once, most, lock = 0, 0, threading.Lock()
-
-    def load(spec: str, **options) -> Loaded:
-        nonlocal at_once, most
-        with lock:
-            at_once += 1
-            most = max(most, at_once)
-        time.sleep(0.05)
-        with lock:
-            at_once -= 1
-        return Loaded(spec, 1)
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(ModelShelf(100, load).get, "abcd"))
-    assert most == 1
-
-
-def test_failure_reaches_all_who_wait_and_is_not_remembered():
-    load = Loader({}, delay=0.2)
-    shelf = ModelShelf(100, load)
-    with ThreadPoolExecutor(4) as pool:
-        failures = [pool.submit(shelf.get, "a") for _ in range(4)]
-        assert {str(one.exception()) for one in failures} == {"No model a."}
-    load.sizes["a"] = 5
-    assert shelf.get("a").size_bytes == 5
-    assert load.asked == ["a", "a"]
-
-
-def test_model_that_fails_to_load_leaves_the_others(tmp_path):
-    shelf = ModelShelf(10**9)
-    good = shelf.get(str(write_model(tmp_path / "good")))
-    broken = write_model(tmp_path / "broken")
-    (broken / "open_clip_model.safetensors").write_bytes(b"no weights")
-    with pytest.raises(TailscopeError, match="does not hold the weights"):
-        shelf.get(str(broken))
-    assert shelf.held == [(str(tmp_path / "good"), good.size_bytes)]
-
-
-def test_changed_weights_are_loaded_anew(tmp_path):
-    shelf = ModelShelf(10**9)
-    spec = str(write_model(tmp_path / "model"))
-    first = shelf.get(spec)
-    checksum = first.weights_sha256
-    write_model(tmp_path / "model", seed=1)
-    second = shelf.get(spec)
-    assert second is not first
-    assert second.weights_sha256 != checksum
-    assert len(shelf.held) == 1
-
-
-def test_checksum_of_files_that_changed_after_loading_is_refused(tmp_path):
-    model = load_model(str(write_model(tmp_path / "model")))
-    write_model(tmp_path / "model", seed=1)
-    with pytest.raises(TailscopeError, match="has changed since model was loaded from it. Load it again."):
-        _ = model.weights_sha256
-
-
-def test_size_is_that_of_all_weights(tmp_path):
-    model = load_model(str(write_model(tmp_path / "model")))
-    assert model.size_bytes == sum(4 * parameter.numel() for parameter in model.net.parameters()) + sum(
-        buffer.numel() * buffer.element_size() for buffer in model.net.buffers()
-    )
-
-
-def test_stamp_of_a_file_that_is_gone_is_none(tmp_path):
-    (tmp_path / "here").write_bytes(b"abc")
-    stamp = stamp_files((tmp_path / "here", tmp_path / "gone"))
-    assert (stamp[0][0], stamp[1]) == (3, None)
+from backend.shelf import Shelf, weigh_value
 
 
 def test_stale_value_is_made_anew_and_weighed_once():
@@ -175,8 +27,67 @@ def test_value_that_cannot_be_weighed_holds_up_nobody():
     assert shelf.get("a", lambda: [1]) == [1]
 
 
-def test_memory_for_models_is_what_the_environment_says_or_half_of_the_machines(monkeypatch):
-    monkeypatch.setenv("TAILSCOPE_MODEL_MEMORY", "123456")
-    assert find_memory() == 123456
-    monkeypatch.delenv("TAILSCOPE_MODEL_MEMORY")
-    assert find_memory() >= LEAST_MEMORY
+def test_peek_gives_what_is_kept_and_makes_or_saves_nothing():
+    shelf: Shelf[list] = Shelf(4, len)
+    assert shelf.peek("a") is None
+    first = shelf.get("a", lambda: [1, 2])
+    shelf.get("b", lambda: [1])
+    assert shelf.peek("a") is first
+    shelf.get("c", lambda: [1, 2])
+    assert (shelf.peek("a"), [key for key, _ in shelf.held]) == (None, ["b", "c"])
+
+
+def test_value_in_the_making_holds_up_no_other_key():
+    shelf: Shelf[list] = Shelf(10, len)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def make() -> list:
+        begun.set()
+        go_on.wait(30)
+        return [1]
+
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(shelf.get, "slow", make)
+        try:
+            assert begun.wait(30)
+            assert shelf.get("quick", lambda: [2]) == [2]
+            assert (shelf.peek("slow"), slow.done()) == (None, False)
+        finally:
+            go_on.set()
+        assert slow.result(30) == [1]
+
+
+@dataclass
+class Pair:
+    """A value of two parts."""
+
+    left: object
+    right: object
+
+
+@pytest.mark.parametrize(
+    ("value", "least", "most"),
+    [
+        (b"x" * 1000, 1000, 1100),
+        ("x" * 1000, 1000, 1100),
+        (np.zeros((10, 100), np.float32), 4000, 4000),
+        (np.array(["x" * 1000, "y" * 1000], object), 2000, 2300),
+        (pd.DataFrame({"a": np.zeros(1000)}), 8000, 8500),
+        (pd.Series(["x" * 100] * 10, dtype="str"), 1000, 2500),
+        (pa.table({"a": np.zeros(1000)}), 8000, 8000),
+        (Image.new("RGB", (100, 10)), 3000, 3200),
+        ([b"x" * 1000, {"key": (b"y" * 1000,)}], 2000, 2700),
+        (Pair(b"x" * 1000, np.zeros(1000)), 9000, 9200),
+        (frozenset({b"x" * 1000}), 1000, 1500),
+        (None, 1, 100),
+    ],
+)
+def test_value_weighs_what_it_holds(value, least, most):
+    assert least <= weigh_value(value) <= most
+
+
+def test_shelf_weighs_by_itself_where_it_is_told_no_other_way():
+    shelf: Shelf[np.ndarray] = Shelf(10_000)
+    shelf.get("a", lambda: np.zeros(1000))
+    shelf.get("b", lambda: np.zeros(1000))
+    assert shelf.held == [("b", 8000)]

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from backend.errors import EmptySelection, MissingTable, StudyNotFound
-from backend.schema import TABLES
+from backend.schema import SCHEMA_VERSION, TABLES
 from backend.study import ROOT, Study, find_build_command, list_studies
 from backend.writing import write_manifest
 from tests import tiny_study
@@ -19,7 +19,7 @@ ROSE = """SELECT method, count FROM frequency
 def write_study(folder, **entries):
     """A folder with nothing but a manifest."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_manifest(folder, {"schema_version": 1, "title": "Empty", "tables": {}, **entries})
+    write_manifest(folder, {"schema_version": SCHEMA_VERSION, "title": "Empty", "tables": {}, **entries})
     return folder
 
 
@@ -45,7 +45,8 @@ def test_other_schema_version_is_refused_with_the_command(tmp_path, arguments, c
     with pytest.raises(StudyNotFound) as error:
         Study(write_study(folder, schema_version=0, arguments=arguments))
     assert str(error.value) == (
-        f"Study 'old' has schema version 0, this program reads 1. Build it again: {command.format(folder=folder)}"
+        f"Study 'old' has schema version 0, this program reads {SCHEMA_VERSION}. "
+        f"Build it again: {command.format(folder=folder)}"
     )
 
 

@@ -97,6 +97,18 @@ def test_each_side_of_the_split_has_its_line(study):
     )
 
 
+def test_slopes_have_students_interval_over_the_models():
+    # x less its mean: -2, -1, 0, 1, 2; residuals of the line 3 x: 1, -1, 0, -1, 1, so that s² = 4 / 3, Sxx = 10
+    models = pd.DataFrame({"side": "below", "reference": [10.0, 11, 12, 13, 14], "tail": [-5.0, -4, 0, 2, 7]})
+    line = tail.regress_sides(models).iloc[0]
+    reach = 3.182446 * np.sqrt(4 / 3 / 10)  # t of three degrees of freedom
+    assert line[["slope", "slope_low", "slope_high"]].tolist() == pytest.approx([3, 3 - reach, 3 + reach], rel=1e-6)
+
+
+def test_models_that_share_a_reference_score_make_no_line():
+    assert tail.regress_sides(pd.DataFrame({"side": "above", "reference": [60.0] * 3, "tail": [1.0, 2, 3]})).empty
+
+
 def test_lines_are_the_same_in_any_order_of_models(study):
     models = tail.compare_models(study)
     turned = tail.regress_sides(models.iloc[::-1])
@@ -170,6 +182,8 @@ def test_paper_has_forty_models_and_its_two_slopes(published_study):
     lines = tail.regress_sides(models).set_index("side")
     assert lines["models"].to_dict() == {"above": 31, "below": 9}
     assert np.round(lines.loc[["below", "above"], "slope"], 3).tolist() == [0.603, 1.578]
+    intervals = lines.loc[["below", "above"], ["slope_low", "slope_high"]]
+    assert np.round(intervals, 2).values.tolist() == [[0.30, 0.91], [1.40, 1.75]]
 
 
 def test_paper_has_290_tail_classes(published_study):

@@ -10,11 +10,44 @@ import pandas as pd
 import pytest
 
 from backend import testset
+from backend.bands import Peers, gather_peers
 from backend.errors import EmptySelection, TailscopeError
-from backend.fits import Fit
 from backend.study import Study
 from tests.tiny_study import ANIMALS, animal_rows, write_study
 
+LISTS = {
+    "JSON": ('["tench", "great white shark"]', "a JSON list"),
+    "JSON in lines": ('[\n  "tench",\n  "great white shark"\n]\n', "a JSON list"),
+    "JSON records": ('[{"id": 1, "name": "tench"}, {"id": 2, "name": "great white shark"}]', "a JSON list"),
+    "COCO": ('{"categories": [{"id": 1, "name": "tench"}, {"name": "great white shark"}]}', "a JSON dictionary"),
+    "numbers to WordNet": ('{"0": ["n01440764", "tench"], "1": ["n01484850", "great white shark"]}', "a JSON dictionary"),
+    "names to numbers": ('{"great white shark": 1, "tench": 0}', "a JSON dictionary"),
+    "Python": ("{0: 'tench, Tinca tinca',\n 1: 'great white shark, white shark'}", "a Python dictionary"),
+    "Python, assigned": ("classes = ['tench', 'great white shark',]", "a Python list"),
+    "Python, without brackets": ("'tench',\n'great white shark',", "one name a line"),
+    "synonyms": ('["tench, Tinca tinca", "great white shark, white shark"]', "a JSON list"),
+    "YAML": ("names:\n- tench\n- great white shark\n", "a YAML list"),
+    "YAML of a detector": ("path: x\nnc: 2\nnames:\n  0: tench\n  1: great white shark\n", "a YAML list"),
+    "YAML in a line": ("names: [tench, great white shark]", "a YAML list"),
+    "bullets": ("- tench\n- great white shark", "bulleted lines"),
+    "stars": ("* tench\n* great white shark", "bulleted lines"),
+    "numbered": ("1. tench\n2. great white shark", "numbered lines"),
+    "numbered, closely": ("001.tench\n002.great white shark", "numbered lines"),
+    "numbered twice": ("1 001.tench\n2 002.great white shark", "numbered lines"),
+    "numbers and spaces": ("0 tench\n1 great white shark", "numbered lines"),
+    "numbers and colons": ("0: tench\n1: great white shark", "numbered lines"),
+    "numbers at the end": ("tench 0\ngreat white shark 1", "numbered lines"),
+    "id,name": ("id,name\n7,tench\n9,great white shark", "column “name” of a table"),
+    "name;id": ("name;id\ntench;7\ngreat white shark;9", "column “name” of a table"),
+    "heading of another word": ("idx,species\n7,tench\n9,great white shark", "column “species” of a table"),
+    "numeric label before the name": ("label,name\n0,tench\n1,great white shark", "column “name” of a table"),
+    "7,tench": ("7,tench\n9,great white shark", "column 2 of a table"),
+    "tench;7": ("tench;7\ngreat white shark;9", "column 1 of a table"),
+    "tench|7": ("tench|7\ngreat white shark|9", "column 1 of a table"),
+    "WordNet": ("n01440764 tench\nn01484850 great white shark, white shark", "WordNet lines"),
+    "WordNet, tab": ("n01440764\ttench\nn01484850\tgreat white shark", "WordNet lines"),
+    "lines": ("tench\ngreat white shark", "one name a line"),
+}
 NOTHING = {"": "", "blank lines": "\n\n \n\t\n", "commas": ",,\n,\n", "NULs": "\0\0", "quotes": '""\n" "', "BOM": "\ufeff"}
 WRITTEN = {
     "lines": "rose\nflamingo\npickup truck",
@@ -42,6 +75,38 @@ def test_names_are_read_however_they_are_written(text):
     assert testset.read_names(text) == ["rose", "flamingo", "pickup truck"]
 
 
+@pytest.mark.parametrize(("text", "form"), LISTS.values(), ids=LISTS)
+def test_list_of_every_form_that_circulates_is_read_and_said(text, form):
+    listed = testset.read_list(text)
+    assert (listed.names, listed.form) == (("tench", "great white shark"), form)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["737", "747"],
+        ["2012 Audi A4", "2013 BMW"],
+        ["Boeing 0", "Boeing 1"],
+        ["Audi A1", "Audi A2"],
+        ["[rose", "tulip"],
+        ["a;b", "c"],
+        ["yes", "no"],
+        ["class: rose", "b"],
+        ["3. Liga", "rose"],
+        ["n0", "n1"],
+    ],
+)
+def test_numbers_and_marks_of_names_stay(names):
+    assert testset.read_names("\n".join(names)) == names
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 50_000, "{" * 50_000, "names:\n" + "  - [" * 3_000, "names: &a [*a]", "[1, [2, 3], null]"]
+)
+def test_list_that_is_no_list_breaks_nothing(text):
+    assert all(isinstance(name, str) for name in testset.read_names(text))
+
+
 @pytest.mark.parametrize("text", NOTHING.values(), ids=NOTHING)
 def test_nothing_holds_no_names(text):
     assert testset.read_names(text) == []
@@ -64,6 +129,12 @@ def test_heading_alone_holds_no_names(heading):
         ("Acadian_Flycatcher", "Acadian_Flycatcher"),
         ("a;b", "a;b"),
         ("花", "花"),
+        ("0,tench", "tench"),
+        ("1. tench", "tench"),
+        ("- tench", "tench"),
+        ("tench;1", "tench"),
+        ("n01440764 tench", "tench"),
+        ("n01440764 tench, Tinca tinca", "tench"),
     ],
 )
 def test_quotes_and_marks_in_a_name(line, name):
@@ -141,10 +212,10 @@ def animals(tmp_path_factory) -> Study:
 
 
 @pytest.fixture
-def line() -> Fit:
-    """y = 20 + 10 x from 1 to 1,000 samples, residuals from -5 to +30."""
-    nan = math.nan
-    return Fit(9, 1, 10.0, 20.0, *[nan] * 9, residual_low=-5.0, residual_high=30.0, log_count_min=0.0, log_count_max=3.0)
+def peers() -> Peers:
+    """A hundred concepts with 1 sample score 0 to 99, and a hundred with 1,000 samples score 50."""
+    points = pd.DataFrame({"count": [1] * 100 + [1_000] * 100, "value": [*range(100), *[50] * 100], "task": "t", "n": None})
+    return gather_peers(points.assign(concept=[f"c{i}" for i in range(200)]), (0, 100))
 
 
 def test_every_name_has_its_row_in_order(animals):
@@ -158,7 +229,7 @@ def test_every_name_has_its_row_in_order(animals):
 def test_no_names_match_nothing(animals):
     for table in (testset.match_names(animals, []), testset.look_up_names(animals, [], "lemmatized")):
         assert table.empty
-        assert list(table.columns[:4]) == ["name", "concept", "how", "score"]
+        assert list(table.columns[:5]) == ["name", "concept", "how", "score", "near"]
 
 
 def test_order_of_names_does_not_change_what_each_is(animals):
@@ -182,25 +253,36 @@ def test_method_without_counts_is_said(animals):
         testset.look_up_names(animals, ["dog"], "phrase")
 
 
-def test_expected_score_is_the_lines_with_its_band(animals, line):
+def test_expected_score_is_that_of_concepts_as_frequent(animals, peers):
     table = testset.look_up_names(animals, ["dog", "bee", "ant", "nix"], "lemmatized")
-    scored = testset.expect_scores(table, "small", line)
-    assert scored[["expected", "low", "high"]].iloc[:3].values.tolist() == [[40, 35, 70], [20, 15, 50], [20, 15, 50]]
+    scored = testset.expect_scores(table, "small", peers)
+    bands = scored[["expected", "low", "high"]].iloc[:3].to_numpy()
+    np.testing.assert_allclose(bands, [[50, 50, 50], [49.5, 9.9, 89.1], [49.5, 9.9, 89.1]])
     assert scored["expected"].isna().tolist() == [False, False, False, True]
     assert scored["extrapolates"].iloc[:3].tolist() == [False, False, False]
     assert len(scored) == len(table)
 
 
-def test_score_beyond_the_lines_counts_says_so_and_stays_in_percent(line):
-    table = pd.DataFrame({"name": ["a", "b"], "c": pd.array([10_000, 10**9], dtype="Int64")})
-    scored = testset.expect_scores(table, "c", line)
-    assert scored["extrapolates"].tolist() == [True, True]
-    assert scored[["expected", "low", "high"]].values.tolist() == [[60, 55, 90], [100, 100, 100]]
+def test_count_beyond_those_of_the_concepts_says_so(peers):
+    table = pd.DataFrame({"name": ["a", "b"], "c": pd.array([1_000, 10**9], dtype="Int64")})
+    scored = testset.expect_scores(table, "c", peers)
+    assert scored["extrapolates"].tolist() == [False, True]
+    assert scored["expected"].tolist() == [50, 50]
 
 
-def test_no_rows_have_no_scores(line):
+def test_mean_counts_a_concept_once_whatever_its_names(animals, peers):
+    once = testset.expect_mean(testset.look_up_names(animals, ["dog", "ant", "nix"], "lemmatized"), "small", peers)
+    twice = testset.expect_mean(testset.look_up_names(animals, ["dog", "Dog_", "ant"], "lemmatized"), "small", peers)
+    assert (once, once.names, once.value) == (twice, 2, pytest.approx((50 + 49.5) / 2))
+
+
+def test_names_without_counts_have_no_mean(animals, peers):
+    assert testset.expect_mean(testset.look_up_names(animals, ["nix"], "lemmatized"), "small", peers) is None
+
+
+def test_no_rows_have_no_scores(peers):
     table = pd.DataFrame({"name": pd.Series(dtype=object), "c": pd.Series(dtype="Int64")})
-    scored = testset.expect_scores(table, "c", line)
+    scored = testset.expect_scores(table, "c", peers)
     assert scored.empty
     assert {"expected", "low", "high", "extrapolates"} <= set(scored)
 
@@ -223,9 +305,19 @@ def test_all_names_of_a_study_find_themselves(small_study):
 
 
 def test_paper_counts_rose_as_the_release_does(published_study):
-    table = testset.look_up_names(published_study, ["rose", "Acadian_Flycatcher", "flamigo"], "lowercased")
+    table = testset.look_up_names(published_study, ["rose", "Acadian_Flycatcher", "Flamingo"], "lowercased")
     assert table["concept"].tolist() == ["rose", "acadian flycatcher", "flamingo"]
     assert table.loc[0, "laion400m"] == 257_038
+
+
+def test_near_spelling_is_offered_and_has_no_count_and_no_score(published_study, peers):
+    names = ["crane", "Boeing 747", "bandana", "lace", "carbine", "hen-of-the-woods", "rose"]
+    table = testset.expect_scores(testset.look_up_names(published_study, names, "lowercased"), "laion400m", peers)
+    assert table["how"].tolist() == ["none"] * 6 + ["exact"]
+    offers = ["cane", "boeing 717", "banana", "place", "cabinet", "hen of the woods mushroom"]
+    assert table["near"].tolist()[:6] == offers
+    assert table[["concept", "percentile", "laion400m", "expected"]].isna().all(axis=1).tolist() == [True] * 6 + [False]
+    assert pd.isna(table["near"].iloc[6])
 
 
 def test_five_hundred_unknown_names_take_seconds_and_not_minutes(published_study):

@@ -55,16 +55,26 @@ def test_link_to_a_concept_and_back_keeps_the_choices(small_server, visit):
 
 def test_rows_and_figures_can_be_downloaded(small_server, visit, tmp_path):
     visitor = visit(f"{small_server}/scaling")
+    visitor.page.get_by_test_id("stPopoverButton").first.click()
     files = {}
     for button in ("Data (CSV)", "Data (Parquet)", "Figure (HTML)"):
         with visitor.page.expect_download() as download:
-            visitor.page.get_by_role("button", name=button).first.click()
+            visitor.page.get_by_role("button", name=button).click()
         files[button] = Path(tmp_path / download.value.suggested_filename)
         download.value.save_as(files[button])
     rows = pd.read_csv(files["Data (CSV)"])
     assert list(rows.columns) == ["task", "label", "concept", "count", "value", "n"]
     assert len(pd.read_parquet(files["Data (Parquet)"])) == len(rows) > 10
     assert "plotly" in files["Figure (HTML)"].read_text(encoding="utf-8")
+
+
+def test_table_offers_no_csv_of_its_own(small_server, visit):
+    """The browser's CSV of a table and its clipboard would hand on text that starts a formula."""
+    visitor = visit(f"{small_server}/scaling")
+    visitor.page.get_by_test_id("stDataFrame").first.hover()
+    tools = visitor.page.get_by_test_id("stElementToolbarButton").all()
+    assert "Search" in [tool.get_by_role("button").get_attribute("aria-label") for tool in tools]
+    assert visitor.page.get_by_role("button", name="Download as CSV").count() == 0
 
 
 def test_deep_link_is_the_first_thing_a_new_server_sees(small_study, visit, tmp_path):

@@ -95,8 +95,9 @@ def test_person_runs_a_labelled_batch_and_takes_its_table(world_server, visit, p
     visitor.page.get_by_text("2 of 3 files").wait_for()
     box = visitor.page.get_by_test_id("stExpander").filter(has_text="All 2 images as a table")
     box.locator("summary").click()
+    box.get_by_test_id("stPopoverButton").click()
     with visitor.page.expect_download() as download:
-        box.get_by_role("button", name="Data (CSV)").click()
+        visitor.page.get_by_role("button", name="Data (CSV)").click()
     download.value.save_as(tmp_path / "batch.csv")
     rows = pd.read_csv(tmp_path / "batch.csv")
     assert rows["label"].tolist() == [FREQUENT, RARE]

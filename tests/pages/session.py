@@ -82,7 +82,10 @@ def figure(app: AppTest, name: str) -> dict:
 
 
 def downloads(app: AppTest) -> set[str]:
-    """The files that the page offers."""
+    """The files that the page offers: every menu of them is opened."""
+    for menu in app.get("popover"):
+        app.session_state[menu.proto.id.split("-", 2)[-1]] = True  # an element's id ends in its key
+    app.run()
     return {button.key.split("-", 2)[-1] for button in app.get("download_button")}
 
 

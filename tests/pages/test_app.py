@@ -9,6 +9,7 @@ import pytest
 
 from backend.schema import MANIFEST, TABLES
 from backend.study import ROOT, Study
+from pages.ui import address
 from pages.ui.text import escape
 from precompute.release.published import build_published
 from tests.pages.session import PAGES, assert_whole, choose, downloads, find, links, open_page, said, told, written
@@ -70,7 +71,7 @@ def test_navigation_lists_every_page():
 
 def test_every_page_has_a_test_file_and_every_test_file_a_page():
     tested = {path.stem.removeprefix("test_") for path in (ROOT / "tests" / "pages").glob("test_*.py")}
-    assert tested - {"app", "ui"} == set(PAGES)
+    assert tested - {"app", "ui", "downloads"} == set(PAGES)
 
 
 def test_every_page_is_known_here():
@@ -117,6 +118,17 @@ def test_address_opens_a_study_and_links_keep_it(place_study):
     queries = [link.proto.query_string for link in app.get("page_link") if "concept" in link.proto.page]
     assert queries
     assert all("study=other" in query for query in queries)
+
+
+def test_disk_is_asked_for_studies_once_a_run(place_study, monkeypatch):
+    place_study("mine")
+    place_study()
+    asked = []
+    list_studies = address.list_studies
+    monkeypatch.setattr(address, "list_studies", lambda root: asked.append(root) or list_studies(root))
+    app = assert_whole(open_page("concept", concept="rose", study="published"))
+    assert any("study=published" in link.proto.query_string for link in app.get("page_link"))
+    assert len(asked) == 1
 
 
 def test_study_that_is_built_anew_is_read_anew(place_study, studies):

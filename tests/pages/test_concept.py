@@ -1,8 +1,12 @@
 """One concept's page: found by any spelling, counted everywhere, flagged where countings disagree."""
 
+import math
+
+import pandas as pd
 import pytest
 
 from backend.errors import ImageError
+from pages.ui.forecasts import tell_need
 from tests.invented_world import HOSTILE_CAPTIONS, NEVER
 from tests.pages.session import (
     assert_whole,
@@ -20,7 +24,7 @@ from tests.pages.session import (
     told,
     written,
 )
-from tests.tiny_study import animal_rows, count_rows, model_row, score_rows, write_study
+from tests.tiny_study import animal_rows, count_rows, model_row, score_rows, two_corpora, write_study
 
 
 def open_concept(name: str, **address):
@@ -41,10 +45,13 @@ def test_link_with_any_spelling_opens_the_concept(published, query, concept):
     assert said(open_concept(query)).startswith(f"How well is “{concept}” covered?")
 
 
-def test_near_spelling_is_opened_and_said(published):
-    text = said(open_concept("flamigo"))
-    assert text.startswith("How well is “flamingo” covered?")
-    assert "Nothing is named “flamigo”; this is the nearest spelling (93 of 100)." in text
+def test_near_spelling_is_offered_and_not_opened(published):
+    app = open_concept("flamigo")
+    assert said(app).startswith("Which concept?")
+    assert "No concept of this study is named “flamigo”." in said(app)
+    assert "Did you mean" in said(app)
+    assert len(links(app)) == 1
+    assert not app.dataframe
 
 
 def test_unknown_name_is_a_sentence_with_names_to_begin_with(published):
@@ -100,7 +107,7 @@ def test_disagreement_of_countings_is_flagged(studies):
     write_study(studies / "tiny", rows)
     app = open_concept("rose")
     assert len(app.warning) == 1
-    assert "LAION counts 0 by" in said(app)
+    assert "LAION: the text count is 0, and yet 257,038 captions say it" in said(app)
     assert "257,038" in said(app)
     assert not open_concept("c1").warning
 
@@ -125,11 +132,13 @@ def test_scores_stand_beside_the_band_that_the_count_predicts(published):
     app = open_concept("rose")
     rows = table(app, "expected", "low", "high").set_index("model")
     assert rows.loc["RN50/cc3m", ["count", "value"]].tolist() == [1, 23]
-    assert rows.loc["RN50/cc3m", "expected"] == pytest.approx(820 / 46)
-    assert rows.loc["RN50/cc3m", "factor"] == pytest.approx(10)  # ten points are one tenfold
+    assert rows.loc["RN50/cc3m", "expected"] == 32.5  # the median of all 46, which are each other's peers
+    assert rows.loc["RN50/cc3m", "factor_low"] <= 10 <= rows.loc["RN50/cc3m", "factor_high"]  # ten points are one tenfold
     assert rows.loc["ViT-B-32/datacomp", ["count", "expected"]].isna().all()
     assert "2 of 2 scores lie in the band" in said(app)
-    assert "at least 10.0 times as many samples (RN50/cc3m: from 1 to 10)" in said(app)
+    assert "**Data needed for +10 points** on this concept: RN50/cc3m scores 23.0 at 1 sample;" in said(app)
+    assert "No architecture of this study was trained on two counted corpora" in said(app)
+    assert "A score of RN50/cc3m lies **" in said(app)
 
 
 def test_concept_of_two_tasks_shows_one_at_a_time(published):
@@ -339,10 +348,51 @@ def test_concept_counted_by_a_rare_method_alone_has_its_marks(studies):
     assert "yak" in said(app)
 
 
-def test_concept_whose_models_lines_fall_needs_no_data(studies):
+def test_concept_of_a_model_whose_line_falls_is_told_no_data_needed(studies):
     scores = score_rows("net", {"ant": 50, "bee": 40, "cat": 30, "dog": 10, "elk": 9})
     fit = {"modality": "text", "method": "lemmatized", "setting": "plain", "kind": "classification", "tasks": "pooled", "n": 5}
-    fit |= {"model": "net", "corpus": "small", "n_zero": 1, "slope": -20.0, "intercept": 50.0}
-    fit |= {"residual_low": -5.0, "residual_high": 5.0, "log_count_min": 0.0, "log_count_max": 2.0}
+    fit |= {
+        "model": "net",
+        "corpus": "small",
+        "n_zero": 1,
+        "clusters": "concept",
+        "n_clusters": 5,
+        "slope": -20.0,
+        "intercept": 50.0,
+    }
+    fit |= {"log_count_min": 0.0, "log_count_max": 2.0}
     write_study(studies / "tiny", animal_rows(), models=[model_row("net", "small")], performance=scores, scaling=[fit])
-    assert "No model's line rises with frequency" in said(open_concept("dog"))
+    text = said(open_concept("dog"))
+    assert "What 10 more points would take is not told: the interval of its slope reaches zero, or there is none." in text
+    assert "Data needed" not in text
+
+
+def test_data_needed_is_about_the_chosen_model_and_stands_beside_its_back_test(studies):
+    two_corpora(studies / "tiny", {"small": 100, "large": 1_000})
+    app = open_concept("bee")
+    assert find(app, "selectbox", "model").options == ["net/large", "other/large", "net/small"]
+    app = assert_whole(choose(app, "selectbox", "model", "net/small"))
+    # 10 ** (10 / 11) to 10 ** (10 / 6) times ten samples
+    assert "net/small scores 20.0 at 10 samples; by its slope, 8.1 to 46.4 times as many (81 to 464; 95% interval)" in said(app)
+    assert "In 0 of 1 pairs of corpora, what the larger one gave lies in the range" in said(app)
+    (row,) = table(app, "foretold", "seen").to_dict("records")
+    assert (row["corpus"], row["larger"], row["foretold"], row["seen"]) == ("SMALL", "LARGE", 10, 15)
+
+
+def test_no_multiple_of_zero_samples_is_told(studies):
+    two_corpora(studies / "tiny", {"small": 100, "large": 1_000}, after={"ant": 0, "bee": 100, "cat": 1_000, "dog": 1_000})
+    text = said(open_concept("ant", model="net/large"))
+    assert "net/large scores 20.0 at 0 samples. What 10 more points would take is not told: the count is zero" in text
+    assert "Data needed" not in text
+
+
+def test_target_above_a_hundred_is_not_told():
+    row = pd.Series({"model": "net", "count": 5, "value": 90.5, "factor_low": math.nan, "factor_high": math.nan})
+    assert tell_need(row).endswith("is not told: the score would pass 100.")
+
+
+def test_factor_beyond_any_corpus_says_no_more_than_that():
+    text = tell_need(pd.Series({"model": "net", "count": 1, "value": 10.0, "factor_low": 2.0, "factor_high": 1e300}))
+    assert (
+        "net scores 10.0 at 1 sample; by its slope, 2.0 to more than a million times as many (2 to beyond any corpus;" in text
+    )

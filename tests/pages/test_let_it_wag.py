@@ -13,8 +13,11 @@ def test_models_of_the_small_release_all_lose(published):
     # imagenet 25, 60, 63.32, 83.44 against 4, 40, 30, 66: gaps 21, 20, 33.32, 17.44
     assert "Every model loses: from 17.4 to 33.3 points." in text
     # above 50%: (60, 40), (63.32, 30), (83.44, 66); below it one model, which makes no line
-    assert "Above 50% on imagenet, one more point there goes with **1.347** points on the tail (3 models)." in text
+    assert (
+        "Above 50% on imagenet, one more point there goes with **1.347** [-5.96, 8.66] points on the tail (3 models)." in text
+    )
     assert "Below 50%" not in text
+    assert "Student's 95% interval" in text
     assert table(app, "gap")["gap"].round(2).tolist() == [17.44, 33.32, 20.0, 21.0]
     assert {"tail-models.html", "tail-models.csv", "models.csv", "classes.csv", "classes.parquet"} <= downloads(app)
     assert "largest count" in explained(app)
@@ -29,8 +32,8 @@ def test_slopes_of_the_paper(place_study, published_study):
     place_study(source=published_study)
     app = assert_whole(open_page("let_it_wag"))
     assert "40 models on **Let it Wag!**" in said(app)
-    assert "Below 50% on imagenet, one more point there goes with **0.603**" in said(app)
-    assert "Above 50% on imagenet, one more point there goes with **1.578**" in said(app)
+    assert "Below 50% on imagenet, one more point there goes with **0.603** [0.30, 0.91] points" in said(app)
+    assert "Above 50% on imagenet, one more point there goes with **1.578** [1.40, 1.75] points" in said(app)
 
 
 def test_limit_chooses_the_classes_that_no_model_knows(published):

@@ -8,10 +8,18 @@ def test_three_numbers_of_the_small_release(published):
     text = said(assert_whole(open_page()))
     # LAION-400M's 24 concepts by `lemmatized`: the 12th has 50 samples, the 13th 100
     assert "### 75 samples" in text
-    assert "show the median concept in LAION-400M, of 414M pairs" in text
+    assert "show the median of 24 concepts in LAION-400M, of 414M pairs" in text
     assert "### +0.0 to +10.0 points" in text
-    assert "over 2 models' fits" in text
+    assert "go with a tenfold of samples, over 2 models' fits; of 1 the 95% interval reaches zero" in text
+    assert "shows ten times as often goes with +0.0 to +10.0 points of score (the slope of all tasks together" in text
+    assert "rises by" not in text
     assert "### 5 to 17%" in text
+
+
+def test_headline_of_the_paper_tells_mixed_slopes_and_which_are_not_sure(place_study, published_study):
+    place_study(source=published_study)
+    text = said(assert_whole(open_page()))
+    assert "goes with +1.2 to +6.2 points of score (an average task's slope, over 12 models' fits; of 1 the 95%" in text
 
 
 def test_contents_and_origin_are_said(published):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import streamlit as st
 from PIL import Image
 
 from backend.errors import TailscopeError
@@ -18,6 +19,7 @@ from backend.models.loading import load_model
 from backend.probe.answer import probe_images
 from backend.probe.candidates import choose_candidates
 from backend.probe.uploads import open_upload
+from backend.settings import ALLOW_DOWNLOADS, ALLOW_PATHS, MODEL_ROOTS
 from backend.study import Study
 from pages.ui.probe_images import tell_samples
 from pages.ui.text import escape
@@ -382,15 +384,87 @@ def test_own_templates_are_used_and_those_without_a_place_refused(world, models,
     assert "needs {} once" in told(assert_whole(open_page("probe", prompts="own", templates="a drawing")))[0]
 
 
-def test_folder_that_is_named_is_a_model(world, models):
+@pytest.fixture
+def open_server(monkeypatch) -> None:
+    """A server whose operator lets visitors do everything."""
+    monkeypatch.setenv(ALLOW_PATHS, "1")
+    monkeypatch.setenv(ALLOW_DOWNLOADS, "1")
+
+
+def test_folder_that_is_named_is_a_model(world, models, open_server):
     assert "vit-balanced on " in said(probed(clip_from="a file", clip_file=str(models / "vit-balanced")))
 
 
 @pytest.mark.parametrize("spec", ["", "nowhere", "ViT-B-32:no-such-tag", "../..", "\x00"])
-def test_model_that_cannot_be_loaded_is_a_sentence(world, spec):
+def test_model_that_cannot_be_loaded_is_a_sentence(world, open_server, spec):
     app = probed(clip_from="a file", clip_file=spec)
     assert len(told(app)) == 1
     assert not app.subheader[0].value.endswith("%")
+
+
+@pytest.mark.parametrize("key", ["clip_file", "clips_beside"])
+def test_stranger_opens_no_place_of_the_server(world, tmp_path, monkeypatch, key):
+    """Neither way to name a model opens, loads or lists what lies on the machine, nor tells whether it is there."""
+    monkeypatch.setattr("pages.ui.probe_setup._shelf", lambda: OnlyShipped())
+    (tmp_path / "secret-plans.txt").write_text("x")
+    write_model(tmp_path / "mine")
+    messages = []
+    for spec in (
+        str(tmp_path),
+        str(tmp_path / "mine"),
+        str(tmp_path / "none"),
+        f"ViT-B-32:{tmp_path}/secret-plans.txt",
+        "../..",
+    ):
+        app = probed(**{"clip_from": "a file", key: spec})
+        assert find(app, "button_group", "clip_from").options == ["shipped", "OpenCLIP"]
+        assert "secret-plans" not in said(app).replace(spec, "")
+        assert "A link asked for a model by its place, which this server does not let visitors name." in said(app)
+        messages.append([text.replace(spec, "SPEC") for text in told(app)])
+    assert messages == [messages[0]] * 5
+    if key == "clips_beside":
+        assert messages[0][0].startswith("“SPEC” is none of the models that this server offers. Who runs it can offer more by ")
+
+
+class OnlyShipped:
+    """A shelf that loads what the program comes with and nothing else."""
+
+    def get(self, spec, *, allow_download=False, say=None):
+        assert Path(spec).name.startswith("vit-") and not allow_download
+        return load_model(spec)
+
+
+def test_visitor_of_the_own_machine_may_name_a_model_and_one_through_a_proxy_may_not(world, models, monkeypatch):
+    address = {"clip_from": "a file", "clip_file": str(models / "vit-balanced")}
+    monkeypatch.setattr(
+        "streamlit.get_option", lambda name, ask=st.get_option: "localhost" if name == "server.address" else ask(name)
+    )
+    assert "vit-balanced on " in said(probed(**address))
+    headers = property(lambda context: {"X-Forwarded-For": "203.0.113.7"})
+    monkeypatch.setattr("streamlit.runtime.context.ContextProxy.headers", headers)
+    assert "vit-balanced on " not in said(probed(**address))
+
+
+def test_models_of_declared_folders_are_offered(world, tmp_path, monkeypatch):
+    write_model(tmp_path / "mine" / "small", 3)
+    monkeypatch.setenv(MODEL_ROOTS, str(tmp_path))
+    app = probed(clip="mine/small")
+    assert find(app, "selectbox", "clip").options == [*reversed(TITLES), "mine/small"]
+    assert "small on " in said(app)
+
+
+def test_word_of_the_environment_that_says_nothing_is_told(world, monkeypatch):
+    monkeypatch.setenv(ALLOW_PATHS, "perhaps")
+    assert f"{ALLOW_PATHS} is “perhaps” in the server's environment." in told(open_page("probe"))[0]
+
+
+def test_what_had_to_be_assumed_of_a_model_is_said(world, tmp_path, monkeypatch):
+    from safetensors.torch import load_file, save_file
+
+    path = write_model(tmp_path / "mine") / "open_clip_model.safetensors"
+    save_file({name: value for name, value in load_file(path).items() if name != "logit_scale"}, path)
+    monkeypatch.setenv(MODEL_ROOTS, str(tmp_path))
+    assert "The file holds no temperature (logit_scale), so probabilities are computed with 0.07" in said(probed(clip="mine"))
 
 
 @pytest.fixture
@@ -405,7 +479,7 @@ def openclip(monkeypatch) -> list:
 
     choices = [ModelChoice("A:here", "A/here", True, ""), ModelChoice("A:there", "A/there", False, "")]
     monkeypatch.setattr(catalogue, "list_openclip", lambda: choices)
-    monkeypatch.setattr(catalogue, "describe_download", lambda spec: "about 605 MB")
+    monkeypatch.setattr(catalogue, "describe_download", lambda spec: "Fetching them takes about 605 MB.")
     monkeypatch.setattr("pages.ui.probe_setup._list_openclip", FakeList(choices))
     monkeypatch.setattr("pages.ui.probe_setup._shelf", lambda: Shelf())
     return asked
@@ -424,7 +498,21 @@ class FakeList:
         self.choices = self.choices
 
 
-def test_model_that_is_not_here_is_marked_and_fetched_by_the_button_alone(world, openclip):
+def test_stranger_starts_no_download(world, openclip, monkeypatch):
+    app = probed(clip_from="OpenCLIP", clip="A/there (to download)")
+    assert find(app, "selectbox", "clip").options == ["A/here"]
+    assert "download-model" not in {button.key for button in app.get("button")}
+    monkeypatch.setattr("pages.ui.probe_setup._list_openclip", FakeList([ModelChoice("A:there", "A/there", False, "")]))
+    app = assert_whole(open_page("probe", clip_from="OpenCLIP"))
+    app = hand_in(app, ("a.png", draw()))
+    assert told(app)[0] == (
+        "None of OpenCLIP's weights are on this machine. This server does not let visitors fetch weights. Who runs it can "
+        "allow that: TAILSCOPE_ALLOW_DOWNLOADS=1 in its environment."
+    )
+    assert not any(allowed for _, allowed in openclip)
+
+
+def test_model_that_is_not_here_is_marked_and_fetched_by_the_button_alone(world, openclip, open_server):
     app = probed(clip_from="OpenCLIP", clip="A/there")
     assert find(app, "selectbox", "clip").options == ["A/here", "A/there (to download)"]
     assert told(app) == ["The weights of A/there are not on this machine. Fetching them takes about 605 MB."]
@@ -435,7 +523,7 @@ def test_model_that_is_not_here_is_marked_and_fetched_by_the_button_alone(world,
     assert told(app)[1] == "The weights of A:there could not be fetched: *no* network."
 
 
-def test_link_to_a_model_opens_it_whether_it_was_here_or_not(world, openclip):
+def test_link_to_a_model_opens_it_whether_it_was_here_or_not(world, openclip, open_server):
     for address in ("A/here", "A/here (to download)"):
         assert find(open_page("probe", clip_from="OpenCLIP", clip=address), "selectbox", "clip").value == "A/here"
 
@@ -463,7 +551,7 @@ def test_model_that_the_study_does_not_know_stands_beside_without_counts(world):
     assert not any("sample" in bar.proto.text for bar in app.get("progress")[5:])
 
 
-def test_model_typed_beside_that_does_not_exist_is_a_sentence(world):
+def test_model_typed_beside_that_does_not_exist_is_a_sentence(world, open_server):
     app = probed(clips_beside="no-such-model")
     assert "No folder of a model at no-such-model" in told(app)[0]
 

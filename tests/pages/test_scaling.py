@@ -5,20 +5,56 @@ import json
 import pytest
 
 from tests.pages.session import assert_whole, choose, downloads, explained, figure, find, links, open_page, said, table, told
-from tests.tiny_study import animal_rows, model_row, score_rows, write_study
+from tests.tiny_study import animal_rows, model_row, score_rows, two_corpora, write_study
 
 
 def test_line_of_the_small_release_is_told_in_words(published):
     app = assert_whole(open_page("scaling"))
     text = said(app)
     # by construction: ten points per tenfold, in each task and over all
-    assert "Each tenfold of samples goes with **+10.0 points** (+10.0 within tasks)." in text
-    assert "raw r **0.64**" in text.lower()
+    assert "Each tenfold of samples goes with **+10.0 points** [+" in text
+    assert "(the pooled slope: there are too few tasks for that of an average one)" in text
+    assert "goes with **41%** of the variance of single concepts' scores: raw r **0.64** [0." in text
     assert "46 points, 0 of them at a count of zero" in text
     assert find(app, "selectbox", "model").value == "RN50/cc3m"
     assert find(app, "selectbox", "against").value == "own"
     assert {"scaling.html", "scaling.csv", "scaling.parquet", "above.csv", "below.csv"} <= downloads(app)
     assert "Binned r" in explained(app)
+    assert "drawn from counts that the release no longer holds" in explained(app)
+
+
+def test_statistics_stand_below_the_plot_with_what_each_answers(published):
+    app = open_page("scaling")
+    rows = table(app, "statistic").set_index("statistic")
+    assert list(rows.index) == [
+        "Slope within tasks",
+        "Slope, pooled",
+        "Raw r",
+        "Spearman",
+        "Binned r, all bins",
+        "Paper's ρ",
+        "Curvature p",
+    ]
+    assert rows.loc[["Slope within tasks", "Slope, pooled"], "estimate"].tolist() == pytest.approx([10, 10])
+    assert rows.loc["Slope, pooled", "interval"].startswith("+")
+    assert "95% intervals resample 45 concepts" in said(app)
+
+
+def test_slopes_of_the_paper_lead_with_that_of_an_average_task(place_study, published_study):
+    place_study(source=published_study)
+    app = assert_whole(open_page("scaling", model="ViT-B-16/cc12m", method="lemmatized+rampp@0.7"))
+    assert "Each tenfold of samples goes with **+7.4 points** [+5.3, +9.5] (the slope of an average task)." in said(app)
+    assert "goes with **27%** of the variance" in said(app)
+    rows = table(app, "statistic").set_index("statistic")
+    assert rows.loc["Slope, mixed", "interval"] == "+5.3 to +9.5"
+    assert rows.loc["Paper's ρ", "estimate"] == pytest.approx(0.92, abs=0.005)
+    assert "95% intervals resample 18 tasks" in said(app)
+
+
+def test_slope_whose_interval_reaches_zero_is_not_said_to_rise(place_study, published_study):
+    place_study(source=published_study)
+    text = said(assert_whole(open_page("scaling", model="ViT-L-14/laion400m", method="rampp@0.7")))
+    assert "The interval reaches zero: these points do not tell whether scores rise with frequency." in text
 
 
 def test_every_label_is_a_point(published):
@@ -29,7 +65,9 @@ def test_every_label_is_a_point(published):
 
 def test_concepts_far_from_the_line_are_listed_and_linked(published):
     app = open_page("scaling")
-    above, below = [frame.value for frame in app.dataframe]
+    above, below = [frame.value for frame in app.dataframe if "residual" in frame.value]
+    assert "The extremes of 46 comparisons with the line: " in said(app)
+    assert above["stands_out"].dtype == bool
     assert above["residual"].is_monotonic_decreasing
     assert below["residual"].is_monotonic_increasing
     # cifar10 lies highest, cub lowest; both on the line and 25.2 above, 15.8 below
@@ -42,7 +80,7 @@ def test_concepts_far_from_the_line_are_listed_and_linked(published):
 def test_some_tasks_make_another_line(published):
     app = assert_whole(choose(open_page("scaling"), "multiselect", "tasks", ["imagenet", "cub"]))
     assert "24 points" in said(app)
-    assert "**+10.0 points** (+10.0 within tasks)" in said(app)
+    assert "**+10.0 points** [" in said(app)
 
 
 def test_another_corpus_stands_in_and_says_so(published):
@@ -118,6 +156,9 @@ def test_models_stand_side_by_side_over_their_own_corpora(published, view):
     assert {"models.html", "models.csv", "models.parquet", "fits.csv", "fits.parquet"} == downloads(app)
     assert "nan" not in json.dumps(figure(app, "models")["layout"])
     assert fits["interval"].iloc[1] == ""
+    assert fits["stands_out"].tolist() == [True, False]
+    assert "2 slopes are held against zero here" in said(app)
+    assert "1 stand out (Benjamini and Hochberg, 5%)" in said(app)
 
 
 def test_models_can_be_chosen(published):
@@ -153,6 +194,44 @@ def test_task_that_stays_out_of_the_shared_fit_can_be_shown_apart(published):
     assert find(app, "multiselect", "tasks").placeholder.endswith("but imagenet-r")
 
 
+# Change against change: `net` on two corpora; the cat gains two tenfolds and 30 points, the others one and 10.
+
+
+def test_change_against_change_tells_slope_r_and_what_all_gained(studies):
+    two_corpora(studies / "tiny", {"small": 100, "large": 1_000})
+    app = assert_whole(open_page("scaling", view="Change against change"))
+    assert find(app, "selectbox", "change").options == ["net: SMALL to LARGE"]
+    text = said(app)
+    assert "Each tenfold more samples than before goes with **+20.0 points** [" in text
+    assert "r **1.00** [" in text
+    assert "100% of the variance of the changes." in text
+    assert "A concept whose count stayed changed by -10.0. 4 concepts; 95% intervals that draw 4 concepts." in text
+    assert "One training run a corpus" in text
+    cloud = figure(app, "change")["data"][0]
+    assert cloud["customdata"][2][:4] == ["cat", "animals", 100, 10_000]
+    assert table(app, "tenfolds", "gained")["concept"].iloc[0] == "cat"
+    assert {"change.html", "change.csv", "change.parquet", "changed.csv", "changed.parquet"} == downloads(app)
+
+
+def test_change_that_is_the_same_for_all_has_nothing_to_compare(studies):
+    two_corpora(studies / "tiny", {"small": 100, "large": 1_000}, after={"ant": 10, "bee": 100, "cat": 1_000, "dog": 10_000})
+    text = said(assert_whole(open_page("scaling", view="Change against change")))
+    assert "No count or no score changed differently from the others" in text
+
+
+def test_study_of_one_corpus_an_architecture_has_no_change_to_show(published):
+    (message,) = told(assert_whole(open_page("scaling", view="Change against change")))
+    assert message.startswith(
+        "Study 'published' has no architecture with scores (classification, ensemble) after training on two"
+    )
+
+
+def test_band_of_the_points_is_drawn_by_frequency(published):
+    band = figure(open_page("scaling"), "scaling")["data"][1]
+    assert band["name"] == "where 4 of 5 concepts of about that frequency lie, and their median"
+    assert "a tenth of them, at least 50 and at most 400" in said(open_page("scaling"))
+
+
 # The causal comparison: vit/zipf has 24 points a tenfold of `zipf`'s true counts, vit/balanced the same scores without them.
 
 
@@ -171,8 +250,10 @@ def test_causal_comparison_tells_both_slopes_and_what_follows(world):
     text = said(app)
     assert "On the counts of Zipf, the model trained on Zipf: **+24.2 points** per tenfold [" in text
     assert "the model trained on Balanced: **-0.7 points** per tenfold [-" in text
-    assert "explains nothing of its scores" in text
-    assert "The difference, **+24.9** [" in text
+    assert "its scores are not seen to go with these counts (the interval holds zero)" in text
+    assert "The difference is **+24.9** [" in text
+    assert "There is one training run an arm" in text
+    assert "it resamples 40 concepts" in text
     assert "First: vit/zipf; second: vit/balanced. 40 concepts, 4 of them never counted in Zipf" in text
     assert "Both were trained alike." in text
     assert {"comparison.html", "comparison.csv", "comparison.parquet"} <= downloads(app)

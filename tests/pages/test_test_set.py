@@ -3,7 +3,7 @@
 import pytest
 
 from tests.pages.session import assert_whole, choose, downloads, explained, figure, find, open_page, said, table, told
-from tests.tiny_study import animal_rows, model_row, score_rows, write_study
+from tests.tiny_study import animal_rows, count_rows, model_row, score_rows, write_study
 
 
 def open_names(names: str, **address):
@@ -32,11 +32,16 @@ def test_each_name_has_its_counts_and_an_expected_score(published):
     assert rows["how"].tolist() == ["exact", "exact", "exact", "none"]
     assert rows["cc3m"].astype("float").fillna(-1).tolist() == [1, 10, 1, -1]
     assert rows["laion400m"].astype("float").fillna(-1).tolist() == [0, 383_805, 0, -1]
-    # the line of RN50/cc3m: 820/46 + 10 x
-    assert rows["expected"].iloc[:2].tolist() == pytest.approx([820 / 46, 820 / 46 + 10])
+    # the 46 scores of RN50/cc3m are all each other's peers
+    assert rows["expected"].iloc[:2].tolist() == [32.5, 32.5]
     assert rows["low"].iloc[0] < rows["expected"].iloc[0] < rows["high"].iloc[0]
     assert metrics(app)["names not found"] == "1 of 4"
-    assert metrics(app)["mean expected score"] == "21.2%"  # of 17.83, 27.83 and 17.83
+    assert metrics(app)["mean expected score"] == "32.8%"  # the mean of the 46: 820 / 46 + 15
+    text = said(app)
+    assert "Over 2 concepts RN50/cc3m is expected to score **32.8%** on average; 4 in 5 such test sets score **" in text
+    assert "too few tasks are in the study" in text  # four
+    assert "How much does frequency add? A score of RN50/cc3m lies **" in text
+    assert "(mean error over tenths of the concepts, left out in turn)" in text
     assert {"marked-classes.html", "test-set.csv", "test-set.parquet"} <= downloads(app)
     assert "RapidFuzz" in explained(app)
 
@@ -61,16 +66,40 @@ def test_names_that_are_all_unknown_have_no_score(published):
     assert table(app, "name")["expected"].isna().all()
 
 
-def test_near_spelling_is_said(published):
-    rows = table(open_names("flamigo"), "name")
-    assert rows[["concept", "how"]].values.tolist() == [["flamingo", "fuzzy"]]
+def test_near_spelling_is_offered_and_not_counted(published):
+    app = open_names("flamigo\nflamigo\nrose")
+    rows = table(app, "name")
+    assert rows[["how", "near"]].fillna("").values.tolist() == [["none", "flamingo"], ["none", "flamingo"], ["exact", ""]]
+    assert rows["expected"].isna().tolist() == [True, True, False]
+    assert told(app) == ["Did you mean “flamigo” → “flamingo”? A near spelling is not counted; correct the list to use it."]
+    assert metrics(app)["names not found"] == "2 of 3"
+
+
+def test_how_the_list_was_read_is_said(published):
+    app = open_names('["rose", "colt\'s foot"]')
+    assert table(app, "name")["name"].tolist() == ["rose", "colt's foot"]
+    assert "Read as a JSON list: 2 names, “rose”, “colt's foot”." in said(app)
+
+
+def test_mean_of_a_test_set_says_that_it_holds_the_tasks_own_effect(studies):
+    counts = {f"{task}{i}": 10 ** (i % 4) for task in "abcdef" for i in range(8)}
+    rows = [row | {"task": row["label"][0]} for row in count_rows("small", "lemmatized", counts)]
+    scores = [
+        row | {"task": row["label"][0]}
+        for row in score_rows("net", {label: 10 * "abcdef".index(label[0]) + int(label[1]) for label in counts})
+    ]
+    write_study(studies / "tiny", rows, models=[model_row("net", "small")], performance=scores)
+    app = assert_whole(open_names("a1\nb2"))
+    assert "as easy or hard as 6 tasks were" in said(app)
+    assert "(mean error over 6 tasks, left out in turn)" in said(app)
+    assert metrics(app)["mean expected score"] == "28.5%"  # all 48 are peers; the tasks lie evenly around their mean
 
 
 def test_another_model_gives_other_scores(published):
     app = open_names("rose")
     app = assert_whole(choose(app, "selectbox", "model", "ViT-B-32/laion400m"))
     assert metrics(app)["mean expected score"] == "60.0%"
-    assert "over LAION-400M" in said(app)
+    assert "about as frequent in LAION-400M" in said(app)
 
 
 def test_model_whose_corpus_is_not_counted_is_a_sentence(published):

@@ -1,6 +1,7 @@
 """The blocks that pages are made of: what they write, offer and escape."""
 
 import io
+from contextlib import nullcontext
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -18,6 +19,15 @@ from tests.pages.session import assert_whole, find, open_page
 ROWS = pd.DataFrame({"concept": ["colt's foot", 'a "b", c', "花"], "count": pd.array([3, None, 0], dtype="Int64")})
 
 
+class OpenMenu(nullcontext):
+    """A menu of downloads that someone has opened."""
+
+    open = True
+
+    def __init__(self, label: str, **options):
+        super().__init__()
+
+
 @pytest.fixture
 def offered(monkeypatch) -> dict[str, bytes]:
     """The files that a block offers, by name, as a click would write them."""
@@ -27,6 +37,7 @@ def offered(monkeypatch) -> dict[str, bytes]:
         files[file_name] = write()
 
     monkeypatch.setattr(st, "download_button", take)
+    monkeypatch.setattr(st, "popover", OpenMenu)
     return files
 
 

@@ -6,7 +6,7 @@ from backend.errors import SourceError, TailscopeError
 from backend.schema import TABLES
 from backend.study import Study
 from backend.validation import content_faults, study_faults
-from precompute.vocabulary import add_tasks, make_concepts, read_class_names
+from precompute.vocabulary import add_tasks, make_concepts, read_class_names, read_class_positions
 
 
 def labels(tmp_path, content: str | bytes) -> list[str]:
@@ -43,6 +43,42 @@ def test_how_the_file_was_saved_makes_no_difference(tmp_path, content):
 def test_fault_is_named_with_its_line(tmp_path, content, message):
     with pytest.raises(SourceError, match=message):
         labels(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '["Zib", "crane, sandhill"]',
+        "{0: 'Zib', 1: 'crane, sandhill'}",
+        "0. Zib\n1. crane, sandhill",
+        '0,Zib\n1,"crane, sandhill"',
+        "- Zib\n- crane, sandhill",
+        "names:\n  0: Zib\n  1: crane, sandhill\n",
+        "n01440764 Zib\nn01440765 crane, sandhill",
+    ],
+)
+def test_list_of_another_form_is_read(tmp_path, content):
+    assert [name.split(",")[0] for name in labels(tmp_path, content)] == ["Zib", "crane"]
+
+
+def test_comma_in_a_line_is_part_of_the_label(tmp_path):
+    assert labels(tmp_path, "crane, sandhill\nZib\n") == ["crane, sandhill", "Zib"]
+
+
+def test_label_in_both_forms_of_unicode_comes_twice(tmp_path):
+    with pytest.raises(SourceError, match="line 2: 'jalape\u00f1o' stands in line 1"):
+        labels(tmp_path, "jalape\u00f1o\njalapen\u0303o\n")
+
+
+def test_places_of_classes_keep_repeated_and_empty_names(tmp_path):
+    path = tmp_path / "classnames.txt"
+    path.write_text("\nmissile\n\nmissile \n\n")
+    assert read_class_positions(path) == ["", "missile", "", "missile"]
+    path.write_text('["a", "b", "a"]')
+    assert read_class_positions(path) == ["a", "b", "a"]
+    path.write_text("\n\n")
+    with pytest.raises(SourceError, match="is empty"):
+        read_class_positions(path)
 
 
 def test_absent_file_is_named(tmp_path):

@@ -18,11 +18,6 @@ NAMES = ["zib", "acadian flycatcher", "rose"]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return load_model(str(write_model(tmp_path_factory.mktemp("models") / "tiny")))
-
-
-@pytest.fixture(scope="module")
 def other(tmp_path_factory):
     return load_model(str(write_model(tmp_path_factory.mktemp("models") / "tiny", seed=1)))
 
@@ -76,7 +71,8 @@ def test_changed_config_builds_anew(tmp_path, model):
     folder = write_model(tmp_path / "tiny")
     config = folder / "open_clip_config.json"
     config.write_text(config.read_text().replace('"context_length": 24', '"context_length": 24, "pad_id": 0'))
-    assert name_classifier(load_model(str(folder)), NAMES, "class") != name_classifier(model, NAMES, "class")
+    changed = load_model(str(folder)).weights_sha256
+    assert name_classifier(changed, NAMES, "class") != name_classifier(model.weights_sha256, NAMES, "class")
 
 
 @pytest.mark.parametrize(
@@ -91,18 +87,19 @@ def test_changed_config_builds_anew(tmp_path, model):
     ],
 )
 def test_other_names_order_or_templates_have_another_key(model, names, prompts):
-    assert name_classifier(model, names, prompts) != name_classifier(model, NAMES, "simple")
+    assert name_classifier(model.weights_sha256, names, prompts) != name_classifier(model.weights_sha256, NAMES, "simple")
 
 
 def test_strategy_and_its_templates_have_the_same_key(model):
-    assert name_classifier(model, NAMES, "simple") == name_classifier(model, NAMES, ("a photo of a {}.",))
+    weights = model.weights_sha256
+    assert name_classifier(weights, NAMES, "simple") == name_classifier(weights, NAMES, ("a photo of a {}.",))
     assert spell_templates("ensemble")[:2] == ("itap of a {}.", "a bad photo of the {}.")
 
 
 def test_other_version_of_open_clip_has_another_key(model, monkeypatch):
-    key = name_classifier(model, NAMES, "simple")
+    key = name_classifier(model.weights_sha256, NAMES, "simple")
     monkeypatch.setattr(classifiers, "version", lambda package: "99")
-    assert name_classifier(model, NAMES, "simple") != key
+    assert name_classifier(model.weights_sha256, NAMES, "simple") != key
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"no array", None])
@@ -118,7 +115,7 @@ def test_broken_file_is_built_anew(tmp_path, model, built, content):
     "array", [np.zeros((2, 16), np.float32), np.zeros((3, 15), np.float32), np.zeros((3, 16)), np.full((3, 16), np.nan, "f4")]
 )
 def test_file_of_another_shape_or_kind_is_built_anew(tmp_path, model, array):
-    np.save(tmp_path / f"{name_classifier(model, NAMES, 'class')}.npy", array)
+    np.save(tmp_path / f"{name_classifier(model.weights_sha256, NAMES, 'class')}.npy", array)
     assert ClassifierCache(tmp_path).get(model, NAMES, "class").source == "built"
 
 
@@ -176,6 +173,18 @@ def test_batches_do_not_change_a_classifier(model, monkeypatch):
 def test_no_names_are_refused(tmp_path, model):
     with pytest.raises(TailscopeError, match="0 candidates: from 1 to 50,000 are compared at once."):
         ClassifierCache(tmp_path).get(model, [])
+
+
+def test_folder_of_a_step_is_shared_by_its_processes_and_takes_any_number_of_names(tmp_path, model):
+    step = ClassifierCache(tmp_path, max_names=None)
+    assert not step.has(model.weights_sha256, NAMES, "simple")
+    built = step.get(model, NAMES, "simple")
+    assert step.has(model.weights_sha256, NAMES, "simple")
+    other = ClassifierCache(tmp_path, max_names=2)
+    with pytest.raises(TailscopeError, match="3 candidates: from 1 to 2 are compared at once."):
+        other.get(model, NAMES, "simple")
+    again = ClassifierCache(tmp_path, max_names=None).get(model, NAMES, "simple")
+    assert (again.source, again.key) == ("disk", built.key)
 
 
 def test_name_with_braces_stays_as_it_is(tmp_path, model):

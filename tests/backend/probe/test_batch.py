@@ -97,6 +97,18 @@ def test_name_that_is_no_candidate_is_booked_and_never_guessed(file):
     assert (len(read.items), reasons(read)) == (0, {file: "no label that is a candidate"})
 
 
+@pytest.mark.parametrize("written", ["jalape\u00f1o", "jalapen\u0303o"])
+@pytest.mark.parametrize("stored", ["jalape\u00f1o", "jalapen\u0303o"])
+def test_both_forms_of_unicode_are_one_name(written, stored):
+    candidates = Candidates("typed", (written, "ant"), (None, None))
+    for source, name in (("folder", f"{stored}/1.png"), ("name", f"{stored}_1.png")):
+        read = read_batch([("a.zip", make_zip({name: PICTURE}))], candidates)
+        assert ([item.number for item in read.items], read.labels_from[source]) == ([0], 1)
+    table = f"file,label\n{written}/1.png,{stored}\n".encode()
+    read = read_batch([("a.zip", make_zip({f"{stored}/1.png": PICTURE}))], candidates, labels="csv", table=table)
+    assert [item.number for item in read.items] == [0]
+
+
 def test_table_of_labels_decides():
     table = b"file,label\nzib.png,ant\nb/2.png,Sea_Rose\nant.png,nothing known\n"
     assert find_labels(["zib.png", "b/2.png", "ant.png"], table=table) == {"zib.png": "ant", "b/2.png": "sea rose"}
@@ -252,7 +264,7 @@ def test_accuracy_of_a_shipped_model_is_that_of_the_step_on_the_same_images(tmp_
     for prompts in ("class", "ensemble"):
         classifier = ClassifierCache(tmp_path / "cache").get(shipped, names, prompts)
         report = score_batch(shipped, classifier, make_facts([1] * len(names), names), read, "web")
-        expected = score_prompts(shipped, features, task.classes, task.labels, [prompts])[prompts]
+        expected = score_prompts(shipped, [(features, task.classes)], task.labels, [prompts])[prompts]
         assert report.accuracy == pytest.approx(expected.overall, abs=1e-9)
         by_label = 100 * report.rows.groupby("label")["right"].mean()
         assert by_label.to_dict() == pytest.approx(dict(zip(names, expected.values[:30], strict=False)))

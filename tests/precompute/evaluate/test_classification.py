@@ -12,7 +12,15 @@ from PIL import Image
 from backend.errors import SourceError
 from backend.models.loading import load_model
 from precompute.evaluate import features as encoding
-from precompute.evaluate.classification import evaluate_classification, read_task, score_classes, score_prompts
+from precompute.evaluate.classification import (
+    ClassScores,
+    describe_repeats,
+    evaluate_classification,
+    pool_labels,
+    read_task,
+    score_chunks,
+    score_prompts,
+)
 from precompute.evaluate.features import encode_places
 from precompute.ledger import Ledger
 from tests.tiny_clip import draw_pictures, write_model
@@ -51,6 +59,10 @@ def write_class_folders(folder: Path, counts: dict[str, int]) -> Path:
     return folder
 
 
+def score_classes(images: np.ndarray, classes: np.ndarray, classifier: np.ndarray) -> ClassScores:
+    return score_chunks([(images, classes)], {"one": classifier})["one"]
+
+
 def test_accuracy_of_hand_made_features():
     images = np.array([X, X, Y, X], np.float32)
     scores = score_classes(images, np.array([0, 0, 0, 1]), np.array([X, Y, [-1, 0]], np.float32))
@@ -63,13 +75,15 @@ def test_equally_near_texts_count_for_the_first_class():
     assert scores.values.tolist() == [100.0, 0.0]
 
 
-def test_images_in_blocks_score_the_same(monkeypatch):
+def test_images_in_chunks_and_blocks_score_the_same(monkeypatch):
     dice = np.random.default_rng(0)
     images, classifier = dice.normal(size=(50, 4)), dice.normal(size=(3, 4))
     classes = dice.integers(0, 3, 50)
     at_once = score_classes(images, classes, classifier)
     monkeypatch.setattr("precompute.evaluate.classification.IMAGES_AT_ONCE", 7)
     np.testing.assert_array_equal(score_classes(images, classes, classifier).values, at_once.values)
+    chunks = [(images[start : start + 9], classes[start : start + 9]) for start in range(0, 50, 9)]
+    np.testing.assert_array_equal(score_chunks(chunks, {"one": classifier})["one"].values, at_once.values)
 
 
 def test_scores_are_those_of_open_clips_own_functions(model):
@@ -105,7 +119,132 @@ def test_class_folders_are_labels(tmp_path):
     assert task.labels == ("empty", "rose", "zib")
     assert [(Path(path).name, offset) for path, offset, _ in task.places] == [("0.png", None), ("0.png", None), ("1.png", None)]
     assert task.classes.tolist() == [1, 2, 2]
-    assert ledger.entry() == {"read": 1, "written": 0, "dropped": {"file that is no image by its name": 1}}
+    assert ledger.entry() == {
+        "read": 2,
+        "written": 0,
+        "dropped": {"file that is no image by its name": 1, "hidden file, or litter of an operating system": 1},
+    }
+
+
+def test_litter_is_no_class_and_is_counted(tmp_path):
+    write_class_folders(tmp_path, {"rose": 1, "zib": 1, "__MACOSX": 2})
+    draw_pictures(1)[0].save(tmp_path / "rose" / "._0.png")
+    for name in (".DS_Store", "Thumbs.db", "rose/.DS_Store", "notes.md"):
+        (tmp_path / name).write_text("x")
+    draw_pictures(1)[0].save(tmp_path / "stray.png")
+    ledger = Ledger()
+    task = read_task(tmp_path, ledger)
+    assert (task.labels, task.classes.tolist()) == (("rose", "zib"), [0, 1])
+    assert ledger.entry()["dropped"] == {
+        "file that is no image by its name": 1,
+        "hidden file, or litter of an operating system": 6,
+        "image in no class folder": 1,
+    }
+
+
+@pytest.mark.parametrize("splits", [["train", "val"], ["train"], ["Training", "Test", "valid"]])
+def test_splits_are_no_classes(tmp_path, splits):
+    for split in splits:
+        write_class_folders(tmp_path / split, {"rose": 1, "tulip": 1})
+    names = ", ".join(sorted(splits))
+    with pytest.raises(
+        SourceError, match=rf"holds splits \({names}\), not classes\. Name one of them: .*{sorted(splits)[-1]}\.$"
+    ):
+        read_task(tmp_path, Ledger())
+    assert read_task(tmp_path / splits[0], Ledger()).labels == ("rose", "tulip")
+
+
+def test_class_may_be_called_train(tmp_path):
+    write_class_folders(tmp_path, {"train": 1, "test": 1, "bus": 1})
+    assert read_task(tmp_path, Ledger()).labels == ("bus", "test", "train")
+    write_class_folders(tmp_path / "deeper", {"train/old": 1, "bus/old": 1})
+    assert read_task(tmp_path / "deeper", Ledger()).labels == ("bus", "train")
+
+
+SYNSETS = ("n01440764", "n02012849", "n03126707")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("LOC_synset_mapping.txt", "n03126707 crane\nn01440764 tench, Tinca tinca\nn02012849 crane\nn00000001 other\n"),
+        ("map_clsloc.txt", "n01440764 1 tench\nn02012849 2 crane\nn03126707 3 crane\n"),
+        ("names.csv", "id,name\nn01440764,tench\nn02012849,crane\nn03126707,crane\n"),
+        (
+            "imagenet_class_index.json",
+            '{"0": ["n01440764", "tench"], "1": ["n02012849", "crane"], "2": ["n03126707", "crane"]}',
+        ),
+        ("names.json", '{"n01440764": "tench", "n02012849": "crane", "n03126707": "crane"}'),
+        ("classnames.txt", "tench\ncrane\ncrane\n"),
+        ("../names.txt", "n01440764\ttench\nn02012849\tcrane\nn03126707\tcrane\n"),
+    ],
+)
+def test_wordnet_ids_are_named_by_a_file_beside_them(tmp_path, name, content):
+    folder = write_class_folders(tmp_path / "task", dict.fromkeys(SYNSETS, 1))
+    (folder / name).write_text(content)
+    ledger = Ledger()
+    task = read_task(folder, ledger)
+    assert (task.labels, task.classes.tolist()) == (("tench", "crane", "crane"), [0, 1, 2])
+    assert ledger.entry()["dropped"] == {}
+
+
+def test_wordnet_ids_without_names_are_refused(tmp_path):
+    write_class_folders(tmp_path, dict.fromkeys(SYNSETS, 1))
+    (tmp_path / "names.txt").write_text("n01440764 tench\n")
+    with pytest.raises(SourceError, match=r"are WordNet ids \(n01440764, \.\.\.\).*lines such as 'n01440764 tench'"):
+        read_task(tmp_path, Ledger())
+
+
+def test_numbered_folders_are_named_by_their_place_in_the_list(tmp_path):
+    write_class_folders(tmp_path, {"000": 1, "002": 1})
+    assert read_task(tmp_path, Ledger()).labels == ("000", "002")
+    (tmp_path / "classnames.txt").write_text("rose\nzib\ntulip\n")
+    assert read_task(tmp_path, Ledger()).labels == ("rose", "tulip")
+
+
+def test_both_forms_of_unicode_are_one_class(tmp_path):
+    write_class_folders(tmp_path, {"jalape\u00f1o": 1, "jalapen\u0303o": 2, "rose": 1})
+    task = read_task(tmp_path, Ledger())
+    assert (task.labels, sorted(task.classes.tolist())) == (("jalape\u00f1o", "rose"), [0, 0, 0, 1])
+
+
+def write_labelled(folder: Path, names: str, texts: list[str]) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "classnames.txt").write_text(names)
+    image = jpeg(draw_pictures(1)[0])
+    members = {f"s{number}.jpg": image for number in range(len(texts))}
+    members |= {f"s{number}.cls": text.encode() for number, text in enumerate(texts)}
+    write_tar(folder / "0.tar", members)
+    return folder
+
+
+def test_number_or_name_is_decided_once_a_task(tmp_path):
+    texts = [str(number) for number in range(5) for _ in range(number + 1)]
+    task = read_task(write_labelled(tmp_path / "a", "20\n30\n0\n1\n2\n", texts), Ledger())
+    assert np.bincount(task.classes).tolist() == [1, 2, 3, 4, 5]
+    years = read_task(write_labelled(tmp_path / "b", "2020\n2030\n1\n", ["2020", "1", "2030", "1"]), Ledger())
+    assert years.classes.tolist() == [0, 2, 1, 2]
+    words = read_task(write_labelled(tmp_path / "c", "rose\njalape\u00f1o\n", ["jalapen\u0303o", "Rose"]), Ledger())
+    assert words.classes.tolist() == [1, 0]
+
+
+def test_classes_are_places_in_the_list_whose_names_may_repeat_or_lack(tmp_path):
+    folder = write_labelled(tmp_path, "missile\nrose\n\nmissile\n\n", ["0", "1", "2", "3", "3"])
+    ledger = Ledger()
+    task = read_task(folder, ledger)
+    assert (task.labels, task.classes.tolist()) == (("missile", "rose", "", "missile"), [0, 1, 2, 3, 3])
+    assert ledger.entry()["dropped"] == {}
+    assert describe_repeats(task.labels) == "1 of the names stands for several classes each: missile; classes without a name: 1"
+    assert describe_repeats(("a", "b")) == ""
+
+
+def test_classes_of_one_label_are_scored_by_place_and_told_together():
+    scores = ClassScores(np.array([100.0, 50.0, 0.0, 25.0]), np.array([1, 2, 5, 4]), 25.0)
+    labels, pooled = pool_labels(("missile", "rose", "", "missile"), scores)
+    assert labels == ("missile", "rose")
+    assert (pooled.values.tolist(), pooled.n.tolist(), pooled.overall) == ([40.0, 50.0], [5, 2], 25.0)  # 1 of 1 and 1 of 4
+    labels, same = pool_labels(("a", "b", "c", "d"), scores)
+    assert same is scores
 
 
 def test_webdataset_shards_as_clip_benchmark_has_them(tmp_path):
@@ -157,6 +296,7 @@ def test_truncated_shard_keeps_what_is_whole(tmp_path):
         (lambda folder: (folder / "val").mkdir(), "has 1 classes \\(val\\). Expected: a folder for each class"),
         (lambda folder: [(folder / name).mkdir() for name in "_a"], "names no concept"),
         (lambda folder: write_tar(folder / "0.tar", {}), "classnames.txt is no file of class names"),
+        (lambda folder: write_labelled(folder, "rose\n\nrose\n", ["0"]), "has 3 classes"),
     ],
 )
 def test_folder_that_is_no_task(tmp_path, make, said):
@@ -216,4 +356,4 @@ def test_kept_features_are_not_those_of_a_changed_file_or_another_model(model, t
 
 
 def test_scores_of_no_prompts_are_none(model):
-    assert score_prompts(model, np.empty((0, 16)), np.empty(0, int), NAMES, []) == {}
+    assert score_prompts(model, [(np.empty((0, 16)), np.empty(0, int))], NAMES, []) == {}

@@ -4,6 +4,7 @@ import pytest
 
 from backend.fits import fit_points
 from backend.scaling import join_points
+from backend.schema import SCHEMA_VERSION
 from backend.study import Study
 from backend.writing import write_manifest
 from precompute.evaluate.scaling import build_scaling
@@ -64,7 +65,8 @@ def test_every_stored_fit_is_that_of_its_points(small_study):
         tasks = small_study.query("SELECT DISTINCT task FROM performance")["task"].tolist()
         tasks = [row["tasks"]] if row["tasks"] != "pooled" else [task for task in tasks if task not in apart]
         points = join_points(small_study, **{name: row[name] for name in KEYS[:-1]}, tasks=tasks)
-        fit = vars(fit_points(points, row["kind"]))
+        fit = vars(fit_points(points, row["kind"])) | {"paper_r": row["paper_r"]}
+        assert fit.pop("clusters") == row["clusters"]
         assert {name: row[name] for name in fit} == pytest.approx(fit, nan_ok=True, rel=1e-6, abs=1e-9)
 
 
@@ -73,8 +75,22 @@ def test_statistic_that_is_not_determined_is_null(small_study):
     assert row[["pearson_r", "pearson_low", "spearman_r", "binned_r"]].isna().all()
 
 
+def test_slopes_of_the_paper_and_what_their_intervals_resample(published_study):
+    row = stored(published_study, model="ViT-B-16/cc12m", method="lemmatized+rampp@0.7", setting="ensemble", tasks="pooled")
+    assert (row["clusters"], row["n_clusters"]) == ("task", 18)
+    assert [row["slope"], row["slope_low"], row["slope_high"]] == pytest.approx([11.1, 8.1, 15.2], abs=0.2)
+    assert [row["within_task_slope"], row["within_low"], row["within_high"]] == pytest.approx([8.0, 6.4, 9.4], abs=0.1)
+    assert [row["mixed_slope"], row["mixed_low"], row["mixed_high"]] == pytest.approx([7.4, 5.3, 9.5], abs=0.05)
+
+
+def test_two_tasks_of_retrieval_have_no_mixed_slope_and_resample_concepts(published_study):
+    rows = published_study.query("SELECT DISTINCT clusters, n_clusters, count(mixed_slope) AS mixed FROM scaling "
+                                 "WHERE kind = 'retrieval' GROUP BY ALL")  # fmt: skip
+    assert rows.values.tolist() == [["concept", 737, 0]]
+
+
 def test_study_without_scores_has_no_fits(tmp_path):
-    write_manifest(tmp_path, {"schema_version": 1, "title": "Counts only", "tables": {}})
+    write_manifest(tmp_path, {"schema_version": SCHEMA_VERSION, "title": "Counts only", "tables": {}})
     assert build_scaling(Study(tmp_path)).empty
 
 

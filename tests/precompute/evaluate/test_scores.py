@@ -220,3 +220,44 @@ def test_command_refuses_a_task_without_a_folder(study, tiny, monkeypatch, capsy
     with pytest.raises(SystemExit):
         commands.main()
     assert f"'{wrong}' is no task. Expected: --task NAME=FOLDER" in capsys.readouterr().err
+
+
+def test_labels_of_a_wrong_folder_go_with_the_next_evaluation(study, tmp_path, tiny):
+    wrong = write_class_folders(tmp_path / "wrong", {"left": 2, "right": 2, "dog": 1})
+    right = write_class_folders(tmp_path / "right", {"ant": 2, "dog": 1})
+    evaluate(study, tiny, {"mine": wrong}, name="Tiny/small")
+    assert rows(study, "SELECT label FROM concepts WHERE task = 'mine' ORDER BY 1") == [("dog",), ("left",), ("right",)]
+    evaluate(study, tiny, {"mine": right}, name="Tiny/small")
+    assert study_faults(study) == []
+    for table in ("concepts", "performance"):
+        assert rows(study, f"SELECT DISTINCT label FROM {table} WHERE task = 'mine' ORDER BY 1") == [("ant",), ("dog",)]
+    assert rows(study, "SELECT DISTINCT task, label FROM frequency WHERE task = 'mine' ORDER BY 2") == [
+        ("mine", "ant"),
+        ("mine", "dog"),
+    ]
+
+
+def test_labels_that_were_named_or_that_another_model_was_scored_on_stay(study, tmp_path, tiny):
+    other = write_class_folders(tmp_path / "other", {"left": 2, "right": 2})
+    right = write_class_folders(tmp_path / "right", {"ant": 2, "dog": 1})
+    evaluate(study, tiny, {"mine": other}, name="Tiny/one")
+    evaluate(study, tiny, {"mine": right, "animals": right}, name="Tiny/two")
+    mine = [("ant",), ("dog",), ("left",), ("right",)]
+    assert rows(study, "SELECT label FROM concepts WHERE task = 'mine' ORDER BY 1") == mine
+    # nobody was scored on "cat", "dog" and "gnu" of "animals", but they were searched for
+    assert rows(study, "SELECT label FROM concepts WHERE task = 'animals' ORDER BY 1") == [(name,) for name in sorted(COUNTS)]
+    evaluate(study, tiny, {"mine": right}, name="Tiny/one")
+    assert rows(study, "SELECT label FROM concepts WHERE task = 'mine' ORDER BY 1") == [("ant",), ("dog",)]
+    assert study_faults(study) == []
+
+
+def test_names_that_several_classes_share_are_one_label_and_are_said(study, tmp_path, tiny):
+    folder = write_class_folders(tmp_path / "ids", {"n00000001": 1, "n00000002": 2, "n00000003": 1})
+    (folder / "names.txt").write_text("n00000001 crane\nn00000002 rose\nn00000003 crane\n")
+    evaluate(study, tiny, {"ids": folder}, name="Tiny/small")
+    found = rows(study, "SELECT label, n FROM performance WHERE task = 'ids' AND setting = 'class' ORDER BY 1")
+    assert found == [("crane", 2), ("rose", 2)]
+    assert rows(study, "SELECT DISTINCT source FROM overall WHERE task = 'ids'") == [
+        ("evaluated on 4 images; 1 of the names stands for several classes each: crane",)
+    ]
+    assert study_faults(study) == []

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from precompute.release.archive import read_members
-from precompute.release.parse import Release, concept_of, kind_of, list_absent, read_release
+from precompute.release.paper import concept_of, kind_of
+from precompute.release.parse import Release, list_absent, read_release
 from tests.release_archive import HOSTILE, RN50, TAIL, Entry, release_files, write_archive
 
 FOOD = "search_counts/food101_cc3m_lemmatized_search_counts.json"

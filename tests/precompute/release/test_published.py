@@ -46,6 +46,7 @@ def test_every_table_is_there_and_without_fault(small_study):
         "overall": 29,
         "alignment": 2,
         "tail": 48,
+        "queries": 2,
         "scaling": 19,
     }
 
@@ -341,7 +342,7 @@ def test_part_of_a_release_makes_the_tables_that_it_has(tmp_path, left_out, miss
 def test_counts_alone_are_a_study(tmp_path):
     files = {name: content for name, content in release_files().items() if name.startswith("search_counts/")}
     manifest = build_published(write_archive(tmp_path / "main.tar.gz", files=files), tmp_path / "study", silent)
-    assert list(manifest["tables"]) == ["concepts", "corpora", "frequency"]
+    assert list(manifest["tables"]) == ["concepts", "corpora", "frequency", "queries"]
     assert study_faults(tmp_path / "study") == []
     kinds = rows(Study(tmp_path / "study"), "SELECT DISTINCT task, kind FROM concepts WHERE task IN ('coco', 't2i')")
     assert sorted(kinds) == [("coco", "retrieval"), ("t2i", "generation")]

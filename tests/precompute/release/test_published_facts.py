@@ -8,7 +8,7 @@ import pytest
 
 from backend.study import Study
 from backend.validation import study_faults
-from precompute.release.parse import TAIL
+from precompute.release.paper import TAIL
 
 pytestmark = pytest.mark.shared
 

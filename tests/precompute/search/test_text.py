@@ -7,9 +7,12 @@ import time
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from backend.words import lemma, split_words
+from backend.words import lemma, match_words, split_words
 from precompute.search import text as text_search
 from precompute.search.text import METHODS, Vocabulary, compile_vocabulary
 
@@ -70,6 +73,19 @@ def pairs_one_by_one(captions: list[str], concepts: list[str]) -> dict[str, list
         ("cafe\u0301 \uff32\uff2f\uff33\uff25", "café rose", {"lemmatized", "lowercased", "phrase"}),
         ("👍🏽 日本 の花", "日本", {"lemmatized", "lowercased", "phrase"}),
         ("красные розы", "розы", {"lemmatized", "lowercased", "phrase"}),
+        ("salt &amp; pepper", "amp", set()),
+        ("crème br&ucirc;l&eacute;e", "creme brulee", {"lemmatized", "lowercased", "phrase"}),
+        ("creme brulee", "crème brûlée", {"lemmatized", "lowercased", "phrase"}),
+        ("straw\u00adberry", "strawberry", {"lemmatized", "lowercased", "phrase"}),
+        ("İSTANBUL", "istanbul", {"lemmatized", "lowercased", "phrase"}),
+        ("C++ primer", "c++", {"lemmatized", "lowercased", "phrase"}),
+        ("vitamin C", "c++", set()),
+        ("東日本の花", "日本", {"lemmatized", "lowercased", "phrase"}),
+        ("本日 rose", "日本", set()),
+        ("three waterthrushes", "waterthrush", {"lemmatized", "phrase"}),
+        ("two axes", "axis", {"lemmatized", "phrase"}),
+        ("two axes", "axe", {"lemmatized", "phrase"}),
+        ("what it does", "doe", set()),
         ("new york", "new york new york", {"lemmatized", "lowercased"}),  # a phrase needs the word twice
         ("new york new york", "york new", {"lemmatized", "lowercased", "phrase"}),
         ("", "rose", set()),
@@ -137,6 +153,60 @@ def test_search_equals_every_caption_against_every_concept(seed, monkeypatch):
     captions = [" ".join(chance.choices(WORDS, k=chance.randrange(9))) for _ in range(40)]
     concepts = [" ".join(chance.choices(WORDS, k=chance.randrange(5))) for _ in range(25)]
     assert pairs(captions, concepts) == pairs_one_by_one(captions, concepts)
+
+
+SPOKEN = st.lists(
+    st.sampled_from(
+        [
+            *WORDS,
+            "axes",
+            "axe",
+            "axis",
+            "Rose's",
+            "rosé",
+            "c++",
+            "C",
+            "at&t",
+            ".net",
+            "disney+",
+            "&amp;",
+            "日本の花",
+            "日本",
+            "の花",
+        ]
+    ),
+    max_size=7,
+).map(" ".join)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(SPOKEN, max_size=4), st.lists(SPOKEN, min_size=1, max_size=4))
+def test_what_is_counted_is_what_is_explained(captions, concepts):
+    explained = {
+        method: [
+            (row, number)
+            for row, caption in enumerate(captions)
+            for number, concept in enumerate(concepts)
+            if match_words(caption, concept, method)
+        ]
+        for method in METHODS
+    }
+    assert pairs(captions, concepts) == explained
+
+
+def test_captions_of_the_web_are_counted_as_they_are_explained(shared_data):
+    captions = pq.read_table(shared_data / "text" / "web_alt_text_10000.parquet")["TEXT"].to_pylist()[:1500]
+    concepts = ["rose", "dress", "t-shirt", "women's shoes", "café", "photo", "h&m", "iphone case", "glass", "mickey mouse"]
+    found = pairs(captions, concepts)
+    for method in METHODS:
+        explained = [
+            (row, number)
+            for row, caption in enumerate(captions)
+            for number, concept in enumerate(concepts)
+            if match_words(caption, concept, method)
+        ]
+        assert found[method] == explained
+        assert len(explained) > 20
 
 
 def test_shards_sum_to_the_whole():

@@ -119,8 +119,8 @@ def test_accuracy_rises_with_frequency_where_the_data_is_zipf_and_not_where_it_i
     compared = compare_training(
         embedded_study, pair["corpus"], tuple(pair["models"]), method="lemmatized", setting="simple", kind="classification"
     )
-    assert compared.first.slope_low > 10
-    assert compared.second.slope_low < 0 < compared.second.slope_high
+    assert compared.first.fit.slope_low > 10
+    assert compared.second.fit.slope_low < 0 < compared.second.fit.slope_high
 
 
 def test_books_balance_everywhere(embedded_study):

@@ -1,0 +1,119 @@
+"""Reads a folder of class folders: which images, of which class, and what the classes are called.
+
+A class folder bears its class's name; a number, or a WordNet id, where a file beside the folders says what it stands for.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from backend.class_lists import read_synsets
+from backend.errors import SourceError
+from backend.words import canonical
+from precompute.corpus.sample import IMAGE_ENDINGS
+from precompute.evaluate.features import Place
+from precompute.ledger import Ledger
+from precompute.vocabulary import read_class_positions
+
+CLASS_NAMES = "classnames.txt"
+STRANGE_FILE = "file that is no image by its name"
+OUTSIDE = "image in no class folder"
+LITTER = "hidden file, or litter of an operating system"
+SPLITS = frozenset(("train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval", "holdout"))
+MAX_NAMES_FILE = 1 << 23  # bytes
+
+_LITTER = frozenset(("__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin"))
+_WORDNET = re.compile(r"n\d{8}")
+
+
+def read_class_folders(folder: Path, ledger: Ledger, layouts: str) -> tuple[list[str], list[tuple[Place, int]]]:
+    """The class names of a folder, and each image's place with the number of its class; all other files are booked.
+
+    Raises SourceError, with the `layouts` to choose from, for a folder of splits, ids without names, and names of nothing.
+    """
+    folders = sorted(path for path in folder.iterdir() if path.is_dir() and not _is_litter(path.name))
+    _refuse_splits(folder, folders)
+    labels, names_file = _name_classes(folder, folders)
+    for path, label in zip(folders, labels, strict=True):
+        if names_file is None and not canonical(label):
+            raise SourceError(f"The folder {path} names no concept. Expected: {layouts}.")
+    distinct = list(labels) if names_file else list(dict.fromkeys(labels))
+    found = []
+    for position, (path, label) in enumerate(zip(folders, labels, strict=True)):
+        number = position if names_file else distinct.index(label)
+        for image in _list_images(path, ledger):
+            found.append(((str(image.absolute()), None, None), number))
+    for path in sorted(folder.iterdir()):
+        if _is_litter(path.name):
+            ledger.take(dropped=sum(map(Path.is_file, path.rglob("*"))) if path.is_dir() else 1, reason=LITTER)
+        elif path.is_file() and path != names_file:
+            ledger.take(dropped=1, reason=OUTSIDE if _is_image(path) else STRANGE_FILE)
+    return distinct, found
+
+
+def _list_images(folder: Path, ledger: Ledger) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            continue
+        if any(map(_is_litter, path.relative_to(folder).parts)):
+            ledger.take(dropped=1, reason=LITTER)
+        elif _is_image(path):
+            yield path
+        else:
+            ledger.take(dropped=1, reason=STRANGE_FILE)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower().lstrip(".") in IMAGE_ENDINGS
+
+
+def _is_litter(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _LITTER
+
+
+def _refuse_splits(folder: Path, folders: Sequence[Path]) -> None:
+    """Raises SourceError where the folders are parts of a data set with class folders of their own; "train" may be a class."""
+    splits = [path for path in folders if path.name.lower() in SPLITS and _holds_folders_only(path)]
+    if splits and (len(splits) > 1 or len(splits) == len(folders)):
+        names = ", ".join(path.name for path in splits)
+        raise SourceError(f"{folder} holds splits ({names}), not classes. Name one of them: {' or '.join(map(str, splits))}.")
+
+
+def _holds_folders_only(folder: Path) -> bool:
+    inside = [path for path in folder.iterdir() if not _is_litter(path.name)]
+    return any(path.is_dir() for path in inside) and not any(map(_is_image, inside))
+
+
+def _name_classes(folder: Path, folders: Sequence[Path]) -> tuple[list[str], Path | None]:
+    """What each class folder's class is called, and the file that says so; the folders' own names without one."""
+    own = [unicodedata.normalize("NFC", path.name) for path in folders]
+    if own and all(_WORDNET.fullmatch(name) for name in own):
+        return _name_synsets(folder, own)
+    names_file = folder / CLASS_NAMES
+    if own and all(name.isascii() and name.isdigit() for name in own) and names_file.is_file():
+        names = read_class_positions(names_file)
+        if max(map(int, own)) < len(names):
+            return [names[int(name)] for name in own], names_file
+    return own, None
+
+
+def _name_synsets(folder: Path, ids: Sequence[str]) -> tuple[list[str], Path]:
+    """The names of WordNet ids, out of a file in the folder or beside it, or by their order in a list of as many names."""
+    files = sorted(path for place in (folder, folder.parent) for path in place.glob("*.*") if _may_hold_names(path))
+    for path in files:
+        names = read_synsets(path.read_text(encoding="utf-8-sig", errors="replace"))
+        if set(ids) <= names.keys():
+            return [names[name] for name in ids], path
+    listed = folder / CLASS_NAMES
+    if listed.is_file() and len(names := read_class_positions(listed)) == len(ids):
+        return names, listed
+    raise SourceError(
+        f"The class folders of {folder} are WordNet ids ({ids[0]}, ...), which no prompt can name. Put a file beside them that "
+        f"names each: lines such as '{ids[0]} tench', or a {CLASS_NAMES} with {len(ids)} names in their order."
+    )
+
+
+def _may_hold_names(path: Path) -> bool:
+    text = path.suffix.lower() in (".txt", ".csv", ".tsv", ".json")
+    return text and path.is_file() and path.stat().st_size <= MAX_NAMES_FILE

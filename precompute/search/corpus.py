@@ -33,6 +33,10 @@ _ADVICE = {  # what to do where nothing was kept, by the reason that most were d
 }
 
 
+class NothingKept(TailscopeError):
+    """A corpus of which no sample is left."""
+
+
 @dataclass(frozen=True, eq=False)
 class CorpusPlan:
     """What to index. `work` keeps the parts of shards; it may serve several corpora and is the caller's to delete.
@@ -67,7 +71,7 @@ def index_corpus(
 ) -> IndexedCorpus:
     """Searches a corpus for the `concepts` of the study in `folder`, and writes its samples, hits and misaligned there.
 
-    Raises SourceError for a shard that cannot be read, TailscopeError with all reasons where no sample is left.
+    Raises SourceError for a shard that cannot be read, NothingKept with all reasons where no sample is left.
     """
     search = plan_search(folder, plan.image_search)
     methods = Methods()
@@ -160,14 +164,14 @@ def _store_given(plan: CorpusPlan) -> Given | None:
 
 
 def _refuse_nothing(plan: CorpusPlan, books: dict[str, Ledger]) -> None:
-    """Raises TailscopeError where a corpus has no sample, with what became of everything that was read."""
+    """Raises NothingKept where a corpus has no sample, with what became of everything that was read."""
     if books["samples"].written:
         return
     lines = [describe_entry(unit, books[unit].entry()) for unit in ("samples", "members") if books[unit].read]
     most = books["samples"].dropped.most_common(1)
     advice = _ADVICE.get(most[0][0], "") if most else ""
     found = "; ".join(lines) or "There was nothing in it"
-    raise TailscopeError(f"Nothing of '{plan.corpus}' was kept; the study stays as it was. {found}.{advice}")
+    raise NothingKept(f"Nothing of '{plan.corpus}' was kept; the study stays as it was. {found}.{advice}")
 
 
 def _describe_corpus(plan: CorpusPlan, samples: int) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from backend.writing import file_sha256
 from precompute.corpus.given_hits import read_given_hits
 from precompute.corpus.registry import find_shards
 from precompute.corpus.shard import Shard
-from precompute.search.corpus import CorpusPlan, IndexedCorpus, add_corpus, index_corpus
+from precompute.search.corpus import CorpusPlan, IndexedCorpus, NothingKept, add_corpus, index_corpus
 from precompute.search.plan import THRESHOLDS, ImageSearch, check_thresholds
 from precompute.search.tagger import ClipRecipe, TaggerRecipe
 from precompute.study_writer import built_with, extend_study, hold_alone
@@ -69,7 +69,11 @@ def index_study(study: Path, asked: Request, *, processes: int = 1, say: StagePr
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)
         shutil.copyfile(table_path(study, "concepts"), table_path(made, "concepts"))
-        indexed = index_corpus(made, plan, processes=processes, say=say)
+        try:
+            indexed = index_corpus(made, plan, processes=processes, say=say)
+        except NothingKept:
+            shutil.rmtree(work)
+            raise
         with extend_study(study) as (part, manifest):
             _move_files(made, part, indexed)
             add_corpus(part, manifest, indexed)

@@ -110,10 +110,10 @@ def build_synthetic(
         manifest = _begin_manifest(cards, seed, fingerprint)
         tagger = ClipRecipe(name_folder(models / TAGGER), work / "classifiers", "simple")
         draw_files(study, seed, started, manifest, say)
-        shards = _search_corpora(study, work, manifest, tagger, seed, started, say)
+        shards = _search_corpora(study, manifest, tagger, seed, started, say)
         features = work / "features"
         encoding = _encode_pictures(study, tuple(name_folder(models / name) for name in TRAINED), features, started)
-        _index_corpora(study, work, manifest, tagger, shards, seed, say)
+        _index_corpora(study, manifest, tagger, shards, seed, say)
         write_manifest(study, manifest)
         for done in encoding:
             say("encoding pictures", done)
@@ -213,7 +213,7 @@ def _draw_file(drawing: _Drawing, seed: int) -> None:
 
 
 def _search_corpora(
-    study: Path, work: Path, manifest: dict, tagger: ClipRecipe, seed: int, processes: Processes, say: StageProgress
+    study: Path, manifest: dict, tagger: ClipRecipe, seed: int, processes: Processes, say: StageProgress
 ) -> dict[str, list[Shard]]:
     """Searches all shards, in several processes; `_index_corpora` finds them done. Returns those of each folder."""
     names = [one.name for one in draw_species(seed)]
@@ -225,14 +225,15 @@ def _search_corpora(
     concepts = sorted(set(rows["concept"].to_pylist()))
     for _ in processes.run(tagger.prepare, [(tuple(concepts),)]):  # there: torch takes seconds to load, and is loaded there
         pass
-    search_shards(study, every, work, search, processes, say)
+    search_shards(study, every, study.parent, search, processes, say)
     return shards
 
 
 def _index_corpora(
-    study: Path, work: Path, manifest: dict, tagger: ClipRecipe, shards: dict[str, list[Shard]], seed: int, say: StageProgress
+    study: Path, manifest: dict, tagger: ClipRecipe, shards: dict[str, list[Shard]], seed: int, say: StageProgress
 ) -> None:
     """Adds every corpus, by the threshold that the validation split chose, and holds what was found against the truth."""
+    work = study.parent
     names = [one.name for one in draw_species(seed)]
     swept, chosen = _choose_on_validation(study, work, shards[VALIDATION], tagger, names, seed)
     search = ImageSearch(tagger, None, THRESHOLDS, chosen)

@@ -234,6 +234,36 @@ def test_run_that_was_killed_goes_on_where_it_was(study, corpus, searched):
     assert checksums(study) == whole
 
 
+@pytest.mark.parametrize("kind", ["tars", "table"])
+def test_run_that_is_killed_anywhere_ends_with_the_same_bytes_when_it_is_run_again(study, corpus, tmp_path, kind):
+    (tmp_path / "a.csv").write_text("image,caption\n1.png,a rose\n1.png,a fern\n")
+    (tmp_path / "1.png").write_bytes(RED)
+    (tmp_path / "hits.csv").write_text("image,label\n1.png,rose\n")
+    asked = {
+        "tars": Request("mine", [str(corpus / "*.tar")], force=True),
+        "table": Request("mine", [str(tmp_path / "a.csv")], image_hits=tmp_path / "hits.csv", force=True),
+    }[kind]
+    index_study(study, asked)
+    whole, told, point = checksums(study), [], 0
+
+    def kill(stage, done):
+        told.append(stage)
+        if len(told) == point:
+            raise KeyboardInterrupt
+
+    while len(told) >= point:
+        point += 1
+        told.clear()
+        try:
+            index_study(study, asked, say=kill)
+        except KeyboardInterrupt:
+            assert checksums(study) == whole
+            index_study(study, asked)
+        assert checksums(study) == whole
+    assert point > 4
+    assert study_faults(study) == []
+
+
 def test_half_written_part_is_not_taken_for_a_whole_one(study, corpus, searched, monkeypatch):
     def full(table, path, **options):
         raise OSError(28, "No space left on device", str(path))
@@ -416,6 +446,7 @@ def test_run_that_keeps_nothing_fails_and_says_why(study, tmp_path):
     write_shard(tmp_path / "c.tar", [])
     with pytest.raises(TailscopeError, match="There was nothing in it"):
         index_study(study, Request("mine", [str(tmp_path / "c.tar")]))
+    assert [path.name for path in study.parent.iterdir()] == ["mine"]
 
 
 def test_members_that_play_no_part_stand_in_the_books(study, tmp_path):

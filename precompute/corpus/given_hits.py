@@ -47,10 +47,11 @@ def read_given_hits(path: Path) -> pa.Table:
 
 def _read_table(path: Path) -> Iterator[_Row]:
     with path.open("rb") as stream:
-        for row in read_rows(stream, path, ("image", "label")):
+        for row in read_rows(stream, path, ("image", "label", "score?")):
             if row.cells is None:
                 raise SourceError(f"{path}, line {row.line}: it does not fit the header.")
-            yield f"line {row.line}", row.cells["image"], row.cells["label"], row.cells.get("score", 1.0)
+            image, label, score = row.cells
+            yield f"line {row.line}", image, label, 1.0 if score is None else score
 
 
 def _read_parquet(path: Path) -> Iterator[_Row]:

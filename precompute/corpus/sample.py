@@ -88,6 +88,8 @@ def join_batches(tables: list[pa.Table]) -> pa.Table:
 
 def clean_text(text: str) -> str:
     """A text that Parquet can hold: no lone surrogates (JSON allows them), no NUL, no white space around it."""
+    if text.isascii():
+        return text.replace("\0", "").strip()
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\0", "").strip()
 
 
@@ -95,7 +97,8 @@ def find_caption_fault(caption: str) -> str:
     """Why a caption makes no sample; nothing where it does."""
     if not caption:
         return NO_CAPTION
-    return LONG_CAPTION if len(caption) > MAX_CAPTION or len(caption.encode()) > MAX_CAPTION else ""
+    is_long = 4 * len(caption) > MAX_CAPTION and len(caption.encode()) > MAX_CAPTION
+    return LONG_CAPTION if is_long else ""
 
 
 def read_size(content: bytes) -> Size:

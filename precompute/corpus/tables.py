@@ -7,9 +7,8 @@ Cost: some 10,000 rows a second on one core; most of it is Pillow reading the ph
 import csv
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from backend.errors import SourceError
 from precompute.corpus import shard as shards
@@ -25,12 +24,12 @@ _BLOCK = 1 << 20
 _LONGEST_LINE = 1 << 24  # bytes; what is longer makes no row anyway
 
 
-@dataclass(frozen=True)
-class Row:
-    """A row of a table: the line that it ends on, its cells by column (None where it is no row), the byte it ends before."""
+class Row(NamedTuple):
+    """A row of a table: the line that it ends on, its cells as they were asked for (None where it is no row), and the byte
+    that it ends before."""
 
     line: int
-    cells: dict[str, str] | None
+    cells: list[str | None] | None
     end: int
 
 
@@ -58,26 +57,31 @@ def identify_table(shard: Shard, with_images: bool) -> str:
     """A checksum of the header, of a piece's rows and the photos that they name."""
     with shard.open() as stream:
         title = _Lines(stream).read_title()
-    rows = checksum_photos(shard, (name for name, _ in _read_captions(shard, Reading())), with_images)
+        named = (
+            clean_text(row.cells[0]) for row in read_rows(stream, shard.path, COLUMNS, shard.first, shard.end) if row.cells
+        )
+        rows = checksum_photos(shard, named, with_images)
     return hashlib.sha256(f"{title}\0{rows}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def read_rows(stream: IO[bytes], path: Path, needed: tuple[str, ...], first: int = 0, end: int | None = None) -> Iterator[Row]:
-    """Every row of a table with a header that begins from byte `first` on and before `end`; one without cells for each line
-    that makes no row.
+    """The cells of the needed columns of every row that begins from byte `first` on and before `end`; a row without cells
+    for each line that makes none. A table has a header.
 
-    Commas separate, and quotes may stand around a cell; where the header has a tab, tabs separate and quotes mean nothing.
-    A caption in the last column may hold separators. Bytes that are no UTF-8 become U+FFFD. Raises SourceError where a
-    needed column is missing.
+    A needed column that ends in ? may be missing; its cells are then None. Commas separate, and quotes may stand around a
+    cell; where the header has a tab, tabs separate and quotes mean nothing. A caption in the last column may hold separators.
+    Bytes that are no UTF-8 become U+FFFD. Raises SourceError where another needed column is missing.
     """
     lines = _Lines(stream)
     title = lines.read_title()
     form = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if "\t" in title else {"delimiter": ",", "strict": True}
     header = [name.strip().lower() for name in title.strip().replace('"', "").split(form["delimiter"])]
-    if any(header.count(name) != 1 for name in needed):
+    required = [name for name in needed if not name.endswith("?")]
+    if any(header.count(name) != 1 for name in required):
         raise SourceError(
-            f"{path} has no header with the columns {' and '.join(needed)}; its first line is {title.strip()[:80]!r}."
+            f"{path} has no header with the columns {' and '.join(required)}; its first line is {title.strip()[:80]!r}."
         )
+    columns = _Columns(header, needed, form["delimiter"])
     if first:
         lines.start_at(first)
     reader = csv.reader(lines, **form)
@@ -91,7 +95,26 @@ def read_rows(stream: IO[bytes], path: Path, needed: tuple[str, ...], first: int
             yield from (Row(line + 2, None, lines.end) for line in range(before, reader.line_num))
             continue
         if row:
-            yield Row(reader.line_num + 1, _name_cells(header, row, form["delimiter"]), lines.end)
+            yield Row(reader.line_num + 1, columns.pick(row), lines.end)
+
+
+class _Columns:
+    """Picks the cells that are needed out of a row."""
+
+    def __init__(self, header: list[str], needed: tuple[str, ...], delimiter: str):
+        names = [name.removesuffix("?") for name in needed]
+        self.places = [header.index(name) if name in header else None for name in names]
+        self.last = len(header) - 1
+        self.delimiter = delimiter
+        self.may_overflow = header[-1] == "caption"
+
+    def pick(self, row: list[str]) -> list[str | None] | None:
+        """The needed cells; None where the row has more of them than the header, and its last column is no caption."""
+        if len(row) != self.last + 1:
+            if len(row) > self.last + 1 and not self.may_overflow:
+                return None
+            row = [*row[: self.last], self.delimiter.join(row[self.last :])] + [""] * (self.last - len(row))
+        return [None if place is None else row[place] for place in self.places]
 
 
 class _Lines:
@@ -118,6 +141,7 @@ class _Lines:
 
     def read_title(self) -> str:
         """The first line, up to the length of the longest caption, without the mark that some begin a file with."""
+        self.stream.seek(0)
         line = self.stream.readline(MAX_CAPTION)
         line = line.splitlines(keepends=True)[0] if line else b""
         self.start_at(len(line))
@@ -150,15 +174,7 @@ def _read_captions(shard: Shard, reading: Reading) -> Iterator[tuple[str, str]]:
             if row.cells is None:
                 reading.samples.take(dropped=1, reason=BAD_ROW)
             else:
-                yield clean_text(row.cells["image"]), clean_text(row.cells["caption"])
-
-
-def _name_cells(header: list[str], row: list[str], delimiter: str) -> dict[str, str] | None:
-    last = len(header) - 1
-    if len(row) > len(header) and header[last] != "caption":
-        return None
-    cells = [*row[:last], delimiter.join(row[last:])] + [""] * (last - len(row))
-    return dict(zip(header, cells, strict=True))
+                yield clean_text(row.cells[0]), clean_text(row.cells[1])
 
 
 READER = Reader("table", (".csv", ".tsv", ".txt"), "caption tables (.csv, .tsv, .txt)", read_table, cut_table, identify_table)

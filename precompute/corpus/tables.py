@@ -123,21 +123,13 @@ class _Lines:
     def __init__(self, stream: IO[bytes]):
         self.stream = stream
         self.end = 0
-        self._lines: Iterator[bytes] = iter(())
         self._rest = b""
 
-    def __iter__(self) -> "_Lines":
-        return self
-
-    def __next__(self) -> str:
-        line = next(self._lines, None)
-        if line is None:
-            self._lines = iter(self._split())
-            line = next(self._lines, None)
-            if line is None:
-                raise StopIteration
-        self.end += len(line)
-        return line.decode("utf-8", "replace").replace("\0", "")
+    def __iter__(self) -> Iterator[str]:
+        while lines := self._split():
+            for line in lines:
+                self.end += len(line)
+                yield line.decode("utf-8", "replace").replace("\0", "")
 
     def read_title(self) -> str:
         """The first line, up to the length of the longest caption, without the mark that some begin a file with."""
@@ -151,7 +143,7 @@ class _Lines:
         """Goes on from a byte where a line begins."""
         self.stream.seek(byte)
         self.end = byte
-        self._lines, self._rest = iter(()), b""
+        self._rest = b""
 
     def _split(self) -> list[bytes]:
         """The next lines that are whole; none at the end."""

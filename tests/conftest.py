@@ -1,13 +1,14 @@
 """What tests share: a small release and its study, and the real data where it lies beside the checkout."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from backend.errors import TailscopeError
+from backend.roots import STATE
 from backend.schema import MANIFEST
 from backend.study import ROOT, STUDIES, Study
 from backend.validation import study_faults
@@ -26,6 +27,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"shared_data", "published_study"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.shared)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory) -> Iterator[None]:
+    """What steps note of this machine is kept apart from the user's own notes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(STATE, str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture(scope="session")

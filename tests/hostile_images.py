@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
+from pillow_heif import register_heif_opener
 
 SIDES = (36, 24)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
@@ -25,6 +26,7 @@ def draw_corners(width: int = SIDES[0], height: int = SIDES[1]) -> Image.Image:
 
 def save(image: Image.Image, name: str, **options) -> bytes:
     """The image as a file's bytes."""
+    register_heif_opener()
     stream = io.BytesIO()
     image.save(stream, name, **options)
     return stream.getvalue()
@@ -173,7 +175,6 @@ def broken_files() -> dict[str, bytes]:
         "png of no width": make_png(0, 16),
         "png of no height": make_png(16, 0),
         "png with a broken checksum": png[:29] + b"\x00\x00\x00\x00" + png[33:],
-        "png whose text unpacks to 100 MB": put_text(png, zlib.compress(b"\x00" * 100_000_000, 9)),
         "jpeg start alone": b"\xff\xd8",
         "jpeg start and noise": b"\xff\xd8\xff\xe0" + noise,
         "jpeg without tables": jpeg[:20] + jpeg[jpeg.index(b"\xff\xc0") :],
@@ -191,6 +192,107 @@ def broken_files() -> dict[str, bytes]:
         "tiff of no pixels": make_tiff(0, 0),
         "thread of pixels": save(Image.new("RGB", (1, 3000)), "PNG"),
     }
+
+
+def marred_files() -> dict[str, bytes]:
+    """Files that show `draw_corners`, whole in their pixels, whose metadata is broken."""
+    garbage = np.random.default_rng(2).bytes(300)
+    exifs = {
+        "denominator -1": make_exif(1, struct.pack("<ii", 1, -1)),
+        "denominator 0": make_exif(1, struct.pack("<ii", 1, 0)),
+        "denominator -1, turned": make_exif(6, struct.pack("<ii", 1, -1)),
+        "place behind the end": make_exif(1, struct.pack("<ii", 1, 1), place=4_000_000_000),
+        "garbage": garbage,
+        "garbage behind a header": b"II*\x00\x08\x00\x00\x00" + garbage,
+        "a header alone": b"MM\x00*",
+        "one byte": b"E",
+    }
+    profile, xmp = b"acsp" + garbage, b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Descr'
+    files = {
+        f"{name.lower()}, {how}": save(_lay(how), name, exif=b"Exif\x00\x00" + exif, **_LOSSLESS[name])
+        for how, exif in exifs.items()
+        for name in _LOSSLESS
+    }
+    for name in _LOSSLESS:
+        files[f"{name.lower()}, broken profile"] = save(draw_corners(), name, icc_profile=profile, **_LOSSLESS[name])
+    for name in ("JPEG", "WEBP"):
+        files[f"{name.lower()}, cut xmp"] = save(draw_corners(), name, xmp=xmp, **_LOSSLESS[name])
+    png, many = save(draw_corners(), "PNG"), zlib.compress(b"\x00" * 100_000_000, 9)
+    mpo = save(draw_corners(), "MPO", save_all=True, append_images=[Image.new("RGB", SIDES)])
+    index = mpo.index(b"MPF\x00") + 4
+    frames = {"save_all": True, "append_images": [Image.new("RGB", SIDES)]}
+    exif = {"exif": b"Exif\x00\x00" + garbage}
+    return files | {
+        "png whose text unpacks to 100 MB": put_text(png, many),
+        "png whose text behind the pixels unpacks to 100 MB": png[:-12] + _chunk(b"zTXt", b"note\x00\x00" + many) + png[-12:],
+        "png of 100 texts of 1 MB": png[:33]
+        + _chunk(b"zTXt", b"n\x00\x00" + zlib.compress(b"\x00" * 1_000_000)) * 100
+        + png[33:],
+        "png whose profile unpacks to 100 MB": png[:33] + _chunk(b"iCCP", b"profile\x00\x00" + many) + png[33:],
+        "png whose text has a wrong checksum": png[:33] + _chunk(b"tEXt", b"note\x00text")[:-4] + b"\x00" * 4 + png[33:],
+        "png whose exif has a wrong checksum": png[:33] + _chunk(b"eXIf", exifs["denominator 0"])[:-4] + b"\x00" * 4 + png[33:],
+        "mpo with a broken index": mpo[:index] + garbage[:40] + mpo[index + 40 :],
+        "animated png, garbage": save(draw_corners(), "PNG", **frames, **exif),
+        "animated webp, garbage": save(draw_corners(), "WEBP", lossless=True, **frames, **exif),
+        "avif, exif overwritten": _overwrite_exif(save(draw_corners(), "AVIF", quality=95, exif=make_exif(1, b"\x00" * 8))),
+        "heic, exif overwritten": _overwrite_exif(save(draw_corners(), "HEIF", quality=95, exif=make_exif(1, b"\x00" * 8))),
+        "tiff, denominator -1": _mar_tiff(),
+    }
+
+
+_LOSSLESS = {"JPEG": {"quality": 95, "subsampling": 0}, "PNG": {}, "WEBP": {"lossless": True}}
+
+
+def _lay(how: str) -> Image.Image:
+    """The corners as they are stored: on their side where EXIF is to turn them."""
+    return draw_corners().transpose(Image.Transpose.ROTATE_90) if "turned" in how else draw_corners()
+
+
+def make_exif(orientation: int, rational: bytes, place: int = 38) -> bytes:
+    """EXIF of an orientation and a resolution, a signed rational of these 8 bytes that is said to stand at `place`."""
+    entries = struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0) + struct.pack("<HHII", 0x011A, 10, 1, place)
+    return b"II*\x00\x08\x00\x00\x00" + struct.pack("<H", 2) + entries + b"\x00" * 4 + rational
+
+
+def _overwrite_exif(content: bytes) -> bytes:
+    start = content.index(b"II*\x00\x08\x00\x00\x00")
+    return content[:start] + b"\xfe" * 20 + content[start + 20 :]
+
+
+def _mar_tiff() -> bytes:
+    content = save(draw_corners(), "TIFF", dpi=(72, 72))
+    return content.replace(struct.pack("<II", 72, 1), struct.pack("<ii", 72, -1))
+
+
+def other_kinds() -> dict[str, bytes]:
+    """The first bytes of files that people take for images, by what a refusal is to call them."""
+    fill, box = bytes(range(32, 96)), b"\x00\x00\x00\x20"
+    return {
+        "JPEG XL": b"\xff\x0a" + fill,
+        "JPEG XL image": b"\x00\x00\x00\x0cJXL \r\n\x87\n" + fill,
+        "JPEG 2000": b"\x00\x00\x00\x0cjP  \r\n\x87\n" + fill,
+        "Photoshop document (PSD)": b"8BPS\x00\x01" + fill,
+        "camera raw file (CR2)": b"II*\x00\x10\x00\x00\x00CR\x02\x00" + fill,
+        "camera raw file (CR3)": box + b"ftypcrx " + fill,
+        "camera raw file (RAF)": b"FUJIFILMCCD-RAW 0201" + fill,
+        "camera raw file (RW2)": b"IIU\x00\x18\x00\x00\x00" + fill,
+        "camera raw file, of which": _make_raw(),
+        "SVG": b'<svg xmlns="http://www.w3.org/2000/svg"/>',
+        "PDF or PostScript document": b"%PDF-1.7\n" + fill,
+        "video (MP4 or MOV)": box + b"ftypisom\x00\x00\x02\x00" + fill,
+        "a video (MP4": box + b"ftypqt  \x00\x00\x02\x00" + fill,
+        "video (WebM or Matroska)": b"\x1aE\xdf\xa3" + fill,
+        "video (AVI)": b"RIFF\x00\x01\x00\x00AVI LIST" + fill,
+        "icon (ICO)": save(draw_corners(), "ICO"),
+        "PNM image": save(draw_corners(), "PPM"),
+        "zip": b"PK\x03\x04" + fill,
+        "packed with gzip": b"\x1f\x8b\x08\x00" + fill,
+    }
+
+
+def _make_raw() -> bytes:
+    """A TIFF that says that it is a DNG; its first picture is a preview."""
+    return save(draw_corners(), "TIFF", tiffinfo={50706: b"\x01\x04\x00\x00"})
 
 
 def make_png(width: int, height: int, data: bytes | None = None) -> bytes:

@@ -2,7 +2,8 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from backend.errors import TailscopeError
 from backend.models.device import measure_model_memory
@@ -30,6 +31,8 @@ class ModelShelf:
         self._shelf: Shelf[Model] = Shelf(find_memory() if max_bytes is None else max_bytes, lambda model: model.size_bytes)
         self._load = load
         self._fetch = fetch
+        self._listeners: dict[str, list[Progress]] = {}
+        self._lock = threading.Lock()
         self._one_at_a_time = threading.Lock()  # two large models at once would need twice the room
 
     @property
@@ -48,14 +51,38 @@ class ModelShelf:
         return self._shelf.held
 
     def get(self, spec: str, *, allow_download: bool = False, say: Progress | None = None) -> Model:
-        """The model of a spec, as `load_model` takes it. Raises what `load_model` raises; a failure is not remembered."""
+        """The model of a spec, as `load_model` takes it. Raises what `load_model` raises; a failure is not remembered.
 
-        def load() -> Model:
-            self._fetch(spec, allow_download=allow_download, say=say)
-            with self._one_at_a_time:
-                return self._load(spec, allow_download=allow_download)
+        `say` is told how far a download is, whoever has begun it.
+        """
+        with self._listening(spec, say) as tell:
 
-        return self._shelf.get(spec, load, fresh=lambda model: model.stamp == stamp_files(model.files))
+            def load() -> Model:
+                self._fetch(spec, allow_download=allow_download, say=tell)
+                with self._one_at_a_time:
+                    return self._load(spec, allow_download=allow_download)
+
+            return self._shelf.get(spec, load, fresh=lambda model: model.stamp == stamp_files(model.files))
+
+    @contextmanager
+    def _listening(self, spec: str, say: Progress | None) -> Iterator[Progress]:
+        """What tells all who ask for this spec at the time, `say` among them for the length of the block."""
+        say = say or (lambda done: None)
+        with self._lock:
+            listeners = self._listeners.setdefault(spec, [])
+            listeners.append(say)
+
+        def tell(done: float) -> None:
+            for listener in tuple(listeners):
+                listener(done)
+
+        try:
+            yield tell
+        finally:
+            with self._lock:
+                listeners.remove(say)
+                if not listeners:
+                    del self._listeners[spec]
 
 
 def find_memory() -> int:

@@ -1,6 +1,7 @@
 """What a model makes of an image: the best candidates, how often the data shows each, and where the true one stands."""
 
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -13,6 +14,7 @@ from backend.probe.candidates import Candidates, find_candidate
 from backend.probe.facts import Facts, find_examples
 from backend.probe.reference import FitVerdict, judge_fit
 from backend.probe.uploads import open_upload
+from backend.shelf import Shelf
 from backend.study import Study
 from pages.ui.address import answer, link_concept
 from pages.ui.blocks import format_count, show_table
@@ -24,27 +26,27 @@ from pages.ui.progress import follow
 from pages.ui.text import escape, shorten
 
 ANSWERED = "probe-answers"  # of this session
-MAX_ANSWERED = 64
+ANSWERED_BYTES = 16 * 2**20  # an answer over 50,000 candidates takes 1 MB
 BEST, ROWS = 5, 100  # candidates shown in full; in a table
 PICTURES = 150  # pixels of the two pictures of a candidate
 
 
 def ask(model: Model, classifier: Classifier, pictures: list[Picture]) -> list[Answer]:
     """The model's answer on each image; this session's last ones are remembered."""
-    held = st.session_state.setdefault(ANSWERED, {})
-    found = []
-    for picture in pictures:
-        key = (classifier.key, picture.digest)
-        if key not in held:
-            held[key] = follow("Looking at the image", lambda say, content=picture.content: _look(model, classifier, content))
-        found.append(held[key])
-    while len(held) > max(MAX_ANSWERED, len(pictures)):
-        del held[next(iter(held))]
-    return found
+    held: Shelf[Answer] = st.session_state.setdefault(ANSWERED, Shelf(ANSWERED_BYTES, _weigh))
+
+    def look(picture: Picture) -> Answer:
+        return follow("Looking at the image", lambda say: _look(model, classifier, picture))
+
+    return [held.get((classifier.key, picture.key), partial(look, picture)) for picture in pictures]
 
 
-def _look(model: Model, classifier: Classifier, content: bytes) -> Answer:
-    return probe_images(model, classifier, [open_upload(content).image])[0]
+def _weigh(found: Answer) -> int:
+    return sum(array.nbytes for array in (found.similarities, found.probabilities, found.order, found.features))
+
+
+def _look(model: Model, classifier: Classifier, picture: Picture) -> Answer:
+    return probe_images(model, classifier, [open_upload(picture.read()).image])[0]
 
 
 def show_answers(study: Study, setup: Setup, pictures: list[Picture], picture: Picture) -> None:

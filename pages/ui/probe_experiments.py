@@ -1,6 +1,5 @@
 """Small experiments: several models on one image, other prompts and names, a labelled batch, and text to images."""
 
-import hashlib
 from dataclasses import replace
 
 import pandas as pd
@@ -8,15 +7,19 @@ import streamlit as st
 
 from backend.models.catalogue import ModelChoice
 from backend.models.prompts import PROMPTS
-from backend.probe import batch, experiments, nearest
+from backend.probe import experiments, nearest
 from backend.probe.answer import Answer, tabulate_answer
+from backend.probe.batch import BatchReport
 from backend.probe.candidates import Candidates, find_candidate
 from backend.probe.facts import Facts
+from backend.probe.labelled import SOURCES, label_parts
+from backend.probe.unpack import BATCH_BYTES, MAX_IMAGES
 from backend.probe.uploads import UPLOAD_BYTES
 from backend.study import Study
 from pages.ui.blocks import show_table
 from pages.ui.controls import choose_corpus, choose_word, corpus_titles
 from pages.ui.gallery import show_gallery
+from pages.ui.handed import bound_store, find_hand, take_batch
 from pages.ui.probe_answer import ask
 from pages.ui.probe_images import Picture, tell_samples
 from pages.ui.probe_setup import Setup, classifiers, describe, embed, list_offered, load, read_model_settings, score
@@ -25,6 +28,7 @@ from pages.ui.text import escape, shorten, tell_range
 
 TOP = 5
 ZIP_MB = 64
+BATCH = "batch-files"  # the widget, and what this session has handed in by it
 SCORED = "probe-batch"  # the last report of this session
 NO_IMAGE = "Choose an image above: this compares answers on one image."
 
@@ -130,36 +134,40 @@ def score_batch(study: Study, setup: Setup, picture: Picture | None) -> None:
         "A zip, or several images, with labels from a CSV (columns file and label), from folder names, or from file names "
         "(`red_fox_3.jpg`). Labels are the candidates chosen above."
     )
-    files = st.file_uploader(
-        "Labelled images", accept_multiple_files=True, key="batch-files", max_upload_size=ZIP_MB, label_visibility="collapsed"
+    bound_store()
+    st.file_uploader(
+        "Labelled images", accept_multiple_files=True, key=BATCH, max_upload_size=ZIP_MB, label_visibility="collapsed"
     )
-    labels = choose_word("Labels from", ["any", *batch.SOURCES], "labels")
-    if not files:
+    labels = choose_word("Labels from", ["any", *SOURCES], "labels")
+    hand = find_hand(BATCH)
+    take_batch(hand, st.session_state[BATCH])
+    if not hand.keys:
         st.caption(
-            f"A zip may have {ZIP_MB} MB, an image {UPLOAD_BYTES // 2**20} MB, a batch {batch.MAX_IMAGES:,} images. They stay "
-            "in the memory of this session and are gone with it."
+            f"A zip may have {ZIP_MB} MB, an image {UPLOAD_BYTES // 2**20} MB, a batch {MAX_IMAGES:,} images and "
+            f"{BATCH_BYTES // 2**20} MB, unpacked. They stay in the memory of this session and are gone with it."
         )
         return
-    handed = [(file.name, file.getvalue()) for file in files]
-    read = batch.read_batch(handed, setup.candidates, labels=None if labels == "any" else labels)
     model = load(setup.choice)
     classifier = embed(model, setup.candidates, setup.prompts)
     facts = describe(study, setup, model)
     titles = corpus_titles(study)
     corpus = setup.find_corpus(facts, titles)
-    key = (classifier.key, corpus, facts.method, labels, *(hashlib.sha256(content).hexdigest() for _, content in handed))
+    key = (study.token, classifier.key, corpus, facts.method, labels, *hand.keys)
     if st.session_state.get(SCORED, (None,))[0] != key:
+        parts = [part for file in hand.keys for part in hand.get(file)]
+        read = label_parts(parts, setup.candidates, labels=None if labels == "any" else labels)
         st.session_state[SCORED] = (key, score(model, classifier, facts, read, corpus))
-    show_report(st.session_state[SCORED][1], read, titles)
+    show_report(st.session_state[SCORED][1], titles)
 
 
-def show_report(report: batch.BatchReport, read: batch.Batch, titles: dict[str, str]) -> None:
+def show_report(report: BatchReport, titles: dict[str, str]) -> None:
     """A batch's accuracy, by frequency and over all, its mistakes, and what was left out."""
     left, middle, right = st.columns(3)
     left.metric("accuracy", f"{report.accuracy:.1f}%", border=True)
-    middle.metric("images", f"{len(report.rows):,} of {read.read:,} files", border=True)
+    middle.metric("images", f"{len(report.rows):,} of {report.read:,} files", border=True)
     wrong = int((~report.rows["right"]).sum())
     right.metric("taken for something else", f"{wrong:,}", border=True)
+    st.caption(escape(report.books))
     st.markdown(escape(replace(report, corpus=titles.get(report.corpus, "this study")).sentence))
     st.markdown(f"**Accuracy by samples in {escape(titles.get(report.corpus, 'the corpus'))}**")
     show_table(report.bins.drop(columns=["low", "high"]), "bins")
@@ -171,6 +179,9 @@ def show_report(report: batch.BatchReport, read: batch.Batch, titles: dict[str, 
     if len(report.refused):
         with st.expander(f"Left out: {len(report.refused):,} of the files"):
             show_table(report.refused, "left-out")
+    if len(report.unused_rows):
+        with st.expander(f"Rows of the table of labels that label nothing: {len(report.unused_rows):,}"):
+            show_table(report.unused_rows, "unused-rows")
 
 
 def find_images(study: Study, setup: Setup, picture: Picture | None) -> None:

@@ -3,19 +3,19 @@
 They are kept in the memory of the visitor's session alone, so that a look at another page does not lose them.
 """
 
-import hashlib
 import random
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 
 import pandas as pd
 import streamlit as st
-from PIL import Image
 
 from backend import frequency, samples
 from backend.concepts import find_concept
 from backend.errors import ImageError
-from backend.images import read_image_bytes
+from backend.images import encode_jpeg, read_image_bytes
 from backend.probe.candidates import choose_candidates
 from backend.probe.facts import find_examples
 from backend.probe.uploads import UPLOAD_BYTES, describe_limits, open_upload
@@ -24,11 +24,12 @@ from pages.ui.address import answer
 from pages.ui.blocks import format_count
 from pages.ui.controls import choose_word, corpus_titles
 from pages.ui.gallery import CAPTION_CHARACTERS, show_picture
+from pages.ui.handed import bound_store, find_hand, take_images
 from pages.ui.text import escape, shorten
 
 UPLOAD, PASTE, CAMERA, STUDY = "upload", "paste", "camera", "the study"
-HELD, SHOWN = "probe-images", "probe-previews"  # keys of the session; with a hyphen they are no choices to remember
-MAX_IMAGES, MAX_BYTES = 12, 64 * 2**20  # of one session
+IMAGES = "images"  # what this session has handed in one by one
+SHOWN = "probe-previews"  # key of the session; with a hyphen it is no choice to remember
 MAX_PREVIEWS = 32
 PREVIEW = (480, 480)  # pixels
 SPREAD, EXAMPLES = 12, 6  # tiles of concepts from frequent to rare; of one concept
@@ -37,12 +38,14 @@ TILES, TILE = 6, 90  # tiles in a row; pixels of the narrowest
 
 @dataclass(frozen=True)
 class Picture:
-    """An image that can be shown to a model: its file's bytes and their checksum, a small preview, and what it is."""
+    """An image that can be shown to a model: how its file's bytes are had, a key that stands for them, a small preview (a
+    JPEG's bytes), and what it is.
+    """
 
     name: str
-    content: bytes
-    digest: str
-    preview: Image.Image
+    key: Hashable
+    read: Callable[[], bytes]
+    preview: bytes
     about: str
 
 
@@ -52,8 +55,9 @@ def choose_pictures(study: Study) -> list[Picture]:
     source = choose_word("Image from", [UPLOAD, PASTE, CAMERA, *own], "source")
     if source == STUDY:
         return choose_sample(study)
+    bound_store()
     {UPLOAD: show_uploader, PASTE: show_paste_box, CAMERA: show_camera}[source]()
-    held = st.session_state.get(HELD, [])
+    held = find_hand(IMAGES).keys
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
             "Images stay in the memory of this session and are gone with it; they are not stored and not sent on. "
@@ -61,10 +65,8 @@ def choose_pictures(study: Study) -> list[Picture]:
             width="content",
         )
         if held:
-            st.button(
-                "Forget them now", on_click=_hold, args=([],), key="forget-images", type="tertiary", icon=":material/delete:"
-            )
-    return [picture for name, content in held if (picture := open_held(name, content))]
+            st.button("Forget them now", on_click=_forget, key="forget-images", type="tertiary", icon=":material/delete:")
+    return [picture for key in held if (picture := open_held(key))]
 
 
 def show_uploader() -> None:
@@ -103,48 +105,44 @@ def show_camera() -> None:
 
 def _keep_files(key: str) -> None:
     """Takes what a widget holds into the session, in place of what was there."""
-    value = st.session_state[key]
-    files = getattr(value, "files", value) or []
-    _hold([(file.name, file.getvalue()) for file in (files if isinstance(files, list) else [files])])
+    hand = find_hand(IMAGES)
+    before = hand.keys
+    take_images(hand, st.session_state[key])
+    if hand.keys != before:
+        st.session_state["truth"] = ""  # that was about the images before them
 
 
-def _hold(images: list[tuple[str, bytes]]) -> None:
-    """Keeps images within the session's limits; of one beyond them, only the name."""
-    room, kept = MAX_BYTES, []
-    for name, content in images:
-        taken = len(kept) < MAX_IMAGES and len(content) <= room
-        kept.append((name, content if taken else None))
-        room -= len(content) * taken
-    st.session_state[HELD] = kept
-    st.session_state["truth"] = ""  # that was about the images before them
+def _forget() -> None:
+    find_hand(IMAGES).keep_only([])
+    st.session_state.pop(SHOWN, None)
+    st.session_state["truth"] = ""
 
 
-def open_held(name: str, content: bytes | None) -> Picture | None:
-    """A kept image ready to show; None, with a sentence on the page, where it is refused."""
-    if content is None:
-        refuse(
-            name, f"At most {MAX_IMAGES} images, of {MAX_BYTES // 2**20} MB together, are held. A labelled batch takes more."
-        )
+def open_held(key: Hashable) -> Picture | None:
+    """A file that was handed in, ready to show; None, with a sentence on the page, where it is refused."""
+    (part,) = find_hand(IMAGES).get(key)
+    if part.fault:
+        refuse(part.name, part.fault)
         return None
-    return open_picture(name, content)
+    return open_picture(part.name, key, lambda: part.content)
 
 
-def open_picture(name: str, content: bytes) -> Picture | None:
-    """An image ready to show; None, with a sentence on the page, where it is refused."""
-    digest = hashlib.sha256(content).hexdigest()
+def open_picture(name: str, key: Hashable, read: Callable[[], bytes]) -> Picture | None:
+    """An image ready to show, read where its preview is not held; None, with a sentence on the page, where it is refused."""
     previews = st.session_state.setdefault(SHOWN, {})
-    if digest not in previews:
+    if key not in previews:
         try:
-            upload = open_upload(content)
+            upload = open_upload(read())
         except ImageError as error:
             refuse(name, str(error))
             return None
-        about = ", ".join([f"{upload.width:,} × {upload.height:,} pixels, {upload.format}", *upload.notes])
+        width, height = upload.image.size
+        about = ", ".join([f"{width:,} × {height:,} pixels, {upload.format}", *upload.notes])
         upload.image.thumbnail(PREVIEW)
-        previews[digest] = (upload.image, about)
+        previews[key] = (encode_jpeg(upload.image), about)
         while len(previews) > MAX_PREVIEWS:
             del previews[next(iter(previews))]
-    return Picture(shorten(name, 60), content, digest, *previews[digest])
+    return Picture(shorten(name, 60), key, read, *previews[key])
 
 
 def refuse(name: str, reason: str) -> None:
@@ -217,13 +215,8 @@ def choose_sample(study: Study) -> list[Picture]:
 
 def open_sample(study: Study, corpus: str, row) -> Picture | None:
     """The image of a sample; None, with a sentence on the page, where it cannot be read."""
-    name = f"sample {row.sample_id} of {corpus}"
-    try:
-        content = read_image_bytes(study.folder, row.image, row.offset, row.length)
-    except ImageError as error:
-        refuse(name, str(error))
-        return None
-    return open_picture(name, content)
+    read = partial(read_image_bytes, study.folder, row.image, row.offset, row.length)
+    return open_picture(f"sample {row.sample_id} of {corpus}", (study.token, corpus, row.sample_id), read)
 
 
 def show_spread(study: Study) -> None:

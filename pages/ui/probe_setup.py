@@ -13,10 +13,11 @@ from backend.models.classifiers import CACHE, Classifier, ClassifierCache
 from backend.models.encode import Model
 from backend.models.kept import ModelShelf
 from backend.models.prompts import PROMPTS, check_templates
-from backend.probe.batch import Batch, BatchReport, score_batch
+from backend.probe.batch import BatchReport, score_batch
 from backend.probe.candidates import KIND, Candidates, list_candidate_sets, read_candidates
 from backend.probe.candidates import choose_candidates as choose_candidates_of_study
 from backend.probe.facts import Facts, describe_candidates, find_study_model
+from backend.probe.labelled import Batch
 from backend.probe.reference import Reference, build_reference
 from backend.settings import ModelSettings, is_local, read_settings
 from backend.study import Study

@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from backend.errors import SourceError
 from backend.image_ref import ImageRef
-from backend.images import IMAGE_BYTES
-from precompute.corpus.sample import HEADER_BYTES, NO_IMAGE, Sample, Size, find_caption_fault, read_size
+from backend.images import IMAGE_BYTES, read_size
+from precompute.corpus.sample import HEADER_BYTES, NO_IMAGE, Sample, Size, find_caption_fault
 from precompute.corpus.shard import Reading, Shard, checksum_content
 
 OUTSIDE = "image outside the folder"

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from backend.errors import SourceError
 from precompute.corpus import coco, tables, tar
 from precompute.corpus import shard as shards
+from precompute.corpus.photos import BESIDE
 from precompute.corpus.sample import Batch, Sample, batch_samples
 from precompute.corpus.shard import Reader, Reading, Shard
 
@@ -78,6 +79,15 @@ def place_images(samples: pa.Table, shard: Shard, base: Path) -> pa.Table:
         start = "" if root == PurePosixPath() else f"{root}/"
         images = pc.binary_join_element_wise(pa.scalar(start), samples["image"], "")
     return samples.set_column(samples.schema.get_field_index("image"), samples.schema.field("image"), images)
+
+
+def list_image_folders(shards: Sequence[Shard]) -> set[Path]:
+    """The folders that the shards' images really lie in, with all links followed."""
+    folders: set[Path] = set()
+    for shard in shards:
+        own = _BY_KIND[shard.kind].holds_images
+        folders |= {shard.path.resolve().parent} if own else {shard.root.resolve(), (shard.root / BESIDE).resolve()}
+    return {folder for folder in folders if folder.is_dir()}
 
 
 def _describe_readers() -> str:

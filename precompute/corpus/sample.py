@@ -1,24 +1,18 @@
 """One sample of a corpus, as every reader gives it; batches of them, as every search takes them; why something becomes none."""
 
-import io
-import struct
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import pyarrow as pa
-from PIL import Image
 
 from backend.image_ref import ImageRef
-from backend.images import IMAGE_FORMATS
 from backend.schema import TABLES
 
 MAX_CAPTION = 1 << 16  # bytes; the longest captions of web corpora have a few thousand
 HEADER_BYTES = 1 << 16  # of an image, in which its size nearly always stands
 BATCH_SAMPLES = 1 << 13
 BATCH_BYTES = 1 << 26  # of the images that one batch holds, or the one image that is larger
-IMAGE_ENDINGS = frozenset(("jpg", "jpeg", "png", "webp"))
 SCHEMA = pa.schema([field for field in TABLES["samples"].schema if field.name != "corpus"])
 
 NO_CAPTION = "no caption"
@@ -26,19 +20,6 @@ LONG_CAPTION = f"caption above {MAX_CAPTION >> 10} KiB"
 NO_IMAGE = "no image"
 
 Size = tuple[int | None, int | None]
-
-_NOT_IDENTIFIED = (  # what Pillow raises where the bytes are no image that it can open
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
 
 
 class Sample(NamedTuple):
@@ -99,15 +80,6 @@ def find_caption_fault(caption: str) -> str:
         return NO_CAPTION
     is_long = 4 * len(caption) > MAX_CAPTION and len(caption.encode()) > MAX_CAPTION
     return LONG_CAPTION if is_long else ""
-
-
-def read_size(content: bytes) -> Size:
-    """Width and height out of an image's header, without decoding it; nulls where Pillow knows no such header."""
-    try:
-        with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as opened:
-            return opened.size
-    except _NOT_IDENTIFIED:
-        return None, None
 
 
 def _close_batch(batch: list[Sample]) -> Batch:

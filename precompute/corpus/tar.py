@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import IO, Literal
 
 from backend.errors import SourceError
+from backend.file_kinds import LITTER, is_litter
 from backend.image_ref import ImageRef
-from backend.images import IMAGE_BYTES
+from backend.images import IMAGE_BYTES, IMAGE_ENDINGS, read_size
 from precompute.corpus import shard as shards
 from precompute.corpus.sample import (
     BATCH_BYTES,
     HEADER_BYTES,
-    IMAGE_ENDINGS,
     LONG_CAPTION,
     MAX_CAPTION,
     NO_CAPTION,
@@ -27,7 +27,6 @@ from precompute.corpus.sample import (
     Size,
     clean_text,
     find_caption_fault,
-    read_size,
 )
 from precompute.corpus.shard import Piece, Reader, Reading, Shard, checksum_content, cut_at, measure_size
 
@@ -40,7 +39,7 @@ TRUNCATED = "truncated shard"
 DAMAGED = "damaged shard"
 FOLDER = "plays no part: folder"
 SPECIAL = "plays no part: link or special file"
-HIDDEN = "plays no part: hidden file"
+HIDDEN = f"plays no part: {LITTER}"
 OTHER = "plays no part: other ending"
 SIDECARS = frozenset(("json", "cls", "npy", "npz", "pt", "pth", "pkl", "pyd", "xml", "csv", "tsv", "html", "md", "parquet"))
 
@@ -161,7 +160,7 @@ def read_name(info: tarfile.TarInfo) -> tuple[str, Role, str]:
         return key, "image", ""
     if ending == "txt":
         return key, "caption", ""
-    if not stem:
+    if is_litter(name):
         return key, "", HIDDEN
     ending = ending.rpartition(".")[2]
     return key, "", f"plays no part: .{ending}" if ending in SIDECARS else OTHER

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from backend.class_lists import read_synsets
 from backend.errors import SourceError
+from backend.file_kinds import LITTER, is_litter
+from backend.images import IMAGE_ENDINGS
 from backend.words import canonical
-from precompute.corpus.sample import IMAGE_ENDINGS
 from precompute.evaluate.features import Place
 from precompute.ledger import Ledger
 from precompute.vocabulary import read_class_positions
@@ -19,11 +20,9 @@ from precompute.vocabulary import read_class_positions
 CLASS_NAMES = "classnames.txt"
 STRANGE_FILE = "file that is no image by its name"
 OUTSIDE = "image in no class folder"
-LITTER = "hidden file, or litter of an operating system"
 SPLITS = frozenset(("train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval", "holdout"))
 MAX_NAMES_FILE = 1 << 23  # bytes
 
-_LITTER = frozenset(("__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin"))
 _WORDNET = re.compile(r"n\d{8}")
 
 
@@ -32,7 +31,7 @@ def read_class_folders(folder: Path, ledger: Ledger, layouts: str) -> tuple[list
 
     Raises SourceError, with the `layouts` to choose from, for a folder of splits, ids without names, and names of nothing.
     """
-    folders = sorted(path for path in folder.iterdir() if path.is_dir() and not _is_litter(path.name))
+    folders = sorted(path for path in folder.iterdir() if path.is_dir() and not is_litter(path.name))
     _refuse_splits(folder, folders)
     labels, names_file = _name_classes(folder, folders)
     for path, label in zip(folders, labels, strict=True):
@@ -45,7 +44,7 @@ def read_class_folders(folder: Path, ledger: Ledger, layouts: str) -> tuple[list
         for image in _list_images(path, ledger):
             found.append(((str(image.absolute()), None, None), number))
     for path in sorted(folder.iterdir()):
-        if _is_litter(path.name):
+        if is_litter(path.name):
             ledger.take(dropped=sum(map(Path.is_file, path.rglob("*"))) if path.is_dir() else 1, reason=LITTER)
         elif path.is_file() and path != names_file:
             ledger.take(dropped=1, reason=OUTSIDE if _is_image(path) else STRANGE_FILE)
@@ -56,7 +55,7 @@ def _list_images(folder: Path, ledger: Ledger) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         if path.is_dir():
             continue
-        if any(map(_is_litter, path.relative_to(folder).parts)):
+        if any(map(is_litter, path.relative_to(folder).parts)):
             ledger.take(dropped=1, reason=LITTER)
         elif _is_image(path):
             yield path
@@ -68,10 +67,6 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower().lstrip(".") in IMAGE_ENDINGS
 
 
-def _is_litter(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _LITTER
-
-
 def _refuse_splits(folder: Path, folders: Sequence[Path]) -> None:
     """Raises SourceError where the folders are parts of a data set with class folders of their own; "train" may be a class."""
     splits = [path for path in folders if path.name.lower() in SPLITS and _holds_folders_only(path)]
@@ -81,7 +76,7 @@ def _refuse_splits(folder: Path, folders: Sequence[Path]) -> None:
 
 
 def _holds_folders_only(folder: Path) -> bool:
-    inside = [path for path in folder.iterdir() if not _is_litter(path.name)]
+    inside = [path for path in folder.iterdir() if not is_litter(path.name)]
     return any(path.is_dir() for path in inside) and not any(map(_is_image, inside))
 
 

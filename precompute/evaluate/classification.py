@@ -14,10 +14,11 @@ import numpy as np
 from PIL import Image
 
 from backend.errors import SourceError
+from backend.images import IMAGE_ENDINGS
 from backend.models.encode import Model
 from backend.models.prompts import PROMPTS, build_classifier, spell_name
 from backend.words import canonical
-from precompute.corpus.sample import IMAGE_ENDINGS, NO_IMAGE
+from precompute.corpus.sample import NO_IMAGE
 from precompute.corpus.tar import SECOND_IMAGE, is_plain, read_members
 from precompute.evaluate.class_folders import CLASS_NAMES, read_class_folders
 from precompute.evaluate.features import Place

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from backend.models.encode import Model, encode_with_all
-from backend.probe.uploads import LONGEST
 from backend.progress import Progress
 from backend.writing import write_file
 from precompute.evaluate.pipeline import map_ahead
@@ -22,7 +21,6 @@ from precompute.search.images import read_picture
 CHUNK = 1024  # images that a killed run has to encode again
 THREADS = min(os.cpu_count() or 1, 8)  # that decode and prepare
 AHEAD = 256  # prepared images that may wait for the model: 150 KB each at 224 pixels
-TOO_LONG = f"image more than {LONGEST} times as long as wide"
 
 Place = tuple[str, int | None, int | None]  # the path of a file; where an image stands in it: offset, length (None: all of it)
 
@@ -96,8 +94,6 @@ def _encode_chunk(models: Sequence[Model], places: Sequence[Place]) -> tuple[lis
 
     def prepare(place: Place) -> tuple[dict[str, np.ndarray], str]:
         image, fault = read_picture(Path(), place)
-        if image and max(image.size) > LONGEST * min(image.size):
-            return {}, TOO_LONG
         return ({key: way(image) for key, way in ways.items()} if image else {}), fault
 
     def draw() -> Iterator[dict[str, np.ndarray]]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from PIL import Image
 
 from backend.errors import ImageError, TailscopeError
-from backend.images import decode_image, read_image_bytes
+from backend.images import LONGEST, TooLong, decode_image, read_image_bytes
 from precompute.corpus.sample import Batch
 from precompute.ledger import Ledger
 from precompute.search.tagger import Tagger
@@ -22,6 +22,7 @@ HITS_SCHEMA = pa.schema([("sample_id", pa.int64()), ("concept", pa.int32()), ("s
 
 NOT_READ = "image cannot be read"
 NOT_DECODED = "image cannot be decoded"
+TOO_LONG = f"image more than {LONGEST} times as long as wide"
 
 
 def search_images(
@@ -58,11 +59,13 @@ def read_picture(base: Path, place: tuple, content: bytes | None = None) -> tupl
     `content`: the file's bytes, where they are at hand.
     """
     try:
-        content = read_image_bytes(base, *place) if content is None else content
+        content = read_image_bytes(base, *place, confined=False) if content is None else content
     except ImageError:
         return None, NOT_READ
     try:
         return decode_image(content), ""
+    except TooLong:
+        return None, TOO_LONG
     except ImageError:
         return None, NOT_DECODED
 

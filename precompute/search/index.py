@@ -18,11 +18,12 @@ import pyarrow.parquet as pq
 
 from backend.errors import StudyNotFound, TailscopeError
 from backend.progress import StageProgress
+from backend.roots import declare_roots
 from backend.schema import MANIFEST, table_path
 from backend.study import Study
 from backend.writing import file_sha256
 from precompute.corpus.given_hits import read_given_hits
-from precompute.corpus.registry import find_shards
+from precompute.corpus.registry import find_shards, list_image_folders
 from precompute.corpus.shard import Shard
 from precompute.search.corpus import CorpusPlan, IndexedCorpus, NothingKept, add_corpus, index_corpus
 from precompute.search.plan import THRESHOLDS, ImageSearch, check_thresholds
@@ -74,6 +75,7 @@ def index_study(study: Path, asked: Request, *, processes: int = 1, say: StagePr
         except NothingKept:
             shutil.rmtree(work)
             raise
+        declare_roots(study, list_image_folders(shards))
         with extend_study(study) as (part, manifest):
             _move_files(made, part, indexed)
             add_corpus(part, manifest, indexed)

@@ -5,11 +5,14 @@ import json
 import re
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import streamlit as st
 from PIL import Image
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
 from backend.errors import TailscopeError
 from backend.models import catalogue
@@ -18,9 +21,12 @@ from backend.models.classifiers import ClassifierCache
 from backend.models.loading import load_model
 from backend.probe.answer import probe_images
 from backend.probe.candidates import choose_candidates
+from backend.probe.held import Hands
 from backend.probe.uploads import open_upload
 from backend.settings import ALLOW_DOWNLOADS, ALLOW_PATHS, MODEL_ROOTS
 from backend.study import Study
+from pages.ui import handed, probe_experiments
+from pages.ui import probe_images as shown_images
 from pages.ui.probe_images import tell_samples
 from pages.ui.text import escape
 from precompute.evaluate.embeddings import embed_study
@@ -604,6 +610,89 @@ def test_batch_that_holds_nothing_is_a_sentence(world, content):
     assert not app.exception
     assert "*x*.zip" in told(app)[1]
     assert "*x*.zip" not in "\n".join(written(app))
+
+
+def count_calls(monkeypatch, owner, name: str) -> list:
+    """What a function of a module or class is called with from now on; it does what it did."""
+    function, calls = getattr(owner, name), []
+
+    def call(*args, **options):
+        calls.append(args)
+        return function(*args, **options)
+
+    monkeypatch.setattr(owner, name, call)
+    return calls
+
+
+def test_batch_is_unpacked_and_scored_once_whatever_else_is_changed(world, monkeypatch):
+    unpacked = count_calls(monkeypatch, handed, "unpack_file")
+    scored = count_calls(monkeypatch, probe_experiments, "score")
+    app = open_page("probe", experiment="A labelled batch")
+    app = assert_whole(hand_in(app, ("b.zip", pack({f"{CONCEPTS[0]}/1.png": draw(), "2.txt": b""})), key="batch-files"))
+    app = assert_whole(assert_whole(app.run()).run())
+    assert (len(unpacked), len(scored)) == (1, 1)
+    app = assert_whole(choose(app, "selectbox", "prompts", "class"))
+    assert (len(unpacked), len(scored)) == (1, 2)
+    assert "2 files: 1 images with a label, 1 left out (1 × no image by its name)." in said(app)
+
+
+def test_images_are_opened_once_and_streamlit_gives_up_its_own_copy(world, monkeypatch):
+    opened = count_calls(monkeypatch, shown_images, "open_upload")
+    given_up = count_calls(monkeypatch, MemoryUploadedFileManager, "remove_file")
+    app = probed(("a.png", draw()), ("b.png", draw(1)))
+    app = assert_whole(choose(app, "text_input", "truth", "striped daxu"))
+    assert len(opened) == 2
+    assert len({file for _, _, file in given_up}) == 2
+
+
+def test_streamlits_own_store_is_bounded_for_a_visitor_and_for_all(monkeypatch):
+    store = MemoryUploadedFileManager("/upload")
+    monkeypatch.setattr(handed, "get_script_run_ctx", lambda: SimpleNamespace(uploaded_file_mgr=store))
+    monkeypatch.setattr(handed, "VISITOR_BYTES", 10)
+    monkeypatch.setattr(handed, "ALL_BYTES", 25)
+    handed.bound_store()
+    for session, size in (("a", 6), ("a", 5), ("a", 4), ("b", 10), ("c", 6), ("c", 5)):
+        store.add_file(session, UploadedFileRec(f"{session}{size}", f"{size}.png", "image/png", b"x" * size))
+    held = {name: len(file.data) for files in store.file_storage.values() for name, file in files.items()}
+    assert held == {"a6": 6, "a5": 0, "a4": 4, "b10": 10, "c6": 0, "c5": 5}
+    assert store.file_storage["a"]["a5"].name == "5.png"
+
+
+def test_what_a_visitor_hands_in_beyond_the_bound_is_named_and_not_kept(world, monkeypatch):
+    monkeypatch.setattr("pages.ui.handed.VISITOR_BYTES", len(draw()) + len(draw(1)) + 20)
+    monkeypatch.setattr("streamlit.testing.v1.local_script_runner.MemoryUploadedFileManager", handed.BoundedStore)
+    app = probed(("a.png", draw()), ("big.png", draw() + b"\x00" * 10_000), ("b.png", draw(1)))
+    (message,) = refusals(app)
+    assert message.startswith("**big.png** is left out. It was let go: a visitor may hand in ")
+    assert table(app, "file", "name")["file"].tolist() == ["a.png", "b.png"]
+
+
+def test_images_that_are_let_go_for_other_visitors_say_so(world, monkeypatch):
+    hands = Hands(max_bytes=len(draw()) + 10)
+    monkeypatch.setattr("pages.ui.handed._hands", lambda: hands)
+    app = probed()
+    other = probed(("other.png", draw(1)))
+    assert "other.png: 40 × 40 pixels, PNG" in said(other)
+    (message,) = refusals(assert_whole(app.run()))
+    assert message.startswith("**a.png** is left out. It was let go: all visitors together may hold ")
+    assert hands.held_bytes == len(draw(1))
+
+
+def test_batch_is_bounded_over_all_its_files(world, monkeypatch):
+    zips = [(f"{number}.zip", pack({f"{CONCEPTS[number]}/1.png": draw(number)})) for number in range(3)]
+    monkeypatch.setattr("pages.ui.handed.BATCH_BYTES", len(draw()) + len(draw(1)))
+    app = open_page("probe", experiment="A labelled batch")
+    app = assert_whole(hand_in(app, *zips, key="batch-files"))
+    assert [metric.value for metric in app.metric][1] == "2 of 3 files"
+    (left,) = table(app, "file", "reason").to_dict("records")
+    assert (left["file"], left["reason"][:22]) == ("2.zip", "2.zip holds too much: ")
+
+
+def test_rows_of_the_table_that_label_nothing_are_shown(world):
+    app = open_page("probe", experiment="A labelled batch", labels="csv")
+    labels = b"file,label\n1.png,striped daxu\ngone.png,dotted daxu\n"
+    app = assert_whole(hand_in(app, ("1.png", draw()), ("labels.csv", labels), key="batch-files"))
+    assert table(app, "file", "reason").to_numpy().tolist() == [["gone.png", "names no file of this batch"]]
 
 
 def test_text_without_embeddings_says_the_command(world):

@@ -43,7 +43,7 @@ def test_embedded_study_is_built_again_after_an_edit_of_what_it_is_scored_with()
     assert {
         "precompute/synthetic/truth.py",
         "precompute/vocabulary.py",
-        "backend/probe/uploads.py",
+        "backend/images.py",
     } <= set(list_sources("precompute.synthetic.build"))
 
 

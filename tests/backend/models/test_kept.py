@@ -112,12 +112,13 @@ def test_models_are_loaded_one_after_the_other():
 def test_download_holds_up_no_other_load_and_is_shared(hub, model, tmp_path):
     """A visitor's download hangs: who wants another model gets it, and who wants the same one waits for the same file."""
     shelf, other = ModelShelf(10**9), str(write_model(tmp_path / "other", seed=1))
+    told = [[], []]
     hub.flows.clear()
     with ThreadPoolExecutor(4) as pool:
         try:
-            specs = ["Tiny-ViT-8:mine", "Tiny-ViT-8:mine", "Tiny/ViT-8:mine"]
-            coming = [pool.submit(shelf.get, spec, allow_download=True) for spec in specs]
+            coming = [pool.submit(shelf.get, "Tiny-ViT-8:mine", allow_download=True, say=said.append) for said in told]
             wait_until(lambda: count_fetches(hub) == 1)
+            coming.append(pool.submit(shelf.get, "Tiny/ViT-8:mine", allow_download=True))
             assert pool.submit(shelf.get, other).result(timeout=30).name == "other"
             assert shelf.held == [(other, model.size_bytes)]
             assert not any(future.done() for future in coming)
@@ -125,6 +126,7 @@ def test_download_holds_up_no_other_load_and_is_shared(hub, model, tmp_path):
             hub.flows.set()
         first, second, third = (future.result(timeout=30) for future in coming)
     assert first is second
+    assert told[0] == told[1] == sorted(told[0]) and told[0][-1] == 1.0
     np.testing.assert_array_equal(first.encode_texts(["a rose"]), model.encode_texts(["a rose"]))
     np.testing.assert_array_equal(third.encode_texts(["a rose"]), model.encode_texts(["a rose"]))
     assert count_fetches(hub) == 1

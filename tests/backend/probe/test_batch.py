@@ -16,9 +16,11 @@ from backend.models.classifiers import Classifier, ClassifierCache
 from backend.models.loading import load_model
 from backend.models.prompts import spell_name
 from backend.probe import batch as batches
-from backend.probe.batch import Batch, Item, bin_accuracy, read_batch, score_batch
+from backend.probe import unpack
+from backend.probe.batch import bin_accuracy, score_batch
 from backend.probe.candidates import Candidates
 from backend.probe.facts import Facts
+from backend.probe.labelled import Batch, Item, read_batch
 from precompute.evaluate.classification import evaluate_classification, read_task, score_prompts
 from precompute.evaluate.features import encode_places
 from precompute.ledger import Ledger
@@ -30,6 +32,7 @@ from tests.tiny_clip import draw_pictures, write_model
 
 NAMES = ("sea rose", "zib", "Boeing 737", "ant")
 CANDIDATES = Candidates("typed", NAMES, tuple(name.lower() for name in NAMES))
+NONE = pd.DataFrame(columns=["file", "reason"])
 PICTURE = save(draw_pictures(1)[0], "PNG")
 
 
@@ -121,6 +124,66 @@ def test_table_comes_in_the_zip_as_well_and_counts_by_file_name():
     assert read.labels_from == {"csv": 1, "folder": 0, "name": 0}
 
 
+@pytest.mark.parametrize(
+    ("row", "file"),
+    [
+        ("images\\\\1.png", "images/1.png"),
+        ("./images/1.PNG", "images/1.png"),
+        ("a%20b.png", "a b.png"),
+        ("/pictures/photos/1.png", "photos/1.png"),
+        ("1.png", "deep/down/1.png"),
+        ("jalapen\u0303o.png", "jalape\u00f1o.png"),
+    ],
+)
+def test_table_names_a_file_whatever_system_wrote_its_path(row, file):
+    assert find_labels([file], table=f"file,label\n{row},ant\n".encode()) == {file: "ant"}
+
+
+@pytest.mark.parametrize(
+    ("table", "files", "labels"),
+    [
+        ("a/1.png,ant\nb/1.png,zib\n", ["a/1.png", "b/1.png"], {"a/1.png": "ant", "b/1.png": "zib"}),
+        ("x/a/1.png,ant\nx/b/1.png,zib\n", ["a/1.png", "b/1.png"], {"a/1.png": "ant", "b/1.png": "zib"}),
+        ("a/1.png,ant\nb/1.png,zib\n", ["1.png"], {}),  # which of the two?
+        ("a/1.png,ant\nb/1.png,ant\n", ["1.png"], {"1.png": "ant"}),  # either way
+        ("1.png,ant\n", ["a/1.png", "b/1.png"], {}),
+        ("1.png,ant\nb/1.png,zib\n", ["a/1.png", "b/1.png"], {"b/1.png": "zib"}),
+        ("a/1.png,ant\n", ["1.png", "a/1.png"], {"a/1.png": "ant"}),
+        ("x/a/1.png,ant\n", ["1.png", "a/1.png"], {"a/1.png": "ant"}),
+    ],
+)
+def test_last_part_of_a_path_counts_only_where_it_is_unmistakable(table, files, labels):
+    assert find_labels(files, table=f"file,label\n{table}".encode(), labels="csv") == labels
+
+
+def test_file_that_the_table_cannot_tell_apart_says_so():
+    read = read_batch([("a/1.png", PICTURE), ("b/1.png", PICTURE)], CANDIDATES, table=b"file,label\n1.png,ant\n")
+    assert set(reasons(read).values()) == {"the table names several files so, and gives no path that tells them apart"}
+
+
+def test_rows_and_tables_that_play_no_part_stand_in_the_books():
+    files = [("zib.png", PICTURE), ("one.csv", b"file,label\nzib.png,ant\ngone.png,ant\n,zib\n"), ("two.csv", b"file,label\n")]
+    read = read_batch(files, CANDIDATES)
+    assert reasons(read) == {"two.csv": "a second table of labels"}
+    assert read.unused_rows.to_numpy().tolist() == [[name, "names no file of this batch"] for name in ("gone.png", "(empty)")]
+    assert reasons(read_batch(files[:2], CANDIDATES, labels="name")) == {"one.csv": "labels were not to come from a table"}
+
+
+@pytest.mark.parametrize(
+    "name", ["__MACOSX/zib.png", "a/.DS_Store", "Thumbs.db", "zib/desktop.ini", "zib/._1.png", "__macosx/x/._zib.jpg"]
+)
+def test_litter_of_an_operating_system_is_left_out_under_its_reason(name):
+    for files in ([("batch.zip", make_zip({name: PICTURE, "ant.png": PICTURE}))], [(name, PICTURE), ("ant.png", PICTURE)]):
+        read = read_batch(files, CANDIDATES)
+        assert (read.read, reasons(read)) == (2, {name: "hidden file, or litter of an operating system"})
+
+
+@pytest.mark.parametrize("ending", ["bmp", "gif", "jfif", "tif", "TIFF", "avif", "heic", "webp", "JPE"])
+def test_every_kind_that_uploads_take_is_an_image_by_its_name(ending):
+    content = make_zip({f"zib.{ending}": PICTURE})
+    assert [item.file for item in read_batch([("batch.zip", content)], CANDIDATES).items] == [f"zib.{ending}"]
+
+
 @pytest.mark.parametrize("labels", ["csv", "folder", "name"])
 def test_one_source_of_labels_can_be_asked_for(labels):
     found = find_labels(["ant/zib.png"], labels=labels, table=b"file,label\nzib.png,sea rose\n")
@@ -146,8 +209,12 @@ def test_missing_table_is_told():
 def test_everything_in_a_zip_is_an_item_or_has_a_reason():
     members = {"zib/1.png": PICTURE, "zib/notes.txt": b"x", "__MACOSX/zib/._1.png": b"x", "inner.zip": make_zip({"a": b"b"})}
     read = read_batch([("batch.zip", make_zip(members)), ("ant.png", PICTURE)], CANDIDATES)
-    assert [item.file for item in read.items] == ["zib/1.png", "__MACOSX/zib/._1.png", "ant.png"]
-    assert reasons(read) == {"zib/notes.txt": "no image by its name", "inner.zip": "no image by its name"}
+    assert [item.file for item in read.items] == ["zib/1.png", "ant.png"]
+    assert reasons(read) == {
+        "zib/notes.txt": "no image by its name",
+        "__MACOSX/zib/._1.png": "hidden file, or litter of an operating system",
+        "inner.zip": "no image by its name",
+    }
     assert read.read == 5
 
 
@@ -176,13 +243,13 @@ def test_encrypted_member_is_refused():
 
 
 def test_bomb_is_not_unpacked(monkeypatch):
-    monkeypatch.setattr(batches, "UPLOAD_BYTES", 1 << 20)
+    monkeypatch.setattr(unpack, "UPLOAD_BYTES", 1 << 20)
     bomb = make_zip({"zib.png": b"\x00" * (5 << 20)})
     assert reasons(read_batch([("bomb.zip", bomb)], CANDIDATES)) == {"zib.png": "has 5.0 MB; at most 1 MB are taken"}
 
 
 def test_bomb_that_lies_about_its_size_is_not_unpacked(monkeypatch):
-    monkeypatch.setattr(batches, "UPLOAD_BYTES", 1 << 20)
+    monkeypatch.setattr(unpack, "UPLOAD_BYTES", 1 << 20)
     bomb = bytearray(make_zip({"zib.png": b"\x00" * (5 << 20)}))
     for signature, place in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         start = bomb.index(signature) + place
@@ -191,7 +258,7 @@ def test_bomb_that_lies_about_its_size_is_not_unpacked(monkeypatch):
 
 
 def test_many_members_together_are_bounded(monkeypatch):
-    monkeypatch.setattr(batches, "BATCH_BYTES", 3 << 20)
+    monkeypatch.setattr(unpack, "BATCH_BYTES", 3 << 20)
     bomb = make_zip({f"zib {number}.png": b"\x00" * (1 << 20) for number in range(5)})
     with pytest.raises(SourceError, match="3 MB, unpacked"):
         read_batch([("bomb.zip", bomb)], CANDIDATES)
@@ -199,7 +266,7 @@ def test_many_members_together_are_bounded(monkeypatch):
 
 def test_broken_members_count_against_the_bound_by_what_they_claim(monkeypatch):
     bomb = make_zip({f"zib {number}.png": b"\x00" * (1 << 20) for number in range(5)})
-    monkeypatch.setattr(batches, "BATCH_BYTES", 3 << 20)
+    monkeypatch.setattr(unpack, "BATCH_BYTES", 3 << 20)
     monkeypatch.setattr(zipfile.ZipFile, "open", lambda *arguments: (_ for _ in ()).throw(zipfile.BadZipFile))
     with pytest.raises(SourceError, match="3 MB, unpacked"):
         read_batch([("bomb.zip", bomb)], CANDIDATES)
@@ -207,10 +274,10 @@ def test_broken_members_count_against_the_bound_by_what_they_claim(monkeypatch):
 
 def test_number_of_members_and_images_is_bounded(monkeypatch):
     members = {f"zib {number}.png": b"x" for number in range(6)}
-    monkeypatch.setattr(batches, "MAX_IMAGES", 5)
+    monkeypatch.setattr(unpack, "MAX_IMAGES", 5)
     with pytest.raises(SourceError, match="at most 5 images"):
         read_batch(list(members.items()), CANDIDATES)
-    monkeypatch.setattr(batches, "MAX_MEMBERS", 5)
+    monkeypatch.setattr(unpack, "MAX_MEMBERS", 5)
     with pytest.raises(SourceError, match="holds 6 files; at most 5 are taken"):
         read_batch([("batch.zip", make_zip(members))], CANDIDATES)
 
@@ -259,7 +326,10 @@ def test_accuracy_of_a_shipped_model_is_that_of_the_step_on_the_same_images(tmp_
     assert len(readable) == len(task.places) == 120
     names = tuple(spell_name(label) for label in task.labels)
     shown = enumerate(zip(task.places, task.classes, strict=True))
-    members = {f"{task.labels[label]}/{number}.jpg": read_image_bytes(Path(), *place) for number, (place, label) in shown}
+    members = {
+        f"{task.labels[label]}/{number}.jpg": read_image_bytes(Path(), *place, confined=False)
+        for number, (place, label) in shown
+    }
     read = read_batch([("species.zip", make_zip(members))], Candidates("species", names, names))
     for prompts in ("class", "ensemble"):
         classifier = ClassifierCache(tmp_path / "cache").get(shipped, names, prompts)
@@ -282,7 +352,7 @@ def test_answers_in_blocks_change_nothing(model, tmp_path, monkeypatch):
 
 def test_mistakes_towards_frequent_concepts_are_counted_and_set_against_chance():
     features = [[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 1, 0]]
-    read = Batch(tuple(Item(f"{place}.png", PICTURE, number) for place, number in enumerate([0, 0, 2, 1])), pd.DataFrame(), {})
+    read = Batch(tuple(Item(f"{place}.png", PICTURE, number) for place, number in enumerate([0, 0, 2, 1])), NONE, {}, NONE)
     classifier = Classifier(np.eye(4, dtype=np.float32), "k", "built", 0.0)
     report = score_batch(FixedModel(features), classifier, make_facts([5, 1, 50, None]), read, "web")
     assert report.accuracy == 25.0
@@ -299,7 +369,7 @@ def test_mistakes_towards_frequent_concepts_are_counted_and_set_against_chance()
 
 
 def test_no_mistakes_have_no_share():
-    read = Batch((Item("a.png", PICTURE, 0),), pd.DataFrame(), {})
+    read = Batch((Item("a.png", PICTURE, 0),), NONE, {}, NONE)
     classifier = Classifier(np.eye(4, dtype=np.float32), "k", "built", 0.0)
     report = score_batch(FixedModel([[1, 0, 0, 0]]), classifier, make_facts([5, 1, 50, None]), read, "web")
     assert (report.accuracy, report.mistakes, np.isnan(report.share), len(report.confusions)) == (100.0, 0, True, 0)
@@ -312,6 +382,17 @@ def test_image_that_cannot_be_decoded_is_booked_with_its_reason(model, tmp_path)
     assert len(report.rows) + len(report.refused) == read.read == 3
     assert report.refused["file"].tolist() == ["x.png", "ant.png"]
     assert "SVG" in report.refused["reason"].iloc[1]
+
+
+def test_books_of_a_batch_add_up_in_print(model, tmp_path):
+    members = {"zib.png": PICTURE, "a.txt": b"", "b.txt": b"", "__MACOSX/._zib.png": b"", "what.png": PICTURE, "ant.png": b"x"}
+    read = read_batch([("batch.zip", make_zip(members))], CANDIDATES)
+    report = score_batch(model, ClassifierCache(tmp_path).get(model, NAMES), make_facts([1, 2, 3, 4]), read, "web")
+    assert report.read == len(report.rows) + len(report.refused) == 6
+    assert report.books.startswith(
+        "6 files: 1 images with a label, 5 left out (2 × no image by its name; 1 × hidden file, or litter of an operating "
+        "system; 1 × no label that is a candidate; 1 × The file is no whole image."
+    )
 
 
 def test_batch_without_a_single_image_says_why(model, tmp_path):

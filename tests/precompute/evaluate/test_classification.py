@@ -247,6 +247,15 @@ def test_classes_of_one_label_are_scored_by_place_and_told_together():
     assert same is scores
 
 
+@pytest.mark.parametrize("ending", ["bmp", "gif", "jfif", "tif", "avif", "heic", "JPE"])
+def test_class_folders_take_every_kind_of_image_that_is_read(tmp_path, ending):
+    write_class_folders(tmp_path, {"zib": 1, "rose": 0})
+    (tmp_path / "rose" / f"1.{ending}").write_bytes(b"x")
+    ledger = Ledger()
+    assert [Path(path).name for path, _, _ in read_task(tmp_path, ledger).places] == [f"1.{ending}", "0.png"]
+    assert ledger.entry()["dropped"] == {}
+
+
 def test_webdataset_shards_as_clip_benchmark_has_them(tmp_path):
     (tmp_path / "classnames.txt").write_text("rose\nzib fish\n")
     image = jpeg(draw_pictures(1)[0])

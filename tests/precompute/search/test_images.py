@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from backend.errors import SourceError, TailscopeError
 from precompute.corpus.registry import find_shards, read_batches
@@ -17,6 +18,7 @@ from precompute.search.calibrate import choose_threshold
 from precompute.search.given import GivenHits
 from precompute.search.images import search_images
 from precompute.search.tagger import ClipRecipe, ClipTagger
+from tests.hostile_images import save
 from tests.precompute.colour_shards import ColourTagger, picture, write_shard
 from tests.tiny_clip import draw_pictures, write_model
 
@@ -84,6 +86,14 @@ def test_image_of_too_many_pixels_is_not_decoded(tmp_path, monkeypatch):
     path = write_shard(tmp_path / "a.tar", [("a", picture(128, 0, 0))])
     monkeypatch.setattr("backend.images.IMAGE_PIXELS", 47)  # it has 48
     assert search(path, 0.1) == ([], {"read": 1, "written": 0, "dropped": {"image cannot be decoded": 1}})
+
+
+def test_thread_of_pixels_is_not_given_to_the_tagger(tmp_path):
+    thread = save(Image.new("RGB", (1, 100), "red"), "PNG")
+    path = write_shard(tmp_path / "a.tar", [("a", thread), ("b", picture(128, 0, 0))])
+    hits, books = search(path, 0.1)
+    assert [hit[0] for hit in hits] == [1]
+    assert books == {"read": 2, "written": 1, "dropped": {"image more than 50 times as long as wide": 1}}
 
 
 def test_batches_are_bounded_by_images_and_by_pixels(tmp_path, monkeypatch):

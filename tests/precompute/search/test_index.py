@@ -13,6 +13,7 @@ from PIL import Image
 from backend.alignment import list_degrees
 from backend.errors import InvalidTable, MissingTable, SourceError, StudyNotFound, TailscopeError
 from backend.images import read_image_bytes
+from backend.roots import declare_roots
 from backend.samples import count_hits, count_misaligned, describe_search, find_hits
 from backend.study import Study
 from backend.validation import study_faults
@@ -60,6 +61,7 @@ def add(study, shards, corpus: str = "mine", search: ImageSearch | None = SEARCH
     with extend_study(study) as (part, manifest):
         indexed = index_corpus(part, plan, **options)
         add_corpus(part, manifest, indexed)
+    declare_roots(study, {shard.root for shard in plan.shards})
     return indexed
 
 
@@ -485,6 +487,24 @@ def test_indexed_study_says_with_what(study, corpus):
     assert {"revision", "code", "python"} <= set(arguments["built_with"])
     assert Study(study).manifest == manifest
     assert sorted(path.name for path in study.parent.iterdir()) == ["mine"]
+
+
+def test_images_beside_the_study_may_be_shown_once_it_is_indexed(study, corpus):
+    index_study(study, Request("mine", [str(corpus / "*.tar")]))
+    row = Study(study).query("SELECT * FROM samples WHERE sample_id = 0").iloc[0]
+    assert row["image"] == "../../corpus/0.tar"
+    assert read_image_bytes(study, row["image"], row["offset"], row["length"]) == RED
+
+
+def test_photos_behind_a_link_may_be_shown_too(study, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "1.png").write_bytes(RED)
+    (tmp_path / "captions").mkdir()
+    (tmp_path / "captions" / "images").symlink_to(tmp_path / "disk")
+    (tmp_path / "captions" / "a.csv").write_text("image,caption\n1.png,a rose\n")
+    index_study(study, Request("mine", [str(tmp_path / "captions" / "a.csv")]))
+    row = Study(study).query("SELECT * FROM samples").iloc[0]
+    assert read_image_bytes(study, row["image"]) == RED
 
 
 def test_corpus_that_is_there_is_indexed_anew_by_force_alone(study, corpus):

@@ -48,7 +48,7 @@ def opened(monkeypatch):
         return streams[-1]
 
     monkeypatch.setattr(Shard, "open", open_counting)
-    monkeypatch.setattr(images, "read_image_bytes", lambda *place: pytest.fail(f"{place} is read again"))
+    monkeypatch.setattr(images, "read_image_bytes", lambda *place, **how: pytest.fail(f"{place} is read again"))
     return streams
 
 
@@ -91,7 +91,7 @@ def test_images_that_wait_for_their_captions_too_long_are_read_again_not_held(tm
     path = write_tar(tmp_path / "a.tar", members)
     whole = search(path, tmp_path / "whole")
     read = images.read_image_bytes
-    monkeypatch.setattr(images, "read_image_bytes", lambda *place: read_again.append(place) or read(*place))
+    monkeypatch.setattr(images, "read_image_bytes", lambda *place, **how: read_again.append(place) or read(*place, **how))
     monkeypatch.setattr(tar, "BATCH_BYTES", held)
     assert search(path, tmp_path / "held") == whole
     assert len(read_again) == 4
@@ -100,7 +100,7 @@ def test_images_that_wait_for_their_captions_too_long_are_read_again_not_held(tm
 def test_photo_of_a_table_is_read_once_however_many_captions_it_has(tmp_path, monkeypatch):
     (tmp_path / "1.png").write_bytes(RED)
     (tmp_path / "a.csv").write_text("image,caption\n1.png,a\n1.png,b\n1.png,c\n")
-    monkeypatch.setattr(images, "read_image_bytes", lambda *place: pytest.fail(f"{place} is read again"))
+    monkeypatch.setattr(images, "read_image_bytes", lambda *place, **how: pytest.fail(f"{place} is read again"))
     hits, samples = search(tmp_path / "a.csv", tmp_path / "part")
     assert hits == [(0, 1, 0.5), (1, 1, 0.5), (2, 1, 0.5)]
     assert [sample["image"] for sample in samples] == ["1.png"] * 3
@@ -116,7 +116,7 @@ def test_members_that_play_no_part_are_booked_with_the_reason(tmp_path):
         "dropped": {
             "plays no part: .json": 1,
             "plays no part: .npy": 1,
-            "plays no part: hidden file": 1,
+            "plays no part: hidden file, or litter of an operating system": 1,
             "plays no part: other ending": 1,
         },
     }

@@ -1,0 +1,195 @@
+"""Figures of how often corpora show concepts."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from backend.charts.style import COLORS, NEUTRAL, each_corpus, finish, style_of, with_zero, zero_axis
+
+
+def draw_rank_curves(curves: pd.DataFrame, marks: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
+    """Frequency against rank, both logarithmic; `marks` (corpus, concept, rank, count) are points on the curves."""
+    styles = style_of(titles)
+    figure = go.Figure()
+    for corpus, curve in each_corpus(curves, titles):
+        figure.add_scatter(
+            x=curve["rank"],
+            y=curve["count"],
+            text=curve["concept"],
+            name=titles[corpus],
+            mode="lines",
+            line={"color": styles[corpus]["color"], "dash": styles[corpus]["dash"], "width": 2},
+            hovertemplate="%{text}<br>rank %{x:,}<br>%{y:,} samples<extra>" + titles[corpus] + "</extra>",
+        )
+    for corpus, mark in each_corpus(marks[marks["count"] > 0], titles):
+        figure.add_scatter(
+            x=mark["rank"],
+            y=mark["count"],
+            text=mark["concept"],
+            showlegend=False,
+            mode="markers",
+            marker={
+                "color": styles[corpus]["color"],
+                "symbol": styles[corpus]["symbol"],
+                "size": 12,
+                "line": {"width": 1.5, "color": "white"},
+            },
+            hovertemplate="%{text}<br>rank %{x:,}<br>%{y:,} samples<extra>" + titles[corpus] + "</extra>",
+        )
+    figure.update_xaxes(type="log", title="rank of the concept (1 = most frequent)", dtick=1)
+    figure.update_yaxes(type="log", title="samples that show it", exponentformat="SI", dtick=1)
+    return finish(figure)
+
+
+def draw_tail_shares(shares: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
+    """The share of concepts with at most so many samples, one line a corpus."""
+    styles = style_of(titles)
+    figure = go.Figure()
+    for corpus, rows in each_corpus(shares, titles):
+        figure.add_scatter(
+            x=[f"≤ {limit:,}" if limit else "0" for limit in rows["limit"]],
+            y=rows["share"],
+            customdata=rows["concepts"],
+            name=titles[corpus],
+            mode="lines+markers",
+            line={"color": styles[corpus]["color"], "dash": styles[corpus]["dash"]},
+            marker={"symbol": styles[corpus]["symbol"], "size": 9},
+            hovertemplate="%{y:.1f}% (%{customdata:,} concepts)<extra>" + titles[corpus] + "</extra>",
+        )
+    figure.update_xaxes(title="samples that show the concept", type="category")
+    figure.update_yaxes(title="share of the concepts (%)", rangemode="tozero")
+    return finish(figure)
+
+
+def draw_lorenz(curves: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
+    """Lorenz curves: the share of all hits that the rarest x% of the concepts share between them."""
+    styles = style_of(titles)
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[0, 100], y=[0, 100], mode="lines", line={"color": NEUTRAL, "dash": "dot"}, name="all equal", hoverinfo="skip"
+    )
+    for corpus, curve in each_corpus(curves, titles):
+        figure.add_scatter(
+            x=curve["concepts_share"],
+            y=curve["hits_share"],
+            name=f"{titles[corpus]} (Gini {curve['gini'].iloc[0]:.2f})",
+            mode="lines",
+            line={"color": styles[corpus]["color"], "dash": styles[corpus]["dash"], "width": 2},
+            hovertemplate="the rarest %{x:.0f}% of concepts<br>have %{y:.2f}% of the hits<extra></extra>",
+        )
+    figure.update_xaxes(title="concepts, rarest first (%)", range=[0, 100])
+    figure.update_yaxes(title="share of all hits (%)", range=[0, 100])
+    return finish(figure)
+
+
+def draw_counts_against(rows: pd.DataFrame, x: str, y: str, x_title: str, y_title: str) -> go.Figure:
+    """One point a concept: count `y` against count `x`, logarithmic, with zeros in a column and a row of their own."""
+    figure = go.Figure()
+    top = float(max(rows[x].max(), rows[y].max(), 10))
+    figure.add_scatter(
+        x=[1, top], y=[1, top], mode="lines", line={"color": NEUTRAL, "dash": "dot"}, name="equal", hoverinfo="skip"
+    )
+    figure.add_scattergl(
+        x=with_zero(rows[x]),
+        y=with_zero(rows[y]),
+        customdata=np.stack([rows["concept"], rows[x], rows[y]], axis=1),
+        mode="markers",
+        name="concepts",
+        marker={"color": COLORS[0], "size": 6, "opacity": 0.45},
+        hovertemplate="%{customdata[0]}<br>x: %{customdata[1]:,}<br>y: %{customdata[2]:,}<extra></extra>",
+    )
+    figure.update_xaxes(title=x_title, **zero_axis(rows[x].max()))
+    figure.update_yaxes(title=y_title, **zero_axis(rows[y].max()))
+    return finish(figure, legend=False)
+
+
+def draw_thresholds(swept: pd.DataFrame, y: str, y_title: str, titles: dict[str, str]) -> go.Figure:
+    """What a tagger's threshold does to `y` (median or zero_share), one line a corpus."""
+    styles = style_of(titles)
+    figure = go.Figure()
+    for corpus, rows in each_corpus(swept, titles):
+        figure.add_scatter(
+            x=rows["threshold"],
+            y=with_zero(rows[y]) if y == "median" else rows[y],
+            customdata=rows[y],
+            name=titles[corpus],
+            mode="lines+markers",
+            line={"color": styles[corpus]["color"], "dash": styles[corpus]["dash"]},
+            marker={"symbol": styles[corpus]["symbol"], "size": 9},
+            hovertemplate="threshold %{x}<br>%{customdata:,.4~g}<extra>" + titles[corpus] + "</extra>",
+        )
+    figure.update_xaxes(title="threshold of the tagger's score")
+    axis = {"type": "log", "dtick": 1, "exponentformat": "SI"} if y == "median" else {}
+    if y == "median" and (swept[y] == 0).any():
+        axis = zero_axis(swept[y].max())
+    figure.update_yaxes(title=y_title, **axis)
+    return finish(figure, height=340)
+
+
+def draw_heatmap(r: pd.DataFrame, n: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
+    """A correlation matrix, its figures written in; cells without shared tasks stay empty."""
+    names = [name for name in titles if name in r.index]
+    values = r.loc[names, names].to_numpy(float)
+    text = np.where(np.isfinite(values), np.char.mod("%.2f", np.nan_to_num(values)), "")
+    shown = [titles[name] for name in names]
+    figure = go.Figure(
+        go.Heatmap(
+            z=values,
+            x=shown,
+            y=shown,
+            text=text,
+            texttemplate="%{text}",
+            customdata=n.loc[names, names].to_numpy(),
+            colorscale="Cividis",
+            zmin=0,
+            zmax=1,
+            colorbar={"title": "r", "thickness": 12},
+            hovertemplate="%{y} and %{x}<br>r = %{z:.3f} over %{customdata:,} pairs<extra></extra>",
+        )
+    )
+    figure.update_yaxes(autorange="reversed")
+    figure.update_xaxes(tickangle=-35)
+    return finish(figure, legend=False, height=480)
+
+
+def draw_concept_counts(counts: pd.DataFrame, titles: dict[str, str], truth: pd.DataFrame | None = None) -> go.Figure:
+    """A concept's counts: one row a corpus, one mark a modality; a line where its labels carry different counts.
+
+    `truth` (corpus, modality, truth) adds an upright stroke at each true number.
+    """
+    styles = style_of(("text", "image", "joint"))
+    figure = go.Figure()
+    for (modality, style), size in zip(styles.items(), (17, 12, 8), strict=True):  # equal counts stay visible
+        rows = counts[counts["modality"] == modality]
+        figure.add_scatter(
+            x=with_zero(rows["high"]),
+            y=[titles[corpus] for corpus in rows["corpus"]],
+            customdata=np.stack([rows["low"], rows["high"], rows["method_title"]], axis=1),
+            mode="markers",
+            name=modality,
+            marker={"color": style["color"], "symbol": style["symbol"], "size": size},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [0] * len(rows),
+                "arrayminus": with_zero(rows["high"]) - with_zero(rows["low"]),
+            },
+            hovertemplate="%{customdata[0]:,} to %{customdata[1]:,} samples<br>%{customdata[2]}<extra></extra>",
+        )
+    highest = counts["high"].max()
+    if truth is not None and len(truth):
+        highest = max(highest, truth["truth"].max())
+        for modality, style in styles.items():
+            rows = truth[truth["modality"] == modality]
+            figure.add_scatter(
+                x=with_zero(rows["truth"]),
+                y=[titles[corpus] for corpus in rows["corpus"]],
+                customdata=np.stack([rows["truth"], rows["modality"]], axis=1),
+                mode="markers",
+                showlegend=False,
+                marker={"color": style["color"], "symbol": "line-ns-open", "size": 24, "line": {"width": 2}},
+                hovertemplate="%{customdata[0]:,} samples in truth<br>%{customdata[1]}<extra></extra>",
+            )
+    figure.update_xaxes(title="samples that show it", **zero_axis(highest))
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    return finish(figure, height=130 + 42 * counts["corpus"].nunique())

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from backend.methods import Method
 from backend.study import Study
 
 LEAST_COUNT = 100  # below this, a ratio of two counts is mostly chance
@@ -19,8 +20,7 @@ def list_degrees(study: Study) -> pd.DataFrame:
            FROM alignment JOIN corpora USING (corpus) ORDER BY degree DESC, corpus, method""",
         f"No misalignment degree in study '{study.name}'.",
     )
-    searched = study.manifest.get("search", {})
-    chosen = {(corpus, entry["chosen"].get("joint")) for corpus, entry in searched.items()}
+    chosen = {(corpus, entry.chosen.joint) for corpus, entry in study.manifest.search.items()}
     other = [(row.corpus, row.method) not in chosen for row in rows.itertuples(index=False)]
     rows = rows.assign(other=other).sort_values("other", kind="stable").drop_duplicates("corpus")
     return rows.drop(columns="other").sort_values("degree", ascending=False, kind="stable", ignore_index=True)
@@ -29,14 +29,12 @@ def list_degrees(study: Study) -> pd.DataFrame:
 def list_joint_methods(study: Study) -> pd.DataFrame:
     """corpus, method, text, image: the joint methods for whose corpus the text and the image part are counted too."""
     study.require("frequency")
-    return study.query(
-        """WITH methods AS (SELECT DISTINCT corpus, modality, method FROM frequency)
-           SELECT joint.corpus, joint.method, text.method AS text, image.method AS image
-           FROM methods joint
-           JOIN methods text ON text.corpus = joint.corpus AND text.method = split_part(joint.method, '+', 1)
-           JOIN methods image ON image.corpus = joint.corpus AND image.method = split_part(joint.method, '+', 2)
-           WHERE joint.modality = 'joint' ORDER BY joint.corpus, joint.method DESC"""
-    )
+    counted = study.query("SELECT DISTINCT corpus, modality, method FROM frequency ORDER BY corpus, method DESC")
+    known = set(zip(counted["corpus"], counted["method"], strict=True))
+    joint = [(row.corpus, Method(row.method)) for row in counted[counted["modality"] == "joint"].itertuples(index=False)]
+    rows = [(corpus, method.name, method.text, method.image) for corpus, method in joint]
+    whole = [(corpus, *names) for corpus, *names in rows if {(corpus, names[1]), (corpus, names[2])} <= known]
+    return pd.DataFrame(whole, columns=["corpus", "method", "text", "image"])
 
 
 def compare_modalities(study: Study, corpus: str, method: str) -> pd.DataFrame:
@@ -45,7 +43,6 @@ def compare_modalities(study: Study, corpus: str, method: str) -> pd.DataFrame:
     agreement = 100 joint / min(text, image): of the samples that could agree, how many do; null where one count is zero.
     log_ratio = log10((text + 1) / (image + 1)). The largest count of a concept stands for it.
     """
-    text, image = method.split("+", 1)
     return study.ask(
         "frequency",
         """WITH counts AS (
@@ -58,8 +55,8 @@ def compare_modalities(study: Study, corpus: str, method: str) -> pd.DataFrame:
            FROM counts WHERE text IS NOT NULL AND image IS NOT NULL AND joint IS NOT NULL ORDER BY concept""",
         f"{corpus} has no concept with text, image and joint counts by '{method}'.",
         corpus=corpus,
-        text=text,
-        image=image,
+        text=Method(method).text,
+        image=Method(method).image,
         joint=method,
     )
 

@@ -68,7 +68,7 @@ def read_peers(study: Study, *, kind: str, setting: str, method: str) -> dict[tu
         method=method,
         tasks=None,
         concept=None,
-        apart=study.manifest.get("unpooled_tasks", []),
+        apart=list(study.manifest.unpooled_tasks),
     )
     groups = points.groupby(["model", "tasks"], sort=True)
     return {group: gather_peers(part, bounds_of(kind)) for group, part in groups if len(part) >= FEWEST_POINTS}
@@ -90,7 +90,7 @@ def list_scores(study: Study, concept: str, *, kind: str, setting: str, method: 
         setting=setting,
         method=method,
         tasks=None,
-        apart=study.manifest.get("unpooled_tasks", []),
+        apart=list(study.manifest.unpooled_tasks),
     )
 
 

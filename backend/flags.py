@@ -5,7 +5,7 @@ from itertools import pairwise
 import pandas as pd
 
 from backend.frequency import list_methods
-from backend.methods import describe_method
+from backend.methods import Method
 from backend.provenance import list_lost_words
 from backend.study import Study
 
@@ -30,14 +30,14 @@ def flag_counts(study: Study, concept: str) -> list[str]:
     zeros = _find_zeros(study, concept, text, image[:1])
     lost = _find_lost(study, concept)
     known = {(row.corpus, text[0]) for row in zeros.itertuples()} | set(zip(lost["corpus"], lost["method"], strict=True))
-    cause = study.manifest.get("count_causes", {}).get("zero", "")
+    cause = study.manifest.count_causes.get("zero", "")
     pairs = [*pairwise(text), *((text[0], name) for name in image[:1])]
     return [_tell_zero(row, cause) for row in zeros.itertuples(index=False)] + _flag_ratios(study, concept, pairs, known)
 
 
 def tell_lost_words(study: Study, concept: str) -> list[str]:
     """Which of a concept's text counts are of fewer words than it has (`provenance.list_lost_words`): a sentence a corpus."""
-    cause = study.manifest.get("count_causes", {}).get("lost_words", "")
+    cause = study.manifest.count_causes.get("lost_words", "")
     lost = _find_lost(study, concept)
     return [_tell_lost(rows, cause) for _, rows in lost.groupby("corpus", sort=False)]
 
@@ -94,8 +94,8 @@ def _flag_ratios(study: Study, concept: str, pairs: list[tuple[str, str]], known
                 continue
             usual = row.low if row.log_ratio < row.low else row.high
             sentences.append(
-                f"{row.title} counts {row.first_count:,.0f} by {describe_method(first).modality} ({first}) and "
-                f"{row.second_count:,.0f} by {describe_method(second).modality} ({second}): a factor of "
+                f"{row.title} counts {row.first_count:,.0f} by {Method(first).modality} ({first}) and "
+                f"{row.second_count:,.0f} by {Method(second).modality} ({second}): a factor of "
                 f"{10 ** abs(row.log_ratio):,.0f}, where 99% of its concepts stay below {10 ** abs(usual):,.0f}."
             )
     return sentences

@@ -4,10 +4,13 @@ A concept may carry several counts in one corpus, one for each task that names i
 the largest of them, and the text beside it says so; `list_counts` shows them all.
 """
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 import pandas as pd
 
 from backend.errors import EmptySelection
+from backend.methods import list_thresholds
 from backend.study import Study
 
 NARROW = 0.25  # of the widest corpus's concepts
@@ -21,14 +24,13 @@ def list_methods(study: Study, corpus: str | None = None) -> pd.DataFrame:
     Among methods that are used as widely, those that a search chose come first.
     """
     study.require("frequency")
-    searched = study.manifest.get("search", {}).values()
     return study.query(
         """SELECT modality, method, count(DISTINCT corpus) AS corpora, count(*) AS counts,
                   count_if($corpus IS NULL OR corpus = $corpus) > 0 AS wanted FROM frequency
            GROUP BY modality, method HAVING wanted
            ORDER BY corpora DESC, counts DESC, NOT list_contains(CAST($chosen AS VARCHAR[]), method), method""",
         corpus=corpus,
-        chosen=sorted({method for entry in searched for method in entry["chosen"].values() if method}),
+        chosen=sorted({method for entry in study.manifest.search.values() for method in entry.chosen.names}),
     )
 
 
@@ -57,6 +59,33 @@ def count_concepts(study: Study, method: str) -> pd.DataFrame:
         f"No counts by method '{method}'.",
         method=method,
     )
+
+
+def pick_counts(counts: pd.DataFrame, corpus: str, concepts: pd.Series) -> pd.Series:
+    """The counts of some concepts in a corpus, Int64, in their order and with their index; null where it does not count one.
+
+    counts: long, as `count_concepts` gives them.
+    """
+    held = counts[counts["corpus"] == corpus].set_index("concept")["count"].astype("Int64")
+    return held.reindex(concepts).set_axis(concepts.index).rename("count")
+
+
+def name_count_column(corpus: str) -> str:
+    """What the column of a corpus's counts is called in a table for people.
+
+    No other column has two words, so that a corpus may be called as it likes.
+    """
+    return f"{corpus} samples"
+
+
+def spread_counts(table: pd.DataFrame, counts: pd.DataFrame, corpora: Iterable[str]) -> pd.DataFrame:
+    """A table with a column `concept`, and beside it a column of counts for each of the corpora that counts anything.
+
+    counts: long, as `count_concepts` gives them.
+    """
+    known = set(counts["corpus"])
+    wide = {name_count_column(one): pick_counts(counts, one, table["concept"]) for one in corpora if one in known}
+    return table.assign(**wide)
 
 
 def find_narrow(ranked: pd.DataFrame) -> dict[str, int]:
@@ -149,11 +178,15 @@ def sweep_thresholds(study: Study, tagger: str) -> pd.DataFrame:
 
     Only concepts that a corpus has under every one of its thresholds take part, so that the lines compare like with like.
     """
+    methods = list_methods(study)
+    thresholds = list_thresholds(methods.loc[methods["modality"] == "image", "method"], tagger)
     return study.ask(
         "frequency",
-        """WITH counted AS (
-               SELECT corpus, concept, method, CAST(split_part(method, '@', 2) AS DOUBLE) AS threshold, max(count) AS count
-               FROM frequency WHERE starts_with(method, $tagger || '@') AND modality = 'image' GROUP BY ALL
+        """WITH tagged AS (
+               SELECT unnest(CAST($methods AS VARCHAR[])) AS method, unnest(CAST($thresholds AS DOUBLE[])) AS threshold
+           ), counted AS (
+               SELECT corpus, concept, method, threshold, max(count) AS count
+               FROM frequency JOIN tagged USING (method) GROUP BY ALL
            ), swept AS (
                SELECT *, count(*) OVER (PARTITION BY corpus, concept) AS held FROM counted
            ), whole AS (SELECT corpus, count(DISTINCT method) AS methods FROM counted GROUP BY corpus)
@@ -162,7 +195,8 @@ def sweep_thresholds(study: Study, tagger: str) -> pd.DataFrame:
            FROM swept JOIN whole USING (corpus) WHERE held = methods AND methods > 1
            GROUP BY corpus, threshold ORDER BY corpus, threshold""",
         f"No corpus was counted by '{tagger}' at more than one threshold.",
-        tagger=tagger,
+        methods=list(thresholds),
+        thresholds=list(thresholds.values()),
     )
 
 
@@ -185,8 +219,14 @@ def correlate_corpora(study: Study, method: str, measure: str = "spearman") -> t
     return scaled.corr(method=measure, min_periods=3), present.T @ present
 
 
-def set_beside(r: pd.DataFrame, n: pd.DataFrame, reported: list[list]) -> pd.DataFrame:
-    """one, other, paper, here, pairs: reported correlations ([one, other, r]) beside those of `correlate_corpora`."""
+def list_correlations(r: pd.DataFrame, n: pd.DataFrame) -> pd.DataFrame:
+    """one, other, r, pairs: `correlate_corpora` as a long table, a row for each two corpora."""
+    rows = [(one, other, r.at[one, other], int(n.at[one, other])) for one in r.index for other in r.columns]
+    return pd.DataFrame(rows, columns=["one", "other", "r", "pairs"])
+
+
+def set_beside(r: pd.DataFrame, n: pd.DataFrame, reported: Sequence[tuple[str, str, float]]) -> pd.DataFrame:
+    """one, other, paper, here, pairs: reported correlations (one, other, r) beside those of `correlate_corpora`."""
     table = pd.DataFrame(reported, columns=["one", "other", "paper"])
     cells = list(zip(table["one"], table["other"], strict=True))
     table["here"] = [r.at[cell] if set(cell) <= set(r) else np.nan for cell in cells]

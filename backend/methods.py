@@ -1,9 +1,18 @@
-"""What a counting method looked at, in words: the answer to "why this number?"."""
+"""A counting method: what it looked at, what it is made of, and how it counts, in words. Names are cut and joined here alone.
+
+A name is `lemmatized` (a search of captions), `rampp@0.7` (a tagger of images and the least score that counts), or several
+of these joined by a plus: `lemmatized+rampp@0.7` counts samples that both find.
+"""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
-_THRESHOLD = re.compile(r"(?P<tagger>[\w.+-]+)@(?P<threshold>[\d.]+)")
+from backend.errors import EmptySelection
+
+_JOIN, _AT = "+", "@"
+_NUMBER = re.compile(r"\d+(\.\d*)?|\.\d+")
 
 _TEXT = {
     "lemmatized": (
@@ -15,6 +24,7 @@ _TEXT = {
         "letter by letter (“roses” does not count for “rose”)."
     ),
     "phrase": "A caption counts when it contains the concept's lemmas next to each other and in order.",
+    "synonyms": "A caption counts when it contains any of the concept's names as a phrase.",
 }
 _TAGGERS = {
     "rampp": "RAM++, an open-vocabulary image tagger,",
@@ -26,41 +36,112 @@ _IMAGE = {"annotated": "An image counts when the file of hits that the corpus wa
 
 @dataclass(frozen=True)
 class Method:
-    """A method's modality (text, image or joint), and how it counts, in a sentence."""
+    """A counting method, from its name as tables have it. Any name is one; what is not known of it is not guessed at.
+
+    >>> Method("lemmatized+rampp@0.7").title
+    'joint: lemmatized+rampp@0.7'
+    """
 
     name: str
-    modality: str
-    sentence: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    @cached_property
+    def parts(self) -> tuple["Method", ...]:
+        """The single methods that it joins; itself alone where it joins none."""
+        names = self.name.split(_JOIN)
+        return tuple(map(Method, names)) if len(names) > 1 and all(names) else (self,)
+
+    @property
+    def modality(self) -> str:
+        """text, image, or joint where parts of both kinds are joined."""
+        if self.parts != (self,):
+            kinds = {part.modality for part in self.parts}
+            return kinds.pop() if len(kinds) == 1 else "joint"
+        return "image" if _AT in self.name or self.name in _IMAGE else "text"
+
+    @property
+    def text(self) -> str | None:
+        """The name of the part, or of the parts, that look at captions; None without one."""
+        return self._join_parts("text")
+
+    @property
+    def image(self) -> str | None:
+        """The name of the part, or of the parts, that look at images; None without one."""
+        return self._join_parts("image")
+
+    def _join_parts(self, modality: str) -> str | None:
+        return _JOIN.join(part.name for part in self.parts if part.modality == modality) or None
+
+    @property
+    def tagger(self) -> str:
+        """What methods share that differ by their threshold alone: the name before the threshold, or all of it."""
+        return self.name.partition(_AT)[0]
+
+    @property
+    def threshold(self) -> float | None:
+        """The least score that counts; None for a method that says yes or no, or that names no number."""
+        number = self.name.partition(_AT)[2]
+        return float(number) if _NUMBER.fullmatch(number) else None
+
+    @property
+    def least_score(self) -> float:
+        """The least score that counts, 1 for a method that only says yes or no.
+
+        Raises EmptySelection where no number stands after the @.
+        """
+        if self.threshold is not None:
+            return self.threshold
+        if _AT in self.name:
+            raise EmptySelection(f"'{self.name}' names no threshold: a number stands after the @, as in openclip@0.25.")
+        return 1.0
 
     @property
     def title(self) -> str:
         """Modality and name: "image: rampp@0.7"."""
         return f"{self.modality}: {self.name}"
 
+    @property
+    def sentence(self) -> str:
+        """How it counts; an unknown method is told by its name, an unknown combination by its parts."""
+        if self.parts != (self,):
+            if self.modality == "joint":
+                lead = "A sample counts when its caption and its image both show the concept."
+            else:
+                names = " and ".join(f"“{part.name}”" for part in self.parts)
+                lead = f"Counted by the study's own combination of {names}."
+            return " ".join([lead, *(part.sentence for part in self.parts)])
+        if self.threshold is not None:
+            tagger, score = _TAGGERS.get(self.tagger, self.tagger), self.name.partition(_AT)[2]
+            return f"An image counts when {tagger} gives the concept a score of at least {score}."
+        return (_IMAGE | _TEXT).get(self.name) or f"Counted by the study's own method “{self.name}”."
 
-def describe_method(name: str) -> Method:
-    """How a method counts. A name that is not known is described by its parts, never guessed at.
 
-    >>> describe_method("rampp@0.7").title
-    'image: rampp@0.7'
+def join_methods(text: str, image: str) -> str:
+    """The name of the joint method of a text and an image method.
+
+    >>> join_methods("lemmatized", "rampp@0.7")
+    'lemmatized+rampp@0.7'
     """
-    if "+" in name:
-        parts = [describe_method(part) for part in name.split("+", 1)]
-        return Method(
-            name,
-            "joint",
-            "A sample counts when its caption and its image both show the concept. "
-            + " ".join(part.sentence for part in parts),
-        )
-    if match := _THRESHOLD.fullmatch(name):
-        tagger, threshold = match["tagger"], match["threshold"]
-        return Method(
-            name,
-            "image",
-            f"An image counts when {_TAGGERS.get(tagger, tagger)} gives the concept a score of at least {threshold}.",
-        )
-    if name in _IMAGE:
-        return Method(name, "image", _IMAGE[name])
-    if name in _TEXT:
-        return Method(name, "text", _TEXT[name])
-    return Method(name, "text", f"Counted by the study's own method “{name}”.")
+    return f"{text}{_JOIN}{image}"
+
+
+def name_tagged(tagger: str, threshold: float | str) -> str:
+    """The name of a tagger's method at a threshold: a number with two decimals, a text as it stands.
+
+    >>> name_tagged("openclip", 0.3), name_tagged("rampp", "0.7")
+    ('openclip@0.30', 'rampp@0.7')
+    """
+    return f"{tagger}{_AT}{threshold if isinstance(threshold, str) else f'{threshold:.2f}'}"
+
+
+def list_thresholds(methods: Iterable[str], tagger: str) -> dict[str, float]:
+    """method -> threshold of one tagger's methods that have one, rising.
+
+    >>> list_thresholds(["rampp@0.7", "lemmatized", "rampp@0.5", "lemmatized+rampp@0.6"], "rampp")
+    {'rampp@0.5': 0.5, 'rampp@0.7': 0.7}
+    """
+    found = [Method(name) for name in methods]
+    ours = [method for method in found if method.tagger == tagger and method.threshold is not None]
+    return {method.name: method.threshold for method in sorted(ours, key=lambda method: method.threshold)}

@@ -93,13 +93,13 @@ def count_contents(study: Study) -> dict[str, int]:
         ("counts", "frequency"),
         ("scores", "performance"),
     ):
-        contents[name] = int(study.manifest["tables"].get(table, {}).get("rows", 0))
+        contents[name] = study.manifest.tables[table].rows if table in study.manifest.tables else 0
     return contents
 
 
 def list_ledgers(study: Study) -> list[tuple[str, int, int, dict[str, int]]]:
     """What each step of a study read, wrote and dropped: (what, read, written, dropped by reason)."""
-    return _find_ledgers(study.manifest.get("counts", {}), ())
+    return _find_ledgers(study.manifest.counts, ())
 
 
 def _find_ledgers(entry: dict, path: tuple[str, ...]) -> list[tuple[str, int, int, dict[str, int]]]:

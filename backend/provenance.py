@@ -38,7 +38,7 @@ def list_lost_words(study: Study) -> pd.DataFrame:
     """
     if not study.has("frequency", "concepts"):
         return pd.DataFrame(columns=["corpus", "method", "concept", "count", "words", "same_as"])
-    own = sorted(study.manifest.get("search", {}))
+    own = sorted(study.manifest.search)
     equal = study.query(_EQUAL, own=own, fewest=FEWEST_EQUAL)
     keys = ["corpus", "method", "concept", "count"]
     lost = (

@@ -3,6 +3,8 @@
 Only an invented world knows which samples show a concept; a real corpus does not say.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -26,9 +28,7 @@ def _read_quality(study: Study) -> pd.DataFrame:
            FROM search_quality ORDER BY corpus, split, modality, threshold, method""",
         f"Study '{study.name}' has no search that was held against the truth.",
     )
-    chosen = {
-        (corpus, method) for corpus, entry in study.manifest.get("search", {}).items() for method in entry["chosen"].values()
-    }
+    chosen = {(corpus, method) for corpus, entry in study.manifest.search.items() for method in entry.chosen.names}
     anywhere = {method for _, method in chosen}
     searched = {corpus for corpus, _ in chosen}
     return rows.assign(
@@ -78,8 +78,8 @@ def list_known_corpora(study: Study) -> pd.Series:
     return study.query("SELECT DISTINCT corpus FROM truth ORDER BY corpus")["corpus"]
 
 
-def compare_truth(study: Study, corpus: str, methods: dict[str, str]) -> pd.DataFrame:
-    """concept, modality, count, truth, error: each concept's count by a modality's method beside its true number.
+def compare_truth(study: Study, corpus: str, methods: Sequence[str]) -> pd.DataFrame:
+    """concept, modality, count, truth, error: each concept's count by the method of a modality beside its true number.
 
     error = log10((count + 1) / (truth + 1)); the furthest off comes first. The largest count of a concept stands for it.
     """
@@ -96,7 +96,7 @@ def compare_truth(study: Study, corpus: str, methods: dict[str, str]) -> pd.Data
            ORDER BY abs(error) DESC, concept, modality""",
         f"'{corpus}' has no concept with both a count and a true number.",
         corpus=corpus,
-        methods=[method for method in methods.values() if method],
+        methods=list(methods),
     )
     return rows.astype({"count": "int64", "truth": "int64"})
 

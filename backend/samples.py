@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from backend.errors import EmptySelection
+from backend.manifest import ChosenMethods
+from backend.methods import Method, join_methods
 from backend.study import Study, find_build_command
 
 DISAGREEMENTS = ("conflicting", "text-only", "image-only")
@@ -26,16 +28,23 @@ class Search:
     corpus: str
     text: tuple[str, ...]
     image: tuple[str, ...]
-    chosen: dict[str, str | None]  # text, image, joint; None where the images were not searched
+    chosen: ChosenMethods
 
     def check_text(self, method: str) -> None:
         """Raises EmptySelection where the captions were not searched by this method."""
         if method not in self.text:
             raise EmptySelection(f"'{self.corpus}' has no text hits by '{method}'. It has: {', '.join(self.text)}.")
 
+    @property
+    def counted(self) -> list[float]:
+        """The counted thresholds of the chosen image method's tagger, rising. Raises EmptySelection without one."""
+        if self.chosen.image is None:
+            raise EmptySelection(f"The images of '{self.corpus}' were not searched.")
+        return self.list_thresholds(Method(self.chosen.image).tagger)
+
     def list_thresholds(self, tagger: str) -> list[float]:
         """The counted thresholds of one tagger, rising."""
-        return sorted(read_threshold(method) for method in self.image if method.partition("@")[0] == tagger)
+        return sorted(method.least_score for method in map(Method, self.image) if method.tagger == tagger)
 
     def find_stored(self, method: str | None) -> tuple[str | None, float | None]:
         """Where the hits of an image method are: stored under which method (the tagger's lowest), from which score on.
@@ -44,28 +53,15 @@ class Search:
         """
         if method is None:
             return None, None
-        tagger = method.partition("@")[0]
-        stored = min((one for one in self.image if one.partition("@")[0] == tagger), key=read_threshold, default=None)
-        if stored is None:
+        asked = Method(method)
+        alike = [one for one in map(Method, self.image) if one.tagger == asked.tagger]
+        if not alike:
             known = ", ".join(self.image) or "no image method"
             raise EmptySelection(f"'{self.corpus}' has no image hits by '{method}'. It has: {known}.")
-        threshold = read_threshold(method)
-        if threshold < read_threshold(stored):
+        stored = min(alike, key=lambda one: one.least_score)
+        if asked.least_score < stored.least_score:
             raise EmptySelection(f"'{self.corpus}' has no image hits below '{stored}', so none by '{method}'.")
-        return stored, threshold
-
-
-def read_threshold(method: str) -> float:
-    """The least score that counts for an image method; 1 for a method that only says yes or no.
-
-    >>> read_threshold("openclip@0.25"), read_threshold("annotated")
-    (0.25, 1.0)
-    """
-    _, mark, threshold = method.partition("@")
-    try:
-        return float(threshold) if mark else 1.0
-    except ValueError as error:
-        raise EmptySelection(f"'{method}' names no threshold: a number stands after the @, as in openclip@0.25.") from error
+        return stored.name, asked.least_score
 
 
 def as_stored(threshold: float) -> float:
@@ -80,16 +76,15 @@ def describe_search(study: Study, corpus: str, *tables: str) -> Search:
     if corpus not in known:
         raise EmptySelection(
             f"Study '{study.name}' holds no {' and '.join(tables) or 'search'} of '{corpus}', only of: "
-            f"{', '.join(known) or 'no corpus'}. Index it: {find_build_command('samples', study.folder, {})}"
+            f"{', '.join(known) or 'no corpus'}. Index it: {find_build_command('samples', study.folder)}"
         )
-    entry = study.manifest["search"][corpus]
-    return Search(corpus, tuple(entry["text"]), tuple(entry["image"]), dict(entry["chosen"]))
+    entry = study.manifest.search[corpus]
+    return Search(corpus, entry.text, entry.image, entry.chosen)
 
 
 def _list_searched(study: Study, tables: tuple[str, ...]) -> list[str]:
     """The searched corpora that all these folder tables hold."""
-    searched = set(study.manifest.get("search", {}))
-    return sorted(searched.intersection(*(study.list_corpora(table) for table in tables)))
+    return sorted(set(study.manifest.search).intersection(*(study.list_corpora(table) for table in tables)))
 
 
 def list_sampled_corpora(study: Study) -> pd.DataFrame:
@@ -109,8 +104,8 @@ def count_hits(study: Study, concept: str, corpus: str) -> pd.DataFrame:
     hit has a row with 0.
     """
     search = describe_search(study, corpus, "hits")
-    joint = [f"{text}+{image}" for text in search.text for image in search.image]
     methods = [("text", name) for name in search.text] + [("image", name) for name in search.image]
+    methods += [("joint", join_methods(text, image)) for text in search.text for image in search.image]
     counted = study.query(
         """WITH image_methods AS (
                SELECT unnest(CAST($image AS VARCHAR[])) AS method, unnest(CAST($stored AS VARCHAR[])) AS stored,
@@ -123,19 +118,22 @@ def count_hits(study: Study, concept: str, corpus: str) -> pd.DataFrame:
                SELECT image_methods.method, sample_id FROM found
                JOIN image_methods ON found.method = stored AND score >= threshold WHERE modality = 'image'
            )
-           SELECT 'text' AS modality, method, count(*) AS hits FROM by_text GROUP BY ALL
-           UNION ALL SELECT 'image', method, count(*) FROM by_image GROUP BY ALL
-           UNION ALL SELECT 'joint', by_text.method || '+' || by_image.method AS method, count(*)
+           SELECT method AS text, NULL AS image, count(*) AS hits FROM by_text GROUP BY ALL
+           UNION ALL SELECT NULL, method, count(*) FROM by_image GROUP BY ALL
+           UNION ALL SELECT by_text.method, by_image.method, count(*)
                      FROM by_text JOIN by_image USING (sample_id) GROUP BY ALL""",
         corpus=corpus,
         concept=concept,
         image=list(search.image),
         stored=[search.find_stored(method)[0] for method in search.image],
-        thresholds=[read_threshold(method) for method in search.image],
+        thresholds=[Method(method).least_score for method in search.image],
     )
-    every = pd.DataFrame(methods + [("joint", name) for name in joint], columns=["modality", "method"])
-    every = every.merge(counted, on=["modality", "method"], how="left")
-    return every.assign(hits=every["hits"].fillna(0).astype("int64"))
+    hits = {}
+    for text, image, count in counted.astype(object).where(counted.notna(), None).itertuples(index=False):
+        modality = "joint" if text and image else "text" if text else "image"
+        hits[modality, join_methods(text, image) if text and image else text or image] = int(count)
+    rows = [(modality, method, hits.get((modality, method), 0)) for modality, method in methods]
+    return pd.DataFrame(rows, columns=["modality", "method", "hits"])
 
 
 def find_hits(
@@ -182,31 +180,6 @@ def find_hits(
     return found.astype(INTEGERS)
 
 
-def list_sample_concepts(
-    study: Study, corpus: str, sample_ids: list[int], *, text_method: str, image_method: str | None
-) -> pd.DataFrame:
-    """sample_id, concept, text, score: all concepts of a few samples, of each the highest score first.
-
-    A concept is one by its `text` hit, or by a `score` that `image_method` counts. Hits lie sorted by concept, so this
-    looks at every hit of the corpus: 0.3 s for 20 million of them on two cores.
-    """
-    search = describe_search(study, corpus, "hits")
-    search.check_text(text_method)
-    stored, threshold = search.find_stored(image_method)
-    return study.query(
-        """SELECT sample_id, concept, bool_or(modality = 'text') AS text, max(score) FILTER (modality = 'image') AS score
-           FROM hits
-           WHERE corpus = $corpus AND method IN ($text_method, $stored) AND sample_id IN (SELECT unnest($sample_ids))
-           GROUP BY sample_id, concept HAVING text OR score >= CAST($threshold AS FLOAT)
-           ORDER BY sample_id, score DESC NULLS LAST, concept""",
-        corpus=corpus,
-        sample_ids=[int(sample_id) for sample_id in sample_ids],
-        text_method=text_method,
-        stored=stored,
-        threshold=threshold,
-    )
-
-
 def count_misaligned(study: Study, corpus: str, threshold: float, concept: str | None = None) -> pd.DataFrame:
     """kind, samples: how many samples disagree in each way at an image threshold, in all or about one concept.
 
@@ -224,7 +197,7 @@ def count_misaligned(study: Study, corpus: str, threshold: float, concept: str |
 def sweep_misaligned(study: Study, corpus: str, concept: str | None = None) -> pd.DataFrame:
     """threshold, kind, samples: `count_misaligned` at every counted threshold, the lowest first."""
     search = describe_search(study, corpus, "misaligned")
-    counted = search.list_thresholds(search.chosen["image"].partition("@")[0])
+    counted = search.counted
     frames = [count_misaligned(study, corpus, threshold, concept).assign(threshold=threshold) for threshold in counted]
     return pd.concat(frames, ignore_index=True)[["threshold", "kind", "samples"]]
 
@@ -272,7 +245,7 @@ def find_misaligned(
 def _ask_misaligned(study: Study, corpus: str, threshold: float, concept: str | None, sql: str, **parameters) -> pd.DataFrame:
     """The answer of a query over `disagreeing`: the rows of `misaligned` that disagree at a threshold, with `kind`."""
     search = describe_search(study, corpus, "misaligned")
-    counted = search.list_thresholds(search.chosen["image"].partition("@")[0])
+    counted = search.counted
     if not np.float32(counted[0]) <= np.float32(threshold) <= np.float32(counted[-1]):
         raise EmptySelection(
             f"The samples of '{corpus}' were compared at thresholds from {counted[0]:g} to {counted[-1]:g}, not {threshold:g}."

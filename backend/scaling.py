@@ -10,6 +10,8 @@ import pandas as pd
 from backend.clusters import bootstrap_lines, find_clusters
 from backend.errors import EmptySelection
 from backend.fits import FEWEST_POINTS, Fit, bin_points, fit_columns, fit_points, log_count
+from backend.manifest import PairEntry
+from backend.methods import list_thresholds
 from backend.study import Study
 
 PERCENT_KINDS = ("classification", "retrieval")
@@ -50,7 +52,7 @@ def bounds_of(kind: str) -> tuple[float, float] | None:
 
 def pooled_tasks(study: Study, kind: str) -> list[str]:
     """The tasks of a kind whose points share one fit: those with scores, less the manifest's `unpooled_tasks`."""
-    apart = study.manifest.get("unpooled_tasks", [])
+    apart = study.manifest.unpooled_tasks
     return [task for task in scored_tasks(study, kind) if task not in apart]
 
 
@@ -63,7 +65,7 @@ def list_settings(study: Study) -> pd.DataFrame:
     """kind, setting: every setting that has scores; within a kind the study's own default first."""
     study.require("performance")
     rows = study.query("SELECT DISTINCT kind, setting FROM performance ORDER BY ALL")
-    defaults = set(study.manifest.get("default_settings", {}).items())
+    defaults = set(study.manifest.default_settings.items())
     chosen = [(kind, setting) in defaults for kind, setting in zip(rows["kind"], rows["setting"], strict=True)]
     return rows.assign(other=[not default for default in chosen]).sort_values(
         ["kind", "other"], kind="stable", ignore_index=True
@@ -86,7 +88,7 @@ def list_models(study: Study, kind: str, setting: str) -> pd.DataFrame:
            ORDER BY model <> $first, corpus IS NULL, corpus, model""",
         kind=kind,
         setting=setting,
-        first=study.manifest.get("default_model", ""),
+        first=study.manifest.default_model,
     )
 
 
@@ -195,9 +197,9 @@ class Comparison:
     gap: tuple[float, float, float]
 
 
-def list_comparisons(study: Study) -> list[dict]:
-    """The causal comparisons that the manifest brings: title, corpus, models (the one trained on it, and another)."""
-    return study.manifest.get("causal", {}).get("pairs", [])
+def list_comparisons(study: Study) -> tuple[PairEntry, ...]:
+    """The causal comparisons that the manifest brings."""
+    return study.manifest.causal.pairs
 
 
 def compare_training(study: Study, corpus: str, models: tuple[str, str], *, method: str, setting: str, kind: str) -> Comparison:
@@ -237,13 +239,18 @@ def compare_training(study: Study, corpus: str, models: tuple[str, str], *, meth
 
 def sweep_fits(study: Study, tagger: str, kind: str, setting: str) -> pd.DataFrame:
     """model, corpus, threshold, slope, pearson_r, binned_r: the stored fits of a tagger at each of its thresholds."""
+    study.require("scaling")
+    thresholds = list_thresholds(study.query("SELECT DISTINCT method FROM scaling")["method"], tagger)
     return study.ask(
         "scaling",
-        """SELECT model, corpus, CAST(split_part(method, '@', 2) AS DOUBLE) AS threshold, slope, pearson_r, binned_r
-           FROM scaling WHERE starts_with(method, $tagger || '@') AND modality = 'image' AND kind = $kind AND setting = $setting
-           AND tasks = 'pooled' ORDER BY model, threshold""",
+        """WITH tagged AS (
+               SELECT unnest(CAST($methods AS VARCHAR[])) AS method, unnest(CAST($thresholds AS DOUBLE[])) AS threshold
+           )
+           SELECT model, corpus, threshold, slope, pearson_r, binned_r FROM scaling JOIN tagged USING (method)
+           WHERE kind = $kind AND setting = $setting AND tasks = 'pooled' ORDER BY model, threshold""",
         f"No stored fit over counts by '{tagger}' ({kind}, {setting}).",
-        tagger=tagger,
+        methods=list(thresholds),
+        thresholds=list(thresholds.values()),
         kind=kind,
         setting=setting,
     )

@@ -2,14 +2,20 @@
 
 import json
 import os
+import re
 import shlex
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from backend.errors import EmptySelection, MissingTable, StudyNotFound
+from backend.errors import EmptySelection, InvalidTable, MissingTable, StudyNotFound
+from backend.manifest import Manifest
 from backend.schema import MANIFEST, SCHEMA_VERSION, TABLES, table_files
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,21 +43,35 @@ class Study:
     Raises StudyNotFound where the folder holds no complete study of this schema version.
     """
 
-    def __init__(self, folder: Path, manifest: dict | None = None):
-        """`manifest` is given by a step that still writes the study; otherwise the folder's own is read."""
+    def __init__(self, folder: Path, manifest: Mapping[str, Any] | None = None):
+        """`manifest`: its JSON, given by a step that still writes the study; otherwise the folder's own is read."""
         self.folder = Path(folder)
         self.name = self.folder.name
-        self.manifest = _read_manifest(self.folder) if manifest is None else manifest
+        self.manifest = _read_manifest(self.folder) if manifest is None else Manifest.from_json(manifest)
 
     @property
     def title(self) -> str:
         """The study's title for people."""
-        return self.manifest["title"]
+        return self.manifest.title
+
+    @cached_property
+    def _files(self) -> dict[str, list[Path]]:
+        """The files of every table, as they lay there when the study was first asked."""
+        found = {name: list(table_files(self.folder, name).values()) for name in sorted(TABLES)}
+        return {name: files for name, files in found.items() if files}
 
     @cached_property
     def tables(self) -> frozenset[str]:
         """The names of the tables that lie in the folder."""
-        return frozenset(name for name in TABLES if table_files(self.folder, name))
+        return frozenset(self._files)
+
+    @cached_property
+    def corpus_titles(self) -> dict[str, str]:
+        """corpus -> title of every corpus of the study; empty where it has no table of them."""
+        if not self.has("corpora"):
+            return {}
+        rows = self.query("SELECT corpus, title FROM corpora ORDER BY corpus")
+        return dict(zip(rows["corpus"], rows["title"], strict=True))
 
     def list_corpora(self, table: str) -> list[str]:
         """The corpora that a folder table has a file of, sorted."""
@@ -66,16 +86,21 @@ class Study:
                 "autoload_known_extensions": False,
             }
         )
-        for name in sorted(self.tables):
-            paths = [str(path).replace("'", "''") for path in table_files(self.folder, name).values()]
-            files = ", ".join(f"'{path}'" for path in paths)
-            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}], hive_partitioning = false)")
+        try:
+            for name, paths in self._files.items():
+                quoted = [str(path).replace("'", "''") for path in paths]
+                files = ", ".join(f"'{path}'" for path in quoted)
+                connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}], hive_partitioning = false)")
+        except duckdb.Error:
+            connection.close()
+            raise
         return connection
 
     @property
     def token(self) -> str:
-        """Changes whenever the study is built anew: what a cache of its answers goes by."""
-        return f"{self.folder}@{self.manifest['created']}"
+        """Changes whenever the study becomes another one, for it goes by the checksums of its tables: what a cache of its
+        answers goes by."""
+        return f"{self.folder} {self.manifest.digest}"
 
     def has(self, *names: str) -> bool:
         """Whether all these tables lie in the study."""
@@ -85,19 +110,45 @@ class Study:
         """Raises MissingTable, with the command that builds it, for the first table that the study lacks."""
         for name in names:
             if name not in self.tables:
-                command = find_build_command(name, self.folder, self.manifest)
+                command = find_build_command(name, self.folder, self.manifest.arguments)
                 raise MissingTable(f"Study '{self.name}' has no table '{name}'. Build it: {command}")
 
     def query(self, sql: str, **parameters) -> pd.DataFrame:
         """The rows of a parametrised query (`$name`) as a frame.
 
-        Each call works on its own cursor, so that sessions may ask at the same time.
+        Each call works on its own cursor, so that sessions may ask at the same time. Raises InvalidTable, with the commands
+        that mend it, where the query fails for a file that is broken, not this program's, or gone.
         """
-        cursor = self._connection.cursor()
         try:
-            return cursor.execute(sql, parameters or None).df()
-        finally:
-            cursor.close()
+            cursor = self._connection.cursor()
+            try:
+                return cursor.execute(sql, parameters or None).df()
+            finally:
+                cursor.close()
+        except duckdb.Error as error:
+            if fault := self._find_fault(sql, error):
+                raise InvalidTable(fault) from error
+            raise
+
+    def _find_fault(self, sql: str, error: duckdb.Error) -> str | None:
+        """What file of the study made DuckDB fail, in a sentence; None where it was none of them."""
+        for name, paths in self._files.items():
+            for path in paths:
+                if what := _tell_fault(path, TABLES[name].schema, str(error)):
+                    return self._tell_mending(name, f"{path.name} {what}")
+        asked = [name for name in self._files if re.search(rf"\b{name}\b", sql)]
+        # What DuckDB raises inside a file whose end is whole says neither which file it is, nor where.
+        if asked and type(error) in (duckdb.Error, duckdb.IOException, duckdb.InternalException, duckdb.FatalException):
+            files = " or ".join(path.name for name in asked for path in self._files[name])
+            return self._tell_mending(asked[0], f"{files} is broken or cut short")
+        return None
+
+    def _tell_mending(self, table: str, what: str) -> str:
+        command = find_build_command(table, self.folder, self.manifest.arguments, anew=True)
+        return (
+            f"Table '{table}' of study '{self.name}' cannot be read: {what}. See all that is wrong: "
+            f"python -m precompute check --study {quote_folder(self.folder)}; build it again: {command}"
+        )
 
     def ask(self, table: str, sql: str, nothing: str, **parameters) -> pd.DataFrame:
         """`query` behind two guards: MissingTable without the table, EmptySelection(`nothing`) without rows."""
@@ -108,14 +159,19 @@ class Study:
         return rows
 
 
-def find_build_command(table: str, folder: Path, manifest: dict) -> str:
-    """The command that builds a table which a study lacks: the step that makes the study whole, else the table's own."""
-    steps = manifest.get("arguments") or {}
+def find_build_command(table: str, folder: Path, made_by: Collection[str] | None = (), *, anew: bool = False) -> str:
+    """The command that builds a table which a study lacks: the step that makes the study whole, else the table's own.
+
+    made_by: the steps that made the study, a manifest's `arguments` · anew: as the command must be where the table is there.
+    """
+    steps = made_by or ()
     if "synthetic" in steps:
-        return EMBEDDED
-    if "published" in steps and table not in NOT_RELEASED:
-        return PUBLISHED
-    return _BUILD[table].format(study=quote_folder(folder))
+        command = EMBEDDED
+    elif "published" in steps and table not in NOT_RELEASED:
+        command = PUBLISHED
+    else:
+        command = _BUILD[table].format(study=quote_folder(folder))
+    return f"{command} --force" if anew and (command in (EMBEDDED, PUBLISHED) or _BUILD[table] == _INDEX) else command
 
 
 def quote_folder(folder: Path) -> str:
@@ -124,22 +180,39 @@ def quote_folder(folder: Path) -> str:
     return shlex.quote(str(folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder))
 
 
-def _read_manifest(folder: Path) -> dict:
+def _tell_fault(path: Path, schema: pa.Schema, message: str) -> str | None:
+    """What is wrong with a table's file, where DuckDB failed with this message; None where the file is not the cause."""
+    if not path.is_file():
+        return "is missing"
+    if f"{path}" in message:
+        return "is broken or cut short"
+    try:
+        found = pq.read_schema(path)
+    except (pa.ArrowInvalid, OSError):
+        return "is broken or cut short"
+    return None if (found.names, found.types) == (schema.names, schema.types) else "has other columns than this program reads"
+
+
+def _read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     if not path.is_file():
         raise StudyNotFound(f"No complete study in {folder}: it has no {MANIFEST}. Build the embedded one: {EMBEDDED}")
+    check = f"See what is wrong: python -m precompute check --study {quote_folder(folder)}"
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        version = manifest["schema_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise StudyNotFound(f"{path} cannot be read. See what is wrong: python -m precompute check --study {folder}") from error
+        content = json.loads(path.read_text(encoding="utf-8"))
+        version = content["schema_version"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StudyNotFound(f"{path} cannot be read. {check}") from error
     if version != SCHEMA_VERSION:
-        command = find_build_command("concepts", folder, manifest)  # where a study begins
+        steps = content.get("arguments")
+        begin = find_build_command("concepts", folder, steps if isinstance(steps, dict) else (), anew=True)
         raise StudyNotFound(
-            f"Study '{folder.name}' has schema version {version}, this program reads {SCHEMA_VERSION}. "
-            f"Build it again: {command}{' --force' if command in (EMBEDDED, PUBLISHED) else ''}"
+            f"Study '{folder.name}' has schema version {version}, this program reads {SCHEMA_VERSION}. Build it again: {begin}"
         )
-    return manifest
+    try:
+        return Manifest.from_json(content)
+    except InvalidTable as error:
+        raise StudyNotFound(f"{path} cannot be read ({error}). {check}") from error
 
 
 def list_studies(root: Path = STUDIES) -> list[str]:

@@ -1,25 +1,66 @@
-"""A tail benchmark: models on the least frequent concepts, against their score on a well-known task.
+"""What the tail is, and a tail benchmark: models on the least frequent concepts, against their score on a well-known task.
 
 Which task is the tail, which it is compared with, and where the line breaks stand in the manifest under `tail`.
 """
+
+import math
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from backend.errors import MissingTable
+from backend.frequency import count_concepts
+from backend.manifest import TailEntry
 from backend.study import Study
 
+TAIL_SHARE = 10  # percent of the counted concepts, where the study names no benchmark
 
-def describe_tail(study: Study) -> dict:
-    """The manifest's `tail` entry: title, task, compared_with, setting, split (percent on the task compared with)."""
+
+def average_percentiles(counts: pd.DataFrame) -> pd.Series:
+    """concept -> the share of concepts that are rarer (%), on average over the corpora, of what `count_concepts` gives."""
+    return counts.groupby("concept")["percentile"].mean()
+
+
+def find_limit(percentiles: pd.Series, share: float) -> float:
+    """The percentile up to which a concept is in the tail: of the rarest `share` percent of the concepts, the highest.
+
+    The tail has at least one concept, and all that are as rare as its last one; nan where nothing is counted.
+
+    >>> find_limit(pd.Series([60.0, 0.0, 40.0, 20.0]), 30)
+    20.0
+    """
+    ordered = percentiles.dropna().sort_values()
+    return float(ordered.iloc[max(math.ceil(share * len(ordered) / 100), 1) - 1]) if len(ordered) else math.nan
+
+
+def list_tail(study: Study, method: str) -> tuple[str, ...]:
+    """The concepts in the tail, in alphabetical order: the benchmark's, or the rarest tenth by the counts of `method`."""
+    if study.has("tail"):
+        return tuple(study.query("SELECT DISTINCT concept FROM tail ORDER BY concept")["concept"])
+    if not study.has("frequency"):
+        return ()
+    percentiles = average_percentiles(count_concepts(study, method))
+    return tuple(sorted(percentiles.index[percentiles <= find_limit(percentiles, TAIL_SHARE)]))
+
+
+def name_tail(study: Study) -> str:
+    """What the tail is called."""
+    if study.has("tail"):
+        tail = study.manifest.tail
+        return f"The tail: {tail.title if tail else 'the study’s benchmark'}"
+    return "The least frequent concepts"
+
+
+def describe_tail(study: Study) -> TailEntry:
+    """The manifest's `tail` entry. Raises MissingTable where the study has no tail, or does not say what it is."""
     study.require("tail")
-    if "tail" not in study.manifest:
+    if study.manifest.tail is None:
         raise MissingTable(
             f"The manifest of study '{study.name}' does not say what its tail is compared with. "
             "Build it again: python -m precompute published --force"
         )
-    return study.manifest["tail"]
+    return study.manifest.tail
 
 
 def compare_models(study: Study) -> pd.DataFrame:
@@ -33,10 +74,10 @@ def compare_models(study: Study) -> pd.DataFrame:
            WHERE tail.task = $task AND reference.task = $compared_with AND setting = $setting
            ORDER BY reference.value DESC, tail.model""",
         "No model has both a tail score and a score on the task that it is compared with.",
-        task=tail["task"],
-        compared_with=tail["compared_with"],
-        setting=tail["setting"],
-        split=tail["split"],
+        task=tail.task,
+        compared_with=tail.compared_with,
+        setting=tail.setting,
+        split=tail.split,
     )
 
 
@@ -70,23 +111,13 @@ def regress_sides(models: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def list_classes(study: Study, method: str) -> pd.DataFrame:
-    """concept, mean, best, best_model, models, then one column a corpus with its count by `method` (null: not counted).
-
-    mean and best are percentages over all models. The largest count of a concept stands for it.
-    """
+def list_classes(study: Study) -> pd.DataFrame:
+    """concept, mean, best, best_model, models of every class; mean and best are percentages over all models."""
     describe_tail(study)
-    classes = study.query(
+    return study.query(
         """SELECT concept, avg(value) AS mean, max(value) AS best, arg_max(model, value) AS best_model,
                   count(DISTINCT model) AS models FROM tail GROUP BY concept ORDER BY mean, concept"""
     )
-    counts = study.query(
-        """SELECT concept, corpus, max(count) AS count FROM frequency
-           WHERE method = $method AND concept IN (SELECT concept FROM tail) GROUP BY ALL""",
-        method=method,
-    )
-    wide = counts.pivot(index="concept", columns="corpus", values="count").astype("Int64")
-    return classes.merge(wide, left_on="concept", right_index=True, how="left")
 
 
 def score_class(study: Study, concept: str) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from backend.concepts import find_concepts
 from backend.errors import TailscopeError
 from backend.frequency import count_concepts
 from backend.study import Study
+from backend.tail import average_percentiles
 
 MAX_NAMES = 5_000
 MAX_BYTES = 1 << 20
@@ -53,22 +54,28 @@ def match_names(study: Study, names: list[str]) -> pd.DataFrame:
 
 
 def look_up_names(study: Study, names: list[str], method: str) -> pd.DataFrame:
-    """`match_names` with one count column a corpus, and `percentile`: the mean over corpora of the share of concepts
-    that are rarer (%). Null where nothing was found or a corpus does not count the concept."""
+    """`match_names` with `percentile`: the mean over corpora of the share of concepts that are rarer (%).
+
+    Null where nothing was found or no corpus counts the concept. The counts themselves are those of `count_concepts`.
+    """
     matched = match_names(study, names)
-    ranked = count_concepts(study, method)
-    counts = ranked.pivot(index="concept", columns="corpus", values="count").astype("Int64")
-    counts.insert(0, "percentile", ranked.groupby("concept")["percentile"].mean())
-    return matched.merge(counts, left_on="concept", right_index=True, how="left")
+    percentiles = average_percentiles(count_concepts(study, method))
+    return matched.assign(percentile=matched["concept"].map(percentiles).astype(float))
 
 
-def expect_scores(table: pd.DataFrame, corpus: str, peers: Peers) -> pd.DataFrame:
-    """The rows of `look_up_names` with expected, low, high (% of four concepts in five) and extrapolates, for one model."""
-    counts = table[corpus].astype("Float64").to_numpy(float, na_value=np.nan)
-    return table.join(bands.expect_scores(peers, counts).set_index(table.index))
+def expect_scores(table: pd.DataFrame, counts: pd.Series, peers: Peers) -> pd.DataFrame:
+    """The rows of a table with expected, low, high (% of four concepts in five) and extrapolates, for one model.
+
+    counts: of each row's concept in the model's corpus, Int64.
+    """
+    numbers = counts.astype("Float64").to_numpy(float, na_value=np.nan)
+    return table.join(bands.expect_scores(peers, numbers).set_index(table.index))
 
 
-def expect_mean(table: pd.DataFrame, corpus: str, peers: Peers) -> MeanScore | None:
-    """The mean score to expect over the concepts of `look_up_names`, each once; None where none is counted."""
-    counts = table.drop_duplicates("concept")[corpus].dropna()
-    return bands.expect_mean(peers, counts.to_numpy(float))
+def expect_mean(table: pd.DataFrame, counts: pd.Series, peers: Peers) -> MeanScore | None:
+    """The mean score to expect over the concepts of `look_up_names`, each once; None where none is counted.
+
+    counts: of each row's concept in the model's corpus, Int64.
+    """
+    once = counts[~table["concept"].duplicated()].dropna()
+    return bands.expect_mean(peers, once.to_numpy(float))

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from backend.errors import InvalidTable
+from backend.manifest import FileEntry, Manifest, TableEntry
 from backend.schema import MANIFEST, SCHEMA_VERSION, TABLES, table_files, table_path
-from backend.writing import file_sha256, folder_entry
+from backend.writing import file_sha256
 
 CHECK_MEMORY = "1GB"  # of the connection that checks folder tables; DuckDB spills beyond it
 
@@ -22,30 +23,9 @@ def content_faults(name: str, table: pa.Table, corpus: str | None = None) -> lis
 
     `corpus`: the one that all rows of a folder table's file belong to.
     """
-    spec = TABLES[name]
-    faults = []
-    if corpus is not None:
-        others = table.num_rows - (pc.sum(pc.equal(table["corpus"], corpus)).as_py() or 0)
-        if others:
-            faults.append(f"{others} rows are of another corpus")
-    for field in spec.schema:
-        missing = table[field.name].null_count
-        if missing and not field.nullable:
-            faults.append(f"column {field.name} has {missing} nulls")
-        if pa.types.is_floating(field.type) and pc.all(pc.is_finite(table[field.name])).as_py() is False:
-            faults.append(f"column {field.name} has values that are not finite")
-    duplicates = table.num_rows - table.group_by(list(spec.key)).aggregate([]).num_rows
-    if duplicates:
-        faults.append(f"{duplicates} rows repeat the key ({', '.join(spec.key)})")
-    for column, allowed in (spec.choices or {}).items():
-        strange = sorted(set(pc.unique(table[column]).to_pylist()) - set(allowed), key=str)
-        if strange:
-            faults.append(f"column {column} has {strange[0]!r}; allowed are {', '.join(allowed)}")
-    for column in spec.not_negative:
-        lowest = pc.min(table[column]).as_py()
-        if lowest is not None and lowest < 0:
-            faults.append(f"column {column} has the negative value {lowest}")
-    return faults
+    with _open_scan() as connection:
+        connection.register("given", table)
+        return _find_faults(connection, "given", name, corpus)
 
 
 def study_faults(folder: Path) -> list[str]:
@@ -54,58 +34,66 @@ def study_faults(folder: Path) -> list[str]:
     if not path.is_file():
         return [f"{MANIFEST}: missing in {folder}, so no step has finished here"]
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        listed = manifest["tables"]
-        version = manifest["schema_version"]
-        entries_are_whole = all(_is_whole(name, entry) for name, entry in dict(listed).items())
-    except (ValueError, KeyError, TypeError) as error:
-        return [f"{MANIFEST}: cannot be read ({error!r})"]
-    if not isinstance(listed, dict) or not entries_are_whole:
+        manifest = Manifest.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, RecursionError, InvalidTable) as error:
+        return [f"{MANIFEST}: cannot be read ({error})"]
+    listed = manifest.tables
+    if not all(_is_whole(name, entry) for name, entry in listed.items()):
         return [f"{MANIFEST}: cannot be read (its tables lack rows or sha256)"]
     faults = []
-    if version != SCHEMA_VERSION:
-        faults.append(f"{MANIFEST}: schema version {version}, this program reads {SCHEMA_VERSION}")
+    if manifest.schema_version != SCHEMA_VERSION:
+        faults.append(f"{MANIFEST}: schema version {manifest.schema_version}, this program reads {SCHEMA_VERSION}")
     for name in sorted(set(listed) - set(TABLES)):
         faults.append(f"{name}: listed in the manifest, but no such table is known")
-    for name in TABLES:
-        for corpus, path, entry in _list_files(folder, name, listed.get(name)):
-            label = name if corpus is None else f"{name}/{corpus}"
-            if entry is None:
-                faults.append(f"{label}: {path.name} lies here, but the manifest does not list it")
-            elif not path.is_file():
-                faults.append(f"{label}: listed in the manifest, but {path.name} is missing")
-            else:
-                faults += [f"{label}: {fault}" for fault in _file_faults(path, name, corpus, entry)]
-        if TABLES[name].per_corpus and name in listed:
-            rows = folder_entry(listed[name]["files"])["rows"]
-            if rows != listed[name]["rows"]:
-                faults.append(f"{name}: its files have {rows} rows by the manifest, which says {listed[name]['rows']} in all")
+    with _open_scan() as connection:
+        for name in TABLES:
+            faults += _table_faults(folder, name, listed.get(name), connection)
     return faults or _reference_faults(folder, set(listed)) + _sample_reference_faults(folder, set(listed))
 
 
-def _is_whole(name: str, entry: dict) -> bool:
+def _table_faults(folder: Path, name: str, listed: TableEntry | None, connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """What is wrong with the files of a table, those that lie there and those that the manifest lists."""
+    faults = []
+    for corpus, path, entry in _list_files(folder, name, listed):
+        label = name if corpus is None else f"{name}/{corpus}"
+        if entry is None:
+            faults.append(f"{label}: {path.name} lies here, but the manifest does not list it")
+        elif not path.is_file():
+            faults.append(f"{label}: listed in the manifest, but {path.name} is missing")
+        else:
+            faults += [f"{label}: {fault}" for fault in _file_faults(path, name, corpus, entry, connection)]
+    if TABLES[name].per_corpus and listed:
+        rows = sum(file.rows for file in listed.files.values())
+        if rows != listed.rows:
+            faults.append(f"{name}: its files have {rows} rows by the manifest, which says {listed.rows} in all")
+    return faults
+
+
+def _is_whole(name: str, entry: TableEntry) -> bool:
     """Whether a table's entry in the manifest has all that its kind of table needs."""
-    in_files = TABLES[name].per_corpus if name in TABLES else "files" in entry
-    if not in_files:
-        return {"rows", "sha256"} <= set(entry)
-    if not {"rows", "files"} <= set(entry) or not isinstance(entry["files"], dict):
-        return False
-    return all({"rows", "sha256"} <= set(file) and isinstance(file["rows"], int) for file in entry["files"].values())
+    in_files = TABLES[name].per_corpus if name in TABLES else entry.sha256 is None
+    if in_files:
+        return entry.sha256 is None and (bool(entry.files) or not entry.rows)
+    return entry.sha256 is not None
 
 
-def _list_files(folder: Path, name: str, entry: dict | None) -> Iterator[tuple[str | None, Path, dict | None]]:
+def _list_files(
+    folder: Path, name: str, entry: TableEntry | None
+) -> Iterator[tuple[str | None, Path, FileEntry | TableEntry | None]]:
     """corpus, path and manifest entry of every file of a table that lies there or is listed."""
     lying = table_files(folder, name)
     if TABLES[name].per_corpus:
-        listed = entry["files"] if entry else {}
+        listed = entry.files if entry else {}
         for corpus in sorted({*lying, *listed}):
             yield corpus, folder / name / f"{corpus}.parquet", listed.get(corpus)
     elif lying or entry:
         yield None, table_path(folder, name), entry
 
 
-def _file_faults(path: Path, name: str, corpus: str | None, entry: dict) -> list[str]:
-    if file_sha256(path) != entry["sha256"]:
+def _file_faults(
+    path: Path, name: str, corpus: str | None, entry: FileEntry | TableEntry, connection: duckdb.DuckDBPyConnection
+) -> list[str]:
+    if file_sha256(path) != entry.sha256:
         return [f"{path.name} is not the file that the manifest describes (sha256 differs)"]
     try:
         found, rows = pq.read_schema(path), pq.read_metadata(path).num_rows
@@ -115,17 +103,17 @@ def _file_faults(path: Path, name: str, corpus: str | None, entry: dict) -> list
         if not fits:
             columns = (", ".join(f"{field.name} {field.type}" for field in fields) for fields in (found, schema))
             return ["columns are ({}), not ({})".format(*columns)]
-        faults = content_faults(name, pq.read_table(path)) if corpus is None else _scan_faults(path, name, corpus)
+        faults = _find_faults(connection, "read_parquet($path, hive_partitioning = false)", name, corpus, path=str(path))
     except (pa.ArrowInvalid, OSError, duckdb.Error) as error:
         return [f"{path.name} is not a readable Parquet file: {str(error).splitlines()[0]}"]
-    if rows != entry["rows"]:
-        faults.append(f"{rows} rows, the manifest says {entry['rows']}")
+    if rows != entry.rows:
+        faults.append(f"{rows} rows, the manifest says {entry.rows}")
     return faults
 
 
 @contextmanager
 def _open_scan() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB connection for files that may not fit in memory."""
+    """A DuckDB connection for rows that may not fit in memory."""
     with tempfile.TemporaryDirectory(prefix="tailscope-check-") as folder:
         connection = duckdb.connect(config={"memory_limit": CHECK_MEMORY, "temp_directory": folder})
         try:
@@ -134,28 +122,41 @@ def _open_scan() -> Iterator[duckdb.DuckDBPyConnection]:
             connection.close()
 
 
-def _scan_faults(path: Path, name: str, corpus: str) -> list[str]:
-    """`content_faults` of a folder table's file, found by DuckDB without holding its rows in memory."""
+def _list_checks(name: str, corpus: str | None) -> list[tuple[str, str]]:
+    """What must be true of a table's rows: SQL that gives 0 or null where it is, and the sentence about what it gives else."""
     spec = TABLES[name]
-    checks = [("count_if(corpus <> $corpus)", "{} rows are of another corpus")]
+    checks = [] if corpus is None else [("count_if(corpus <> $corpus)", "{} rows are of another corpus")]
     for field in spec.schema:
         if not field.nullable:
             checks.append((f'count_if("{field.name}" IS NULL)', f"column {field.name} has {{}} nulls"))
         if pa.types.is_floating(field.type):
-            checks.append((f"count_if(NOT isfinite({field.name}))", f"column {field.name} has values that are not finite"))
-    key = ", ".join(spec.key)
-    checks.append((f"count(*) - (SELECT count(*) FROM (SELECT DISTINCT {key} FROM rows))", f"{{}} rows repeat the key ({key})"))
+            checks.append((f'count_if(NOT isfinite("{field.name}"))', f"column {field.name} has values that are not finite"))
     for column, allowed in (spec.choices or {}).items():
         words = ", ".join(f"'{word}'" for word in allowed)
         strange = f"column {column} has {{!r}}; allowed are {', '.join(allowed)}"
-        checks.append((f"min({column}) FILTER ({column} NOT IN ({words}))", strange))
+        checks.append((f'min("{column}") FILTER ("{column}" NOT IN ({words}))', strange))
     for column in spec.not_negative:
         checks.append((f'min("{column}") FILTER ("{column}" < 0)', f"column {column} has the negative value {{}}"))
-    expressions = ", ".join(expression for expression, _ in checks)
-    with _open_scan() as connection:
-        sql = f"WITH rows AS (FROM read_parquet($path, hive_partitioning = false)) SELECT {expressions} FROM rows"
-        answers = connection.execute(sql, {"path": str(path), "corpus": corpus}).fetchone()
-    return [sentence.format(answer) for (_, sentence), answer in zip(checks, answers, strict=True) if answer not in (None, 0)]
+    return checks
+
+
+def _find_faults(connection: duckdb.DuckDBPyConnection, source: str, name: str, corpus: str | None, **parameters) -> list[str]:
+    """The faults in the rows of a table, which lie in what SQL calls `source`."""
+    checks = _list_checks(name, corpus)
+    key = ", ".join(f'"{column}"' for column in TABLES[name].key)
+
+    def ask(*expressions: str, **more: str) -> tuple:
+        sql = f"WITH rows AS (FROM {source}) SELECT {', '.join(expressions)} FROM rows"
+        return connection.execute(sql, (parameters | more) or None).fetchone()
+
+    expressions = [expression for expression, _ in checks]
+    named = {} if corpus is None else {"corpus": corpus}
+    alike, *answers = ask(f"count(*) - count(DISTINCT hash({key}))", *expressions, **named)
+    faults = [sentence.format(answer) for (_, sentence), answer in zip(checks, answers, strict=True) if answer not in (None, 0)]
+    if alike:  # distinct hashes are distinct keys, found in half the time; only else the keys themselves are compared
+        (repeated,) = ask(f"count(*) - (SELECT count(*) FROM (SELECT DISTINCT {key} FROM rows))")
+        faults += [f"{repeated} rows repeat the key ({', '.join(TABLES[name].key)})"] if repeated else []
+    return faults
 
 
 def _reference_faults(folder: Path, present: set[str]) -> list[str]:

@@ -47,13 +47,13 @@ def measure_gallery(study: Study) -> list[tuple[str, list[float]]]:
         """SELECT concept FROM frequency WHERE corpus = $corpus AND method = $method AND count >= 24
            ORDER BY count DESC LIMIT $limit""",
         corpus=CORPUS,
-        method=chosen["text"],
+        method=chosen.text,
         limit=CONCEPTS,
     )["concept"]
     thumbnails = Thumbnails()
     queries, cold, warm, peer = [], [], [], []
     for concept in concepts:
-        options = {"text_method": chosen["text"], "image_method": chosen["image"]}
+        options = {"text_method": chosen.text, "image_method": chosen.image}
         queries.append(measure(lambda concept=concept, options=options: find_hits(study, concept, CORPUS, "text", **options)))
         rows = list(find_hits(study, concept, CORPUS, "text", **options).itertuples(index=False))
         cold.append(measure(lambda rows=rows: [thumbnails.get(study, row) for row in rows]))

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from backend import charts, concepts, expected, flags, frequency, provenance, quality, scaling, tail
-from backend.methods import describe_method
+from backend.methods import Method
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concept
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
@@ -58,7 +58,7 @@ def show_counts(study: Study, concept: str, titles: dict[str, str]) -> None:
     methods = answer(frequency.list_methods, study)
     widest = methods[methods["method"].isin(counts["method"])].drop_duplicates("modality")["method"]
     shown = counts[counts["method"].isin(widest)].copy()
-    shown["method_title"] = [describe_method(method).title for method in shown["method"]]
+    shown["method_title"] = [Method(method).title for method in shown["method"]]
     shown = shown.sort_values("corpus", key=lambda corpora: corpora.map(list(titles).index))
     truth = answer(quality.list_truth, study, concept)
     truth = truth[truth["corpus"].isin(set(shown["corpus"]))]
@@ -75,7 +75,8 @@ def show_counts(study: Study, concept: str, titles: dict[str, str]) -> None:
         st.caption(
             "Its tasks carry different counts for it in "
             + ", ".join(
-                f"{escape(titles[row.corpus])} ({row.method}: {row.low:,} to {row.high:,})" for row in varied.itertuples()
+                f"{escape(titles[row.corpus])} ({escape(row.method)}: {row.low:,} to {row.high:,})"
+                for row in varied.itertuples()
             )
             + ". The largest gives rank and percentile."
         )
@@ -84,7 +85,7 @@ def show_counts(study: Study, concept: str, titles: dict[str, str]) -> None:
     table = counts.rename(columns={"low": "fewest", "high": "count"}).drop(columns="variants")
     if len(truth):
         table = table.merge(truth, on=["corpus", "modality"], how="left")
-    show_table(table, "counts", titles=titles | {"fewest": "Fewest"})
+    show_table(table, "counts", titles=titles)
 
 
 def show_scores(study: Study, concept: str, labels: pd.DataFrame) -> None:
@@ -106,7 +107,7 @@ def show_scores(study: Study, concept: str, labels: pd.DataFrame) -> None:
     scores = expected.expect_each(rows, answer(expected.read_peers, study, **choice), kind)
     own = scores[scores["expected"].notna()]
     if own.empty:
-        st.info(f"No model has its own corpus counted in {describe_method(method).title} for this concept.")
+        st.info(f"No model has its own corpus counted in {escape(Method(method).title)} for this concept.")
     else:
         show_expectations(study, own, choice)
     show_table(scores.drop(columns=["label", "tasks"]), "scores", titles=corpus_titles(study))
@@ -126,7 +127,7 @@ def show_expectations(study: Study, own: pd.DataFrame, choice: dict[str, str]) -
         f"Scores on {own['label'].iloc[0]} with their bands",
     )
     models = list(own["model"].unique())
-    first = study.manifest.get("default_model")
+    first = study.manifest.default_model
     model = st.selectbox(
         "Look closer at", models, models.index(first) if first in models else 0, key="model", bind="query-params"
     )
@@ -186,7 +187,7 @@ tail_scores = answer(tail.score_class, study, concept)
 if len(tail_scores):
     known = tail_scores.iloc[0]
     st.markdown(
-        f"It is one of the {study.manifest['tail']['title']} classes: {len(tail_scores)} models score "
+        f"It is one of the {escape(study.manifest.tail.title)} classes: {len(tail_scores)} models score "
         f"{tail_scores['value'].mean():.1f}% on average, the best ({escape(known['model'])}) {known['value']:.1f}%."
     )
     st.page_link("pages/let_it_wag.py", label="See all tail classes", icon=":material/pets:")

@@ -6,6 +6,7 @@ import streamlit as st
 from backend import charts, frequency, scaling
 from backend.concepts import find_concept
 from backend.errors import EmptySelection
+from backend.methods import Method
 from backend.study import Study
 from pages.ui.address import answer, current_study
 from pages.ui.blocks import explain_counting, format_count, show_figure, show_guarded, show_table, show_title
@@ -98,10 +99,10 @@ def show_text_or_image(study: Study, titles: dict[str, str]) -> None:
 def show_threshold(study: Study, titles: dict[str, str]) -> None:
     """What a tagger's threshold does to the counts, and to the fits over them."""
     methods = answer(frequency.list_methods, study)
-    images = [name for name in methods.loc[methods["modality"] == "image", "method"] if "@" in name]
+    images = [name for name in methods.loc[methods["modality"] == "image", "method"] if Method(name).threshold is not None]
     if not images:
         raise EmptySelection(f"Study '{study.name}' has no counts by an image tagger's threshold.")
-    taggers = list(dict.fromkeys(name.split("@")[0] for name in images))
+    taggers = list(dict.fromkeys(Method(name).tagger for name in images))
     tagger = st.selectbox("Tagger", taggers, key="tagger", bind="query-params")
     swept = answer(frequency.sweep_thresholds, study, tagger)
     left, right = st.columns(2)
@@ -114,14 +115,14 @@ def show_threshold(study: Study, titles: dict[str, str]) -> None:
     show_table(swept, "thresholds", titles=titles)
     st.markdown("**Does the threshold change the scaling?**")
     show_guarded(show_threshold_fits, study, tagger, titles)
-    explain_counting(study, [name for name in images if name.startswith(f"{tagger}@")])
+    explain_counting(study, [name for name in images if Method(name).tagger == tagger])
 
 
 def show_threshold_fits(study: Study, tagger: str, titles: dict[str, str]) -> None:
     """The slope and correlations of every model's fit at each threshold."""
     kind, setting = answer(scaling.list_settings, study).iloc[0]
     show_table(answer(scaling.sweep_fits, study, tagger, kind, setting), "threshold-fits", titles=titles)
-    st.caption(f"Fits of {kind} scores ({setting}) over each model's own corpus.")
+    st.caption(f"Fits of {kind} scores ({escape(setting)}) over each model's own corpus.")
 
 
 def show_between_corpora(study: Study, titles: dict[str, str]) -> None:
@@ -137,18 +138,19 @@ def show_between_corpora(study: Study, titles: dict[str, str]) -> None:
         measure = st.selectbox("Correlation", ["spearman", "pearson"], key="measure", bind="query-params")
     r, n = answer(frequency.correlate_corpora, study, method, measure)
     figure = charts.draw_heatmap(r, n, titles)
-    show_figure(figure, "correlation", "Correlation of concept frequency between corpora", rows=r.reset_index())
+    rows = frequency.list_correlations(r, n)
+    show_figure(figure, "correlation", "Correlation of concept frequency between corpora", rows=rows)
     compares = "ranks of counts" if measure == "spearman" else "log10(max(count, 1))"
     st.caption(
         f"{measure.capitalize()} correlation of {compares}, over (task, concept) pairs: a concept counts once for each "
         "task that names it. A cell is empty where two corpora share no counted task."
     )
-    reported = study.manifest.get("reported", {})
-    if "correlations" in reported:
+    reported = study.manifest.reported
+    if reported.correlations:
         st.markdown(f"**{measure.capitalize()} here, beside the figures that the paper prints (Table 4)**")
-        beside = frequency.set_beside(r, n, reported["correlations"])
+        beside = frequency.set_beside(r, n, reported.correlations)
         show_table(beside.replace(titles), "correlation-paper")
-        st.caption(reported["correlations_note"])
+        st.caption(escape(reported.correlations_note))
     explain_counting(study, [method])
 
 

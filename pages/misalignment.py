@@ -3,6 +3,7 @@
 import streamlit as st
 
 from backend import alignment, charts, provenance
+from backend.methods import Method
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
@@ -19,8 +20,8 @@ def show_degrees(study: Study) -> None:
     lowest = f"**{100 * least['degree']:.1f}%** ({escape(least['title'])})"
     st.markdown(f"Of all pairs, {highest if len(degrees) == 1 else f'{lowest} to {highest}'} are misaligned.")
     show_figure(charts.draw_degrees(degrees), "misalignment", "Misalignment degree of each corpus", rows=degrees)
-    show_table(degrees.drop(columns="corpus"), "degrees", titles={"pairs": "Pairs"})
-    st.caption(study.manifest.get("reported", {}).get("alignment_note", ""))
+    show_table(degrees.drop(columns="corpus"), "degrees")
+    st.caption(escape(study.manifest.reported.alignment_note))
 
 
 def show_concepts(study: Study, titles: dict[str, str]) -> None:
@@ -34,8 +35,8 @@ def show_concepts(study: Study, titles: dict[str, str]) -> None:
     with left:
         corpus = choose_corpus(study, in_order(titles, joint["corpus"]))
     with middle:
-        chosen = study.manifest.get("search", {}).get(corpus, {}).get("chosen", {}).get("joint")
-        method = choose_method(list(joint.loc[joint["corpus"] == corpus, "method"]), default=chosen)
+        search = study.manifest.search.get(corpus)
+        method = choose_method(list(joint.loc[joint["corpus"] == corpus, "method"]), default=search and search.chosen.joint)
     with right:
         against = st.selectbox("Set against", ["text", "image"], key="beside", bind="query-params")
     compared = answer(alignment.compare_modalities, study, corpus, method)
@@ -49,7 +50,7 @@ def show_concepts(study: Study, titles: dict[str, str]) -> None:
     )
     ranked = alignment.rank_disagreements(compared)
     lost = answer(provenance.list_lost_words, study)
-    lost = set(lost.loc[(lost["corpus"] == corpus) & (lost["method"] == method.split("+")[0]), "concept"])
+    lost = set(lost.loc[(lost["corpus"] == corpus) & (lost["method"] == Method(method).text), "concept"])
     if lost and not st.toggle("Also concepts whose text count lost words", key="lost", bind="query-params"):
         ranked = ranked[~ranked["concept"].isin(lost)]
         st.caption(

@@ -6,7 +6,7 @@ import streamlit as st
 
 from backend import charts, fit_tables, overview, scaling
 from backend.concepts import pick_examples
-from backend.methods import describe_method
+from backend.methods import Method
 from backend.study import Study, find_build_command
 from pages.ui.address import answer, current_study, open_concept
 from pages.ui.blocks import explain_counting, format_count, show_figure, show_title
@@ -84,8 +84,8 @@ kind, setting = answer(scaling.list_settings, study).iloc[0] if scored else ("",
 headline = answer(overview.summarise, study, kind, setting)
 show_title(
     "Which concepts does the data hardly show, and what does that cost?",
-    f"**{escape(study.title)}.** {tell_slopes(headline)} Counts: {describe_method(headline.method).title}"
-    + (f"; scores: {kind}, {setting}." if scored else "."),
+    f"**{escape(study.title)}.** {tell_slopes(headline)} Counts: {escape(Method(headline.method).title)}"
+    + (f"; scores: {kind}, {escape(setting)}." if scored else "."),
 )
 query = st.text_input(
     "Find a concept",
@@ -100,13 +100,13 @@ show_numbers(headline)
 if scored:
     show_headline_plot(study, kind, setting, headline.method)
 else:
-    command = find_build_command("performance", study.folder, study.manifest)
+    command = find_build_command("performance", study.folder, study.manifest.arguments)
     st.info(escape(f"No model has scores in this study yet. Add some: {command}"), icon=":material/info:")
 contents = answer(overview.count_contents, study)
 st.markdown(
     f"The study holds **{contents['concepts']:,} concepts** in {contents['tasks']} tasks ({contents['labels']:,} labels), "
     f"**{contents['corpora']} corpora** with {contents['counts']:,} counts, and **{contents['models']} models** with "
-    f"{contents['scores']:,} scores. {study.manifest['description']}"
+    f"{contents['scores']:,} scores. {escape(study.manifest.description)}"
 )
 with st.container(horizontal=True):
     st.page_link("pages/scaling.py", label="Read the scaling plots", icon=":material/trending_up:")
@@ -114,9 +114,9 @@ with st.container(horizontal=True):
     st.page_link("pages/test_set.py", label="Check your own test set", icon=":material/checklist:")
 explain_counting(study, [headline.method])
 with st.expander("Where the data came from"):
-    st.markdown(f"{study.manifest['source']}. Built {study.manifest['created']}.")
+    st.markdown(f"{escape(study.manifest.source)}. Built {escape(study.manifest.created)}.")
     for unit, read, wrote, drops in overview.list_ledgers(study):
         dropped = "; ".join(f"{escape(reason)}: {count:,}" for reason, count in drops.items()) or "nothing"
         st.markdown(f"- {escape(unit)}: {read:,} read, {wrote:,} written; dropped: {dropped}")
-    for place in study.manifest.get("absent", []):
-        st.caption(f"Absent from the source: {place}")
+    for place in study.manifest.absent:
+        st.caption(f"Absent from the source: {escape(place)}")

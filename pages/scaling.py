@@ -113,9 +113,9 @@ def show_statistics(fit: fits.Fit) -> None:
 
 def explain_statistics(study: Study) -> str:
     """What each statistic answers, and where the paper's figures were drawn from other data than the study has."""
-    notes = study.manifest.get("printed_notes", [])
+    notes = study.manifest.printed_notes
     return "\n".join(
-        [STATISTICS, *(["\n**Beside the paper's figures:**\n", *(f"- {note}" for note in notes)] if notes else [])]
+        [STATISTICS, *(["\n**Beside the paper's figures:**\n", *(f"- {escape(note)}" for note in notes)] if notes else [])]
     )
 
 
@@ -175,25 +175,25 @@ def show_fits(lines: list[scaling.ModelLine], name: str, titles: dict[str, str])
 
 def show_controls(study: Study) -> None:
     """Ready-made comparisons that the study brings along."""
-    comparisons = study.manifest.get("comparisons", [])
+    comparisons = study.manifest.comparisons
     if not comparisons:
         st.info(f"Study '{escape(study.name)}' brings no ready-made comparison. “Several models” compares any of its models.")
         st.stop()
-    title = st.selectbox("Comparison", [entry["title"] for entry in comparisons], key="control", bind="query-params")
-    control = next(entry for entry in comparisons if entry["title"] == title)
-    st.markdown(f"**{control['question']}** {control['answer']}")
+    title = st.selectbox("Comparison", [entry.title for entry in comparisons], key="control", bind="query-params")
+    control = next(entry for entry in comparisons if entry.title == title)
+    st.markdown(f"**{escape(control.question)}** {escape(control.answer)}")
     lines = answer(
         scaling.fit_models,
         study,
-        kind=control["kind"],
-        setting=control["setting"],
-        method=control["method"],
-        models=control["models"],
+        kind=control.kind,
+        setting=control.setting,
+        method=control.method,
+        models=list(control.models),
     )
-    figure = charts.draw_lines(lines, corpus_titles(study), unit=unit_of(control["kind"], control["setting"]))
+    figure = charts.draw_lines(lines, corpus_titles(study), unit=unit_of(control.kind, control.setting))
     show_figure(figure, "control-bins", title, rows=fit_tables.tabulate_bins(lines))
     show_fits(lines, "control", corpus_titles(study))
-    explain_counting(study, [control["method"]], explain_statistics(study))
+    explain_counting(study, [control.method], explain_statistics(study))
 
 
 def show_comparison(study: Study) -> None:
@@ -202,20 +202,18 @@ def show_comparison(study: Study) -> None:
     pairs = answer(scaling.list_comparisons, study)
     left, middle, right = st.columns(3)
     with left:
-        title = st.selectbox("Comparison", [entry["title"] for entry in pairs], key="pair", bind="query-params")
-        pair = next(entry for entry in pairs if entry["title"] == title)
+        title = st.selectbox("Comparison", [entry.title for entry in pairs], key="pair", bind="query-params")
+        pair = next(entry for entry in pairs if entry.title == title)
     with middle:
-        method = choose_method(list(answer(list_methods, study, pair["corpus"])["method"]))
+        method = choose_method(list(answer(list_methods, study, pair.corpus)["method"]))
     with right:
         kind, setting = choose_kind(study)
-    found = answer(
-        scaling.compare_training, study, pair["corpus"], tuple(pair["models"]), method=method, setting=setting, kind=kind
-    )
+    found = answer(scaling.compare_training, study, pair.corpus, pair.models, method=method, setting=setting, kind=kind)
     names = tuple(
         f"trained on {titles.get(side.trained_on, side.trained_on)}" if side.trained_on else side.model
         for side in (found.first, found.second)
     )
-    corpus = titles[pair["corpus"]]
+    corpus = titles[pair.corpus]
     st.markdown(tell_comparison(found, names, corpus))
     unit = unit_of(kind, setting)
     show_figure(
@@ -228,8 +226,7 @@ def show_comparison(study: Study) -> None:
     st.caption(
         f"First: {escape(found.first.model)}; second: {escape(found.second.model)}. {len(found.points):,} concepts, "
         f"{found.first.fit.n_zero:,} of them never counted in {escape(corpus)}: those stand left of one. "
-        f"Brackets: 95% interval of the slope; it resamples {found.first.fit.resampled}. "
-        + escape(study.manifest["causal"].get("note", ""))
+        f"Brackets: 95% interval of the slope; it resamples {found.first.fit.resampled}. " + escape(study.manifest.causal.note)
     )
     explain_counting(study, [method], explain_statistics(study))
 

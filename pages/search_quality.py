@@ -31,7 +31,7 @@ def show_unknown(study: Study) -> None:
         st.code(EMBEDDED, language="bash")
 
 
-def show_counts(study: Study, corpus: str, title: str, methods: dict[str, str]) -> None:
+def show_counts(study: Study, corpus: str, title: str, methods: tuple[str, ...]) -> None:
     """Counted against true frequency, a point a concept, and the concepts furthest off."""
     st.subheader("Is a concept's frequency right?", anchor=False)
     compared = answer(quality.compare_truth, study, corpus, methods)
@@ -91,8 +91,8 @@ if not quality.is_known(study):
 left, _ = st.columns([1, 2])
 with left:
     corpus = choose_corpus(study, in_order(titles, answer(quality.list_known_corpora, study))[::-1])
-methods = answer(samples.describe_search, study, corpus).chosen
+methods = answer(samples.describe_search, study, corpus).chosen.names
 show_guarded(show_counts, study, corpus, titles[corpus], methods)
 show_guarded(show_searches, study, titles)
 show_guarded(show_thresholds, study, titles)
-explain_counting(study, [method for method in methods.values() if method], MEASURES)
+explain_counting(study, list(methods), MEASURES)

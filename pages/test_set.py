@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from backend import charts, expected, frequency, testset
+from backend import charts, expected, frequency, tail, testset
 from backend.concepts import pick_examples
 from backend.errors import EmptySelection
 from pages.ui.address import answer, current_study, link_concepts
@@ -60,11 +60,13 @@ corpus = models.loc[models["model"] == model, "corpus"].iloc[0]
 table = answer(testset.look_up_names, study, names, method)
 selection = {"model": model, "corpus": corpus, "method": method, "setting": setting, "kind": kind}
 peers = answer(expected.find_peers, study, **selection)
-table = testset.expect_scores(table, corpus, peers)
-mean = testset.expect_mean(table, corpus, peers)
+ranked = answer(frequency.count_concepts, study, method)
+counts = frequency.pick_counts(ranked, corpus, table["concept"])
+table = testset.expect_scores(table, counts, peers)
+mean = testset.expect_mean(table, counts, peers)
 
 found = table["concept"].notna()
-rare = table["percentile"] <= share
+rare = table["percentile"] <= tail.find_limit(tail.average_percentiles(ranked), share)
 left, middle, right = st.columns(3)
 left.metric("names in the tail", f"{int(rare.sum())} of {len(table)}", border=True)
 middle.metric("names not found", f"{int((~found).sum())} of {len(table)}", border=True)
@@ -85,28 +87,16 @@ if mean:
     st.markdown(tell_mean(mean, model))
     st.markdown(tell_gain(answer(expected.weigh_model, study, **selection), model, "points"))
 st.caption(
-    f"A name is in the tail when at most {share}% of the study's concepts are rarer, on average over the corpora. Expected is "
-    f"what {escape(model)} scores on concepts that are about as frequent in {escape(titles[corpus])}; 4 in 5 of them score "
-    "between low and high."
+    f"A name is in the tail when its concept is among the rarest {share}% of the study's, by the share of concepts that are "
+    f"rarer, on average over the corpora. Expected is what {escape(model)} scores on concepts that are about as frequent in "
+    f"{escape(titles[corpus])}; 4 in 5 of them score between low and high."
 )
-ranked = answer(frequency.count_concepts, study, method)
 marks = ranked[ranked["concept"].isin(set(table["concept"].dropna()))]
 figure = charts.draw_rank_curves(frequency.thin_curves(ranked), marks, titles)
 show_figure(figure, "marked-classes", "Your classes on the rank-frequency curves", rows=marks)
 table = table.assign(in_tail=rare)
-order = [
-    "name",
-    "concept",
-    "how",
-    "near",
-    "in_tail",
-    "percentile",
-    "expected",
-    "low",
-    "high",
-    *[c for c in titles if c in table],
-]
-show_table(table[order], "test-set", titles=titles)
+order = ["name", "concept", "how", "near", "in_tail", "percentile", "expected", "low", "high"]
+show_table(frequency.spread_counts(table[order], ranked, titles), "test-set", titles=titles)
 link_concepts(table.sort_values("percentile")["concept"].dropna().drop_duplicates().head(8))
 explain_counting(
     study,

@@ -163,7 +163,7 @@ def concepts(
     if not added:
         print(f"{study} has these tasks already; nothing to do.")
         return
-    if indexed := sorted(Study(study).manifest.get("search", {})):
+    if indexed := sorted(Study(study).manifest.search):
         print(f"Not counted in {', '.join(indexed)} yet: index them again, with --force.")
     print(f"{study} is complete.")
 

@@ -1,6 +1,5 @@
 """How a step writes a study: alone, beside the old one, and moved into its place when it is whole."""
 
-import json
 import os
 import platform
 import shutil
@@ -113,7 +112,7 @@ def extend_study(out: Path, new: dict | None = None) -> Iterator[tuple[Path, dic
                 f"{out} is {'not empty' if out.is_dir() else 'a file'} and holds no study. Name another folder."
             )
         else:
-            manifest = json.loads(json.dumps(Study(out).manifest))  # the block may change it, the study keeps its own
+            manifest = Study(out).manifest.to_json()
         part = start_part(out)
         try:
             if not begins:

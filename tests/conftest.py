@@ -8,12 +8,13 @@ import pytest
 from filelock import FileLock
 
 from backend.errors import TailscopeError
-from backend.roots import STATE
+from backend.roots import IMAGE_ROOTS, STATE
 from backend.schema import MANIFEST
 from backend.study import ROOT, STUDIES, Study
 from backend.validation import study_faults
 from precompute.release.archive import describe_source
-from precompute.release.published import _is_current, build_published
+from precompute.release.published import build_published
+from precompute.release.published import is_current as is_published_current
 from precompute.synthetic.build import build_synthetic, is_current
 from tests.invented_world import build_world
 from tests.release_archive import write_archive
@@ -31,9 +32,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_state(tmp_path_factory) -> Iterator[None]:
-    """What steps note of this machine is kept apart from the user's own notes."""
+    """Tests note nothing on the machine that they run on."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(STATE, str(tmp_path_factory.mktemp("state")))
+        patch.delenv(IMAGE_ROOTS, raising=False)
         yield
 
 
@@ -82,7 +84,7 @@ def published_study(common_folder, shared_data) -> Study:
     archive = shared_data / ARCHIVE
     folder = STUDIES / "published"
     try:
-        current = _is_current(folder, describe_source(archive)) and not study_faults(folder)
+        current = is_published_current(folder, describe_source(archive)) and not study_faults(folder)
     except TailscopeError:
         current = False
     return Study(folder if current else _build_once(common_folder / "studies" / "published", archive))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from backend.methods import join_methods, name_tagged
 from backend.study import Study
 from backend.words import split_words
 from precompute.evaluate.scaling import build_scaling
@@ -26,7 +27,7 @@ FIRSTS = ("striped", "dotted", "horned", "winged", "ringed", "crested", "banded"
 GENERA = ("daxu", "blick", "tomas", "wugo", "fepso")
 CONCEPTS = tuple(f"{first} {genus}" for genus in GENERA for first in FIRSTS)
 NEVER = CONCEPTS[-4:]
-THRESHOLDS = tuple(f"openclip@{hundredths / 100:.2f}" for hundredths in range(20, 31))
+THRESHOLDS = tuple(name_tagged("openclip", hundredths / 100) for hundredths in range(20, 31))
 FLOOR, IMAGE = THRESHOLDS[0], "openclip@0.26"
 METHODS = ("lemmatized", IMAGE, f"lemmatized+{IMAGE}")
 TITLES = {"zipf": "Zipf", "balanced": "Balanced"}
@@ -163,7 +164,7 @@ def _count(corpus: str, found: dict) -> list[dict]:
             method: {sample for sample, score in found[name, "image", FLOOR] if score >= float(method[-4:]) - 1e-9}
             for method in THRESHOLDS
         }
-        both = {f"{t}+{i}": texts[t] & images[i] for t in ("lemmatized",) for i in THRESHOLDS}
+        both = {join_methods(t, i): texts[t] & images[i] for t in ("lemmatized",) for i in THRESHOLDS}
         for modality, methods in (("text", texts), ("image", images), ("joint", both)):
             rows += [
                 {"corpus": corpus, "task": "species", "label": name, "concept": name}

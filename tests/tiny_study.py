@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backend.methods import describe_method
+from backend.methods import Method
 from backend.schema import SCHEMA_VERSION, TABLES
 from backend.study import Study
 from backend.tables import write_table
@@ -29,7 +29,7 @@ ANIMALS = {"small": {"ant": 0, "bee": 1, "cat": 10, "dog": 100, "elk": 100}, "la
 
 def count_rows(corpus: str, method: str, counts: dict[str, int], task: str = "animals") -> list[dict]:
     """Rows of `frequency`: one a label, its concept the label's canonical form."""
-    modality = describe_method(method).modality
+    modality = Method(method).modality
     return [
         {
             "corpus": corpus,

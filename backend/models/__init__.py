@@ -1,0 +1,1 @@
+"""OpenCLIP models: loaded, fetched, asked; the only room that loads one."""

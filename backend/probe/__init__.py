@@ -1,0 +1,1 @@
+"""An image in, what a model makes of it out, beside what the study knows."""

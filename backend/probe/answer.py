@@ -37,14 +37,15 @@ class Answer:
 class Truth:
     """Where the true concept stands: its rank (1 is first) among the candidates, probability (%), count in the corpus (None:
     not counted), and the `winners` above it: name, concept, probability (%), count. Of the `known` winners, those with a
-    count, `more_frequent` have more than it; `chance`: % of all other counted candidates that have more (nan: not known).
+    count, `more_frequent` have more than it; `chance`: % of all other counted candidates that have more (nan: not known);
+    `corpus`: its title, None where none is known.
     """
 
     name: str
     rank: int
     candidates: int
     probability: float
-    corpus: str
+    corpus: str | None
     count: int | None
     winners: pd.DataFrame
     more_frequent: int
@@ -58,14 +59,15 @@ class Truth:
             return (
                 f"“{self.name}” comes first of {self.candidates:,} candidates, with a probability of {self.probability:.1f}%."
             )
+        corpus = self.corpus or "This study"
         place = f"“{self.name}” comes in place {self.rank:,} of {self.candidates:,}"
         if self.count is None:
-            return f"{place}. {self.corpus} does not count it, so it cannot be said whether what beat it is more frequent."
+            return f"{place}. {corpus} does not count it, so it cannot be said whether what beat it is more frequent."
         if not self.known:
-            return f"{place}. {self.corpus} counts none of what beat it, so it cannot be said whether that is more frequent."
+            return f"{place}. {corpus} counts none of what beat it, so it cannot be said whether that is more frequent."
         return (
             f"{place}. Of the {self.known:,} counted candidates that beat it, {self.more_frequent:,} are more frequent in "
-            f"{self.corpus} than it, which has {self.count:,} samples there. That is "
+            f"{corpus} than it, which has {self.count:,} samples there. That is "
             f"{100 * self.more_frequent / self.known:.0f}% of them; of all other candidates, {self.chance:.0f}% are more "
             "frequent."
         )
@@ -110,7 +112,7 @@ def rank_candidate(answer: Answer, number: int) -> int:
 
 
 def tabulate_answer(facts: Facts, answer: Answer, top: int = 10) -> pd.DataFrame:
-    """The best candidates: rank, number (of the candidate), probability (%), similarity, and all columns of `Facts.rows`."""
+    """The best candidates: rank, number (of the candidate), probability (%), similarity, and the columns of `Facts.rows`."""
     chosen = answer.order[:top]
     places = pd.DataFrame({"rank": np.arange(1, len(chosen) + 1), "number": chosen})
     places["probability"] = 100.0 * answer.probabilities[chosen]
@@ -133,7 +135,7 @@ def judge_truth(facts: Facts, answer: Answer, number: int, corpus: str) -> Truth
         rank=rank,
         candidates=len(facts.rows),
         probability=float(100.0 * answer.probabilities[number]),
-        corpus=corpus,
+        corpus=facts.titles.get(corpus),
         count=own,
         winners=winners,
         more_frequent=int((known > own).sum()) if own is not None else 0,

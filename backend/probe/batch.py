@@ -24,16 +24,17 @@ ANSWERS_AT_ONCE = 256  # an answer over 50,000 candidates takes 1 MB
 class BatchReport:
     """What a model makes of a batch.
 
-    rows: file, label, predicted, right, rank (of the label), probability (% of the label), count, predicted_count (in
-    `corpus`), more_frequent (null where right, or not counted) · accuracy: % of the images · bins: `bin_accuracy` ·
-    confusions: label, predicted, images, count, predicted_count, the most frequent confusion first · refused, unused_rows:
-    those of the `Batch` and what cannot be decoded · share: % of the counted mistakes that go to a more frequent concept, of
+    corpus: the title of the one whose counts these are, None where none is known · rows: file, label, predicted, right, rank
+    (of the label), probability (% of the label), count, predicted_count, more_frequent (null where right, or not counted) ·
+    accuracy: % of the images · bins: `bin_accuracy` · confusions: label, predicted, images, count, predicted_count, the most
+    frequent confusion first · refused, unused_rows: those of the `Batch` and what cannot be decoded · share: % of the counted
+    mistakes that go to a more frequent concept, of
     `mistakes`; chance: % of the other candidates that are more frequent, on average over the same mistakes. nan without
     mistakes.
     """
 
     rows: pd.DataFrame
-    corpus: str
+    corpus: str | None
     accuracy: float
     bins: pd.DataFrame
     confusions: pd.DataFrame
@@ -61,10 +62,11 @@ class BatchReport:
     @property
     def sentence(self) -> str:
         """The finding on mistakes in words, with its numbers."""
+        corpus = self.corpus or "this study"
         if not self.mistakes:
-            return f"No mistake between concepts that {self.corpus} counts."
+            return f"No mistake between concepts that {corpus} counts."
         return (
-            f"Of {self.mistakes:,} mistakes, {self.share:.0f}% go to a concept that is more frequent in {self.corpus} than the "
+            f"Of {self.mistakes:,} mistakes, {self.share:.0f}% go to a concept that is more frequent in {corpus} than the "
             f"true one; were mistakes spread evenly over the other candidates, it would be {self.chance:.0f}%."
         )
 
@@ -102,7 +104,7 @@ def score_batch(
     confusions = rows[~rows["right"]].groupby(["label", "predicted"], sort=False, dropna=False)
     return BatchReport(
         rows=rows.drop(columns="number"),
-        corpus=corpus,
+        corpus=facts.titles.get(corpus),
         accuracy=float(100.0 * rows["right"].mean()),
         bins=bin_accuracy(rows["count"], rows["right"]),
         confusions=confusions.agg(

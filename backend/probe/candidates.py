@@ -1,6 +1,5 @@
 """What an image is compared with: sets of names that a study offers, or that a user typed."""
 
-import math
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,11 +9,11 @@ from backend.errors import EmptySelection, TailscopeError
 from backend.frequency import count_concepts
 from backend.models.prompts import spell_name
 from backend.study import Study
+from backend.tail import average_percentiles, list_tail, name_tail
 from backend.testset import read_names
 from backend.words import canonical
 
 KIND = "classification"
-TAIL_SHARE = 0.1  # of the concepts, where the study names no tail benchmark
 MAX_TYPED = 1_000
 
 
@@ -31,16 +30,14 @@ class Candidates:
     task: str | None = None
 
 
-def list_candidate_sets(study: Study) -> pd.DataFrame:
-    """key, title, names: the sets of candidates that a study offers, with how many each has."""
+def list_candidate_sets(study: Study, method: str) -> pd.DataFrame:
+    """key, title, names: the sets of candidates that a study offers, with how many each has by the counts of `method`."""
     study.require("concepts")
-    concepts = len(list_concepts(study))
-    tail = count_tail(study)
-    rows = [
-        ("all", "All concepts of the study", concepts),
-        ("tail", name_tail(study), tail),
-        ("head", "The most frequent concepts", min(tail, concepts)),
-    ]
+    rows = [("all", "All concepts of the study", len(list_concepts(study)))]
+    if tail := list_tail(study, method):
+        rows.append(("tail", name_tail(study), len(tail)))
+        if head := _list_head(study, method, len(tail)):
+            rows.append(("head", "The most frequent concepts", len(head)))
     tasks = study.query(
         "SELECT task, count(*) AS labels FROM concepts WHERE kind = $kind GROUP BY task ORDER BY task", kind=KIND
     )
@@ -51,9 +48,9 @@ def list_candidate_sets(study: Study) -> pd.DataFrame:
 def choose_candidates(study: Study, key: str, method: str) -> Candidates:
     """The candidates of a key of `list_candidate_sets`; head and tail go by the counts of `method`.
 
-    Without a tail benchmark the tail is the least frequent tenth. Raises EmptySelection for a key that the study lacks.
+    There are as many in the head as in the tail (`backend.tail`). Raises EmptySelection for a key that the study lacks.
     """
-    sets = list_candidate_sets(study).set_index("key")["title"]
+    sets = list_candidate_sets(study, method).set_index("key")["title"]
     if key not in sets:
         raise EmptySelection(f"Study '{study.name}' has no candidates '{key}'. It has: {', '.join(sets.index)}.")
     kind, _, task = key.partition(":")
@@ -63,12 +60,19 @@ def choose_candidates(study: Study, key: str, method: str) -> Candidates:
         return Candidates(sets[key], names, tuple(rows["concept"]), task)
     if kind == "all":
         concepts = list_concepts(study)
-    elif kind == "tail" and study.has("tail"):
-        concepts = tuple(study.query("SELECT DISTINCT concept FROM tail ORDER BY concept")["concept"])
+    elif kind == "tail":
+        concepts = list_tail(study, method)
     else:
-        ranked = average_percentiles(study, method).sort_values("percentile", ascending=kind == "tail", kind="stable")
-        concepts = tuple(sorted(ranked.index[: count_tail(study)]))
+        concepts = _list_head(study, method, len(list_tail(study, method)))
     return Candidates(sets[key], concepts, concepts)
+
+
+def _list_head(study: Study, method: str, size: int) -> tuple[str, ...]:
+    """So many of the most frequent concepts, on average over the corpora; of equally frequent ones the first by name."""
+    if not study.has("frequency"):
+        return ()
+    percentiles = average_percentiles(count_concepts(study, method))
+    return tuple(sorted(percentiles.sort_values(ascending=False, kind="stable").index[:size]))
 
 
 def read_candidates(study: Study, text: str) -> Candidates:
@@ -95,20 +99,3 @@ def find_candidate(candidates: Candidates, text: str) -> int | None:
             if name is not None and canonical(name) == key:
                 return number
     return None
-
-
-def average_percentiles(study: Study, method: str) -> pd.DataFrame:
-    """The mean percentile of every counted concept over the corpora, indexed by concept."""
-    return count_concepts(study, method).groupby("concept")[["percentile"]].mean()
-
-
-def count_tail(study: Study) -> int:
-    if study.has("tail"):
-        return int(study.query("SELECT count(DISTINCT concept) AS concepts FROM tail")["concepts"].iloc[0])
-    return math.ceil(TAIL_SHARE * len(list_concepts(study)))
-
-
-def name_tail(study: Study) -> str:
-    if study.has("tail"):
-        return f"The tail: {study.manifest.get('tail', {}).get('title', 'the study’s benchmark')}"
-    return "The least frequent concepts"

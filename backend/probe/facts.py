@@ -1,19 +1,21 @@
 """What a study knows of candidates: counts, percentile, tail mark, a model's scores and what frequency lets one expect."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from backend.errors import EmptySelection
 from backend.expected import find_peers
-from backend.frequency import count_concepts
+from backend.frequency import count_concepts, pick_counts
 from backend.models.encode import Model
-from backend.probe.candidates import KIND, TAIL_SHARE, Candidates, name_tail
+from backend.probe.candidates import KIND, Candidates
 from backend.samples import describe_search, find_hits, list_sampled_corpora
 from backend.study import Study
+from backend.tail import average_percentiles, list_tail
 from backend.testset import expect_scores
 
 EXPECTED = ["expected", "low", "high", "extrapolates"]
@@ -21,28 +23,45 @@ EXPECTED = ["expected", "low", "high", "extrapolates"]
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """What a study knows of candidates: `rows`, one each in their order, with name, concept, percentile, tail, a count column
-    for each of `corpora`, measured, expected, low, high (% of the model's own scores), extrapolates. Null: not known.
+    """What a study knows of candidates: `rows`, one each in their order, with name, concept, percentile, tail, measured,
+    expected, low, high (% of the model's own scores), extrapolates; `counts`: corpus, concept, count. Null: not known.
 
-    model, own_corpus: whose scores these are, and the corpus that they are expected from · tail_rule: what `tail` means.
+    titles: of the corpora · model, own_corpus: whose scores these are, and the corpus that they are expected from.
     """
 
     rows: pd.DataFrame
-    corpora: tuple[str, ...]
+    counts: pd.DataFrame
+    titles: Mapping[str, str]
     model: str | None
     own_corpus: str | None
     method: str
     setting: str
-    tail_rule: str
+
+    @cached_property
+    def corpora(self) -> tuple[str, ...]:
+        """The corpora that count concepts, in alphabetical order."""
+        return tuple(sorted(set(self.counts["corpus"])))
+
+    @cached_property
+    def _by_concept(self) -> dict[str, dict[str, int]]:
+        """concept -> corpus -> count."""
+        held: dict[str, dict[str, int]] = {}
+        for corpus, concept, count in zip(self.counts["corpus"], self.counts["concept"], self.counts["count"], strict=True):
+            held.setdefault(concept, {})[corpus] = int(count)
+        return held
 
     def list_counts(self, corpus: str) -> pd.Series:
-        """The candidates' counts in a corpus, in their order; null where it does not count one."""
-        return self.rows[corpus] if corpus in self.corpora else pd.Series(pd.NA, index=self.rows.index, dtype="Int64")
+        """The candidates' counts in a corpus, Int64, in their order; null where it does not count one."""
+        return pick_counts(self.counts, corpus, self.rows["concept"])
+
+    def find_counts(self, number: int) -> dict[str, int]:
+        """corpus -> count of one candidate, in the corpora that count it."""
+        return self._by_concept.get(self.rows.at[number, "concept"], {})
 
 
 def find_study_model(study: Study, model: Model) -> str | None:
     """What the study calls a loaded model: the one evaluated with the same weights, else open_clip's tag; None: not in it."""
-    for name, made in study.manifest.get("arguments", {}).get("evaluate", {}).items():
+    for name, made in study.manifest.arguments.get("evaluate", {}).items():
         if made.get("weights_sha256") == model.weights_sha256:
             return name
     if model.tag is None or not study.has("models"):
@@ -61,19 +80,17 @@ def describe_candidates(
     expected, low, high: what the model scores on the concepts that are about as frequent in its own corpus.
     """
     rows = pd.DataFrame({"name": candidates.names, "concept": pd.Series(candidates.concepts, dtype=object)})
-    corpora: tuple[str, ...] = ()
-    rows["percentile"] = np.nan
+    ranked = pd.DataFrame({"corpus": [], "concept": [], "count": [], "percentile": []})
     if study.has("frequency"):
         ranked = count_concepts(study, method)
-        counts = ranked.pivot(index="concept", columns="corpus", values="count").astype("Int64")
-        corpora = tuple(counts.columns)
-        rows["percentile"] = rows["concept"].map(ranked.groupby("concept")["percentile"].mean()).astype(float)
-        rows = rows.merge(counts, left_on="concept", right_index=True, how="left")
-    rows["tail"], rule = _mark_tail(study, rows)
-    own = _find_own_corpus(study, study_model, corpora)
+    rows["percentile"] = rows["concept"].map(average_percentiles(ranked)).astype(float)
+    rows["tail"] = rows["concept"].isin(list_tail(study, method))
+    own = _find_own_corpus(study, study_model, set(ranked["corpus"]))
     rows["measured"] = rows["concept"].map(_read_scores(study, study_model, setting, candidates.task)).astype(float)
-    rows = rows.join(_expect_scores(study, rows, study_model, own, method, setting))
-    return Facts(rows.reset_index(drop=True), corpora, study_model, own, method, setting, rule)
+    counts = ranked[["corpus", "concept", "count"]]
+    own_counts = pick_counts(counts, own, rows["concept"])
+    rows = rows.join(_expect_scores(study, own_counts, study_model, own, method, setting))
+    return Facts(rows, counts, study.corpus_titles, study_model, own, method, setting)
 
 
 def find_examples(study: Study, concept: str | None, count: int = 2) -> tuple[str | None, pd.DataFrame]:
@@ -85,7 +102,7 @@ def find_examples(study: Study, concept: str | None, count: int = 2) -> tuple[st
         return None, pd.DataFrame()
     for corpus in list_sampled_corpora(study)["corpus"]:
         search = describe_search(study, corpus, "samples", "hits")
-        text, image = search.chosen["text"], search.chosen.get("image")
+        text, image = search.chosen.text, search.chosen.image
         for modality in ("joint", "image", "text") if image else ("text",):
             rows = find_hits(study, concept, corpus, modality, text_method=text, image_method=image, limit=count)
             if len(rows):
@@ -93,16 +110,7 @@ def find_examples(study: Study, concept: str | None, count: int = 2) -> tuple[st
     return None, pd.DataFrame()
 
 
-def _mark_tail(study: Study, rows: pd.DataFrame) -> tuple[pd.Series, str]:
-    """Whether each candidate lies in the tail, and the rule of that in words."""
-    if study.has("tail"):
-        tail = set(study.query("SELECT DISTINCT concept FROM tail")["concept"])
-        return rows["concept"].isin(tail), f"one of the {len(tail):,} concepts of {name_tail(study).partition(': ')[2]}"
-    limit = 100 * TAIL_SHARE
-    return rows["percentile"] < limit, f"rarer than {100 - limit:.0f}% of the concepts, on average over the corpora"
-
-
-def _find_own_corpus(study: Study, model: str | None, corpora: Sequence[str]) -> str | None:
+def _find_own_corpus(study: Study, model: str | None, corpora: Collection[str]) -> str | None:
     """The corpus that a model of the study was trained on, where its concepts are counted."""
     if model is None or not study.has("models"):
         return None
@@ -127,12 +135,12 @@ def _read_scores(study: Study, model: str | None, setting: str, task: str | None
 
 
 def _expect_scores(
-    study: Study, rows: pd.DataFrame, model: str | None, corpus: str | None, method: str, setting: str
+    study: Study, counts: pd.Series, model: str | None, corpus: str | None, method: str, setting: str
 ) -> pd.DataFrame:
-    """expected, low, high, extrapolates of each row, by a model's scores on the concepts that are about as frequent in its
+    """expected, low, high, extrapolates of each count, by a model's scores on the concepts that are about as frequent in its
     own corpus; null where there are none."""
     if model is not None and corpus is not None and study.has("performance"):
         with suppress(EmptySelection):
             peers = find_peers(study, model=model, corpus=corpus, method=method, setting=setting, kind=KIND)
-            return expect_scores(rows, corpus, peers)[EXPECTED]
-    return pd.DataFrame(np.nan, index=rows.index, columns=EXPECTED[:3]).assign(extrapolates=None)[EXPECTED]
+            return expect_scores(pd.DataFrame(index=counts.index), counts, peers)[EXPECTED]
+    return pd.DataFrame(np.nan, index=counts.index, columns=EXPECTED[:3]).assign(extrapolates=None)[EXPECTED]

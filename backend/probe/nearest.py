@@ -38,13 +38,14 @@ def embedding_paths(folder: Path, weights_sha256: str, corpus: str) -> tuple[Pat
 
 def list_embedded(study: Study, model: Model) -> pd.DataFrame:
     """corpus, title, images: the corpora whose images this model has embedded and that are as they were then."""
-    entries = study.manifest.get(EMBEDDINGS, {}).get(model.weights_sha256, {}).get("corpora", {})
-    held = study.manifest["tables"].get("samples", {}).get("files", {})
-    known = study.query("SELECT corpus, title FROM corpora").set_index("corpus")["title"] if study.has("corpora") else {}
+    embedded = study.manifest.embeddings.get(model.weights_sha256)
+    samples = study.manifest.tables.get("samples")
+    if embedded is None or samples is None:
+        return pd.DataFrame({"corpus": [], "title": [], "images": []})
     rows = [
-        (corpus, known.get(corpus, corpus), entry["images"])
-        for corpus, entry in sorted(entries.items())
-        if held.get(corpus, {}).get("sha256") == entry["samples_sha256"]
+        (corpus, study.corpus_titles.get(corpus, corpus), entry.images)
+        for corpus, entry in sorted(embedded.corpora.items())
+        if corpus in samples.files and samples.files[corpus].sha256 == entry.samples_sha256
     ]
     return pd.DataFrame(rows, columns=["corpus", "title", "images"])
 

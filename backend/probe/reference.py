@@ -25,10 +25,11 @@ POOR_PERCENTILE = 5  # below it, no candidate fits well
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """How well the best candidate fits images of the study itself: `best` similarities, float32, in rising order."""
+    """How well the best candidate fits images of a corpus of the study: `best` similarities, float32, in rising order, and the
+    corpus's title."""
 
     best: np.ndarray
-    corpus: str
+    title: str
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def build_reference(
             store_array(folder / f"{key}.npy", features, REFERENCE_BYTES)
     if len(features) < FEWEST_IMAGES:
         return None
-    return Reference(np.sort((features @ classifier.features.T).max(axis=1)), corpora[0])
+    best = np.sort((features @ classifier.features.T).max(axis=1))
+    return Reference(best, study.corpus_titles.get(corpora[0], corpora[0]))
 
 
 def judge_fit(answer: Answer, reference: Reference | None) -> FitVerdict | None:
@@ -71,7 +73,7 @@ def judge_fit(answer: Answer, reference: Reference | None) -> FitVerdict | None:
         return None
     percentile = 100.0 * float(np.searchsorted(reference.best, np.float32(answer.best))) / len(reference.best)
     poor = percentile < POOR_PERCENTILE
-    share = f"{percentile:.0f}% of {len(reference.best)} images of {reference.corpus}"
+    share = f"{percentile:.0f}% of {len(reference.best)} images of {reference.title}"
     if poor:
         words = f"No candidate fits well: the best has a similarity of {answer.best:.3f}, and only {share} have a lower one."
     else:

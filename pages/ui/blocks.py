@@ -7,7 +7,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from backend.errors import TailscopeError
-from backend.methods import describe_method
+from backend.frequency import name_count_column
+from backend.methods import Method
 from backend.study import Study
 from pages.ui.address import open_concept
 from pages.ui.downloads import Download, list_row_files, offer, offer_rows
@@ -39,6 +40,8 @@ COLUMNS = {
     "rank": _NUMBER("Rank", format="localized", help="1 is the most frequent concept of the corpus"),
     "percentile": _NUMBER("Percentile", format="%.1f%%", help="Share of the concepts that are rarer"),
     "concepts": _NUMBER("Of concepts", format="localized", help="How many concepts were counted"),
+    "fewest": _NUMBER("Fewest", format="localized"),
+    "factor": _NUMBER("Data for +10", format="localized"),
     "share": _NUMBER("Share", format="%.1f%%"),
     "limit": _NUMBER("At most", format="localized", help="Samples"),
     "gini": _NUMBER("Gini", format="%.3f"),
@@ -166,15 +169,13 @@ def show_figure(figure: go.Figure, name: str, alt: str, *, rows: pd.DataFrame | 
 
 
 def show_table(table: pd.DataFrame, name: str, *, titles: dict[str, str] | None = None) -> None:
-    """A table with its downloads as CSV and Parquet; `titles` names columns and corpora for people."""
+    """A table with its downloads as CSV and Parquet; `titles` names corpora, and the columns of their counts, for people."""
     titles = titles or {}
     shown = table.copy(deep=False)
     if "corpus" in shown:
         shown["corpus"] = shown["corpus"].map(lambda corpus: titles.get(corpus, corpus))
     config = {column: COLUMNS[column] for column in table if column in COLUMNS}
-    config |= {
-        column: st.column_config.NumberColumn(titles[column], format="localized") for column in table if column in titles
-    }
+    config |= {name_count_column(corpus): _NUMBER(title, format="localized") for corpus, title in titles.items()}
     st.dataframe(
         shown, column_config=config, hide_index=True, height=TALL if len(table) > MANY else "auto", key=f"table-{name}"
     )
@@ -183,7 +184,7 @@ def show_table(table: pd.DataFrame, name: str, *, titles: dict[str, str] | None 
 
 def explain_counting(study: Study, methods: list[str], more: str = "") -> None:
     """ "How this was counted": words, case rule, threshold, unit and denominator, and the faults known of a method."""
-    notes = study.manifest.get("method_notes", {})
+    notes = study.manifest.method_notes
     with st.expander("How this was counted"):
         st.markdown(
             "**Unit:** samples, that is image-text pairs of the corpus; a sample counts at most once for a concept. "
@@ -191,13 +192,13 @@ def explain_counting(study: Study, methods: list[str], more: str = "") -> None:
             "different counts, the largest stands for it unless the text says otherwise."
         )
         for name in dict.fromkeys(methods):
-            method = describe_method(name)
-            st.markdown(f"**{method.title}** (`{name}`): {method.sentence}")
-            for part in [part for part in name.split("+") if part in notes]:
-                st.caption(notes[part])
+            method = Method(name)
+            st.markdown(f"**{escape(method.title)}**: {escape(method.sentence)}")
+            for part in [part.name for part in method.parts if part.name in notes]:
+                st.caption(escape(notes[part]))
         if more:
             st.markdown(more)
-        st.caption(f"Source: {study.manifest['source']}. Built {study.manifest['created'][:10]}.")
+        st.caption(f"Source: {escape(study.manifest.source)}. Built {escape(study.manifest.created[:10])}.")
 
 
 def format_count(count: float) -> str:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from backend import frequency, scaling
 from backend.errors import EmptySelection
-from backend.methods import describe_method
+from backend.methods import Method
 from backend.schema import KINDS
 from backend.study import Study
 from pages.ui.address import answer
@@ -62,7 +62,7 @@ def choose_method(methods: list[str], key: str = "method", label: str = "Counted
 
 def title_method(method: str) -> str:
     """A method as a control shows it: "image: rampp@0.7"."""
-    return describe_method(method).title
+    return Method(method).title
 
 
 def choose_view(views: list[str], key: str) -> str:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from backend import charts, samples
 from backend.concepts import find_concept
+from backend.methods import Method
 from backend.study import Study
 from pages.ui.address import answer, link_concepts
 from pages.ui.blocks import show_figure
@@ -71,14 +72,13 @@ def show_disagreements(study: Study) -> None:
         show_gallery(study, rows, "misaligned", explain_disagreement)
         named = [name for both in (rows["text_concepts"], rows["image_concepts"]) for names in both for name in names]
         link_concepts(list(dict.fromkeys([concept] * bool(concept) + named))[:LINKS])
-    if held[corpus] and len(search.list_thresholds(search.chosen["image"].partition("@")[0])) > 1:
+    if held[corpus] and len(search.counted) > 1:
         show_sweep(study, corpus, concept, threshold, held[corpus])
 
 
 def choose_threshold(search: samples.Search) -> float:
     """The least image score that counts, between the lowest and the highest that were counted."""
-    chosen = search.chosen["image"]
-    counted = search.list_thresholds(chosen.partition("@")[0])
+    chosen, counted = search.chosen.image, search.counted
     if len(counted) == 1:
         st.caption(f"Images are counted by {escape(chosen)} alone.")
         return counted[0]
@@ -86,7 +86,7 @@ def choose_threshold(search: samples.Search) -> float:
         "Image score from",
         counted[0],
         counted[-1],
-        samples.read_threshold(chosen),
+        Method(chosen).least_score,
         0.01,
         format="%.2f",
         key="threshold",

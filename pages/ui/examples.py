@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from backend import samples
-from backend.methods import describe_method
+from backend.methods import Method, join_methods
 from backend.study import STUDIES, Study, find_build_command
 from backend.words import explain
 from pages.ui.address import answer, find_other_study, link_study, with_study
@@ -29,14 +29,14 @@ def show_examples(study: Study, concept: str) -> None:
         corpus = choose_corpus(study, corpora[::-1], "sampled")
     search = answer(samples.describe_search, study, corpus, "samples", "hits")
     with middle:
-        text_method = choose_method(list(search.text), "text_method", "Text search", search.chosen["text"])
+        text_method = choose_method(list(search.text), "text_method", "Text search", search.chosen.text)
     image_method = None
     if search.image:
         with right:
-            image_method = choose_method(list(search.image), "image_method", "Image search", search.chosen.get("image"))
+            image_method = choose_method(list(search.image), "image_method", "Image search", search.chosen.image)
     counted = answer(samples.count_hits, study, concept, corpus)
     modalities = ["joint", "text", "image"] if image_method else ["text"]
-    methods = {"text": text_method, "image": image_method, "joint": f"{text_method}+{image_method}"}
+    methods = {"text": text_method, "image": image_method, "joint": image_method and join_methods(text_method, image_method)}
     hits = {name: int(counted.loc[counted["method"] == methods[name], "hits"].iloc[0]) for name in modalities}
     title = escape(corpus_titles(study).get(corpus, corpus))
     if not any(hits.values()):
@@ -45,7 +45,7 @@ def show_examples(study: Study, concept: str) -> None:
     st.markdown(tell_hits(hits, title))
     modality = choose_word("Shown by", modalities, "shown_by")
     if not hits[modality]:
-        st.info(f"No sample of {title} shows it by {methods[modality]}. Choose another search above.")
+        st.info(f"No sample of {title} shows it by {escape(methods[modality])}. Choose another search above.")
         return
     asked = (study.token, concept, corpus, modality, text_method, image_method)
     skipped = choose_page(hits[modality], "hits_page", asked)
@@ -59,10 +59,10 @@ def show_examples(study: Study, concept: str) -> None:
         image_method=image_method,
         offset=skipped,
     )
-    floor = search.list_thresholds(image_method.partition("@")[0])[0] if image_method else math.nan
+    floor = search.list_thresholds(Method(image_method).tagger)[0] if image_method else math.nan
     show_gallery(study, rows, "samples", lambda row: explain_hit(row, concept, text_method, image_method, floor))
     used = [text_method] + ([image_method] if image_method else [])
-    st.caption("The best image score comes first. " + " ".join(describe_method(name).sentence for name in used))
+    st.caption("The best image score comes first. " + " ".join(escape(Method(name).sentence) for name in used))
     if corpus in study.list_corpora("misaligned"):
         st.page_link(
             "pages/misalignment.py",
@@ -84,7 +84,7 @@ def tell_hits(hits: dict[str, int], title: str) -> str:
 
 def tell_none(counted: pd.DataFrame, image_method: str | None, title: str) -> str:
     """One or two sentences: that no sample shows a concept by the searches chosen, and what others find."""
-    seen = f", and no image scores it at {samples.read_threshold(image_method):.2f} or more" if image_method else ""
+    seen = f", and no image scores it at {Method(image_method).least_score:.2f} or more" if image_method else ""
     others = counted.groupby("modality")["hits"].max()
     found = f" Other searches find up to {others.max():,}; choose one above." if others.max() else ""
     return f"No sample of {title} shows it: no caption names it{seen}.{found}"
@@ -98,12 +98,12 @@ def explain_hit(row, concept: str, text_method: str, image_method: str | None, f
     lines = [f"{NO} text"]
     if row.text:
         found = explain(row.caption, concept, text_method)
-        lines = [f"{YES} text: **{', '.join(map(escape, found.words)) or text_method}**"]
+        lines = [f"{YES} text: **{', '.join(map(escape, found.words)) or escape(text_method)}**"]
         lines += [escape(found.note)] if found.note else []
     if image_method is None:
         return lines
-    threshold = samples.read_threshold(image_method)
-    if "@" not in image_method:
+    threshold = Method(image_method).least_score
+    if Method(image_method).threshold is None:
         lines.append(f"{NO if math.isnan(row.score) else YES} image: {escape(image_method)}")
     elif math.isnan(row.score):
         lines.append(f"{NO} image: below {floor:.2f}")
@@ -121,4 +121,4 @@ def show_way_to_samples(study: Study) -> None:
     if other:
         link_study("pages/concept.py", other, f"See examples in the study {other}")
     st.markdown("A corpus that you hold brings its own:")
-    st.code(find_build_command("samples", STUDIES / "mine", {}), language="bash")
+    st.code(find_build_command("samples", STUDIES / "mine"), language="bash")

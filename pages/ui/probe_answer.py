@@ -1,11 +1,11 @@
 """What a model makes of an image: the best candidates, how often the data shows each, and where the true one stands."""
 
-from dataclasses import replace
 from functools import partial
 
 import pandas as pd
 import streamlit as st
 
+from backend import frequency
 from backend.models.classifiers import Classifier
 from backend.models.device import describe_device
 from backend.models.encode import Model
@@ -75,16 +75,18 @@ def show_answers(study: Study, setup: Setup, pictures: list[Picture], picture: P
         show_headline(rows.iloc[0], facts, model, setup, titles, corpus)
         reference = refer(study, model, classifier)
         if reference:
-            show_fit(judge_fit(found, replace(reference, corpus=titles.get(reference.corpus, reference.corpus))))
+            show_fit(judge_fit(found, reference))
         named = show_truth_box(setup.candidates)
         if named is not None:
-            show_truth(judge_truth(facts, found, named, corpus), titles)
+            show_truth(judge_truth(facts, found, named, corpus))
     st.subheader("How often had it seen such things?", anchor=False)
     for row in rows[(rows["rank"] <= BEST) | (rows["number"] == named)].to_dict("records"):
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            show_candidate(study, row, titles, corpus, row["number"] == named)
+            lines = tell_candidate(row, facts.find_counts(row["number"]), titles, corpus)
+            show_candidate(study, row, lines, row["number"] == named)
     st.caption(tell_scores(facts, setup.choice.title, titles))
     table = rows.head(ROWS).drop(columns="number").rename(columns={"rank": "place", "tail": "in_tail"})
+    table = frequency.spread_counts(table, facts.counts, titles)
     with st.expander(f"The best {len(table)} candidates as a table"):
         show_table(table, "candidates", titles=titles)
 
@@ -93,9 +95,10 @@ def show_overview(facts: Facts, answers: list[Answer], pictures: list[Picture], 
     """One line an image: what comes first, and how often a corpus shows it."""
     best = pd.concat([tabulate_answer(facts, found, 1) for found in answers], ignore_index=True)
     best.insert(0, "file", [picture.name for picture in pictures])
-    best = best.rename(columns={corpus: "count", "tail": "in_tail"})
-    columns = ["file", "name", "probability", "similarity", "count", "percentile", "in_tail"]
-    show_table(best[[column for column in columns if column in best]], "images")
+    best["count"] = frequency.pick_counts(facts.counts, corpus, best["concept"])
+    best = best.rename(columns={"tail": "in_tail"})
+    columns = ["file", "name", "probability", "similarity", *(["count"] if corpus else []), "percentile", "in_tail"]
+    show_table(best[columns], "images")
 
 
 def show_headline(best: pd.Series, facts: Facts, model: Model, setup: Setup, titles: dict[str, str], corpus: str) -> None:
@@ -103,10 +106,11 @@ def show_headline(best: pd.Series, facts: Facts, model: Model, setup: Setup, tit
     st.subheader(f"{escape(shorten(best['name'], 80))}: {best['probability']:.0f}%", anchor=False)
     if corpus in facts.corpora:
         own = ", which it was trained on," if corpus == facts.own_corpus else ""
-        if pd.isna(best[corpus]):
+        count = facts.find_counts(best["number"]).get(corpus)
+        if count is None:
             st.markdown(f"{escape(titles[corpus])}{own} does not count it.")
         else:
-            st.markdown(f"{escape(titles[corpus])}{own} shows it in **{tell_samples(best[corpus])}**; {tell_place(best, '.')}")
+            st.markdown(f"{escape(titles[corpus])}{own} shows it in **{tell_samples(count)}**; {tell_place(best, '.')}")
     st.caption(
         f"{escape(setup.choice.title)} on {escape(describe_device(model.device))}; "
         f"{len(setup.candidates.names):,} candidates: {escape(setup.candidates.title)}."
@@ -138,9 +142,9 @@ def show_truth_box(candidates: Candidates) -> int | None:
     return number
 
 
-def show_truth(truth: Truth, titles: dict[str, str]) -> None:
+def show_truth(truth: Truth) -> None:
     """The place of the true candidate, and what beat it."""
-    sentence = escape(replace(truth, corpus=titles.get(truth.corpus, "This study")).sentence)
+    sentence = escape(truth.sentence)
     if truth.rank == 1:
         st.success(sentence, icon=":material/check:")
         return
@@ -151,8 +155,8 @@ def show_truth(truth: Truth, titles: dict[str, str]) -> None:
         show_table(winners, "winners")
 
 
-def show_candidate(study: Study, row: dict, titles: dict[str, str], corpus: str, true: bool) -> None:
-    """One candidate in a row: two pictures of it, the way to its page, probability, counts and scores."""
+def show_candidate(study: Study, row: dict, lines: list[str], true: bool) -> None:
+    """One candidate in a row: two pictures of it, the way to its page, its probability, and lines of what is known of it."""
     concept = row["concept"] if isinstance(row["concept"], str) else None
     _, examples = answer(find_examples, study, concept, 2)
     if len(examples):
@@ -167,18 +171,18 @@ def show_candidate(study: Study, row: dict, titles: dict[str, str], corpus: str,
         mark = f" · the true one, place {row['rank']:,}" if true else ""
         st.progress(row["probability"] / 100, f"**{row['probability']:.1f}%** · similarity {row['similarity']:.3f}{mark}")
     with st.container():
-        st.caption("  \n".join(tell_candidate(row, titles, corpus)))
+        st.caption("  \n".join(lines))
 
 
-def tell_candidate(row: dict, titles: dict[str, str], corpus: str) -> list[str]:
+def tell_candidate(row: dict, counts: dict[str, int], titles: dict[str, str], corpus: str) -> list[str]:
     """Lines on one candidate: its counts and where it stands among the concepts, the score measured and the one expected."""
     if not isinstance(row["concept"], str):
         return ["not a concept of this study"]
     lines = []
-    names = {name: escape(title) for name, title in titles.items() if pd.notna(row.get(name))}
+    names = {name: escape(title) for name, title in titles.items() if name in counts}
     if corpus in names:
-        lines.append(f"**{tell_samples(row[corpus])}** in {names[corpus]}")
-    others = [f"{format_count(row[name])} in {title}" for name, title in names.items() if name != corpus]
+        lines.append(f"**{tell_samples(counts[corpus])}** in {names[corpus]}")
+    others = [f"{format_count(counts[name])} in {title}" for name, title in names.items() if name != corpus]
     if others or not lines:
         lines.append(" · ".join(others) or "not counted")
     if pd.notna(row["percentile"]):

@@ -1,8 +1,5 @@
 """Small experiments: several models on one image, other prompts and names, a labelled batch, and text to images."""
 
-from dataclasses import replace
-
-import pandas as pd
 import streamlit as st
 
 from backend.models.catalogue import ModelChoice
@@ -76,8 +73,8 @@ def show_places(study: Study, title: str, facts: Facts, found: Answer, named: in
     rows = tabulate_answer(facts, found, len(found.order))
     for row in rows[(rows["rank"] <= TOP) | (rows["number"] == named)].to_dict("records"):
         place = "" if row["rank"] <= TOP else f", place {row['rank']:,}"
-        count = row.get(facts.own_corpus)
-        samples = "" if pd.isna(count) else f" · {tell_samples(count)}"
+        count = facts.find_counts(row["number"]).get(facts.own_corpus)
+        samples = "" if count is None else f" · {tell_samples(count)}"
         label = f"{escape(shorten(row['name'], 60))}{place}: **{row['probability']:.1f}%**{samples}"
         st.progress(row["probability"] / 100, label)
 
@@ -157,10 +154,10 @@ def score_batch(study: Study, setup: Setup, picture: Picture | None) -> None:
         parts = [part for file in hand.keys for part in hand.get(file)]
         read = label_parts(parts, setup.candidates, labels=None if labels == "any" else labels)
         st.session_state[SCORED] = (key, score(model, classifier, facts, read, corpus))
-    show_report(st.session_state[SCORED][1], titles)
+    show_report(st.session_state[SCORED][1])
 
 
-def show_report(report: BatchReport, titles: dict[str, str]) -> None:
+def show_report(report: BatchReport) -> None:
     """A batch's accuracy, by frequency and over all, its mistakes, and what was left out."""
     left, middle, right = st.columns(3)
     left.metric("accuracy", f"{report.accuracy:.1f}%", border=True)
@@ -168,8 +165,8 @@ def show_report(report: BatchReport, titles: dict[str, str]) -> None:
     wrong = int((~report.rows["right"]).sum())
     right.metric("taken for something else", f"{wrong:,}", border=True)
     st.caption(escape(report.books))
-    st.markdown(escape(replace(report, corpus=titles.get(report.corpus, "this study")).sentence))
-    st.markdown(f"**Accuracy by samples in {escape(titles.get(report.corpus, 'the corpus'))}**")
+    st.markdown(escape(report.sentence))
+    st.markdown(f"**Accuracy by samples in {escape(report.corpus or 'the corpus')}**")
     show_table(report.bins.drop(columns=["low", "high"]), "bins")
     if len(report.confusions):
         st.markdown("**What it takes for what**")

@@ -148,7 +148,7 @@ def choose_model(study: Study) -> ModelChoice:
     if asked.removesuffix(TO_DOWNLOAD) in models and asked not in marked.values():  # linked before or after its download
         st.query_params["clip"] = marked[asked.removesuffix(TO_DOWNLOAD)]
         st.rerun()
-    first = next((pair["models"][0] for pair in scaling.list_comparisons(study)), None)
+    first = next((pair.models[0] for pair in scaling.list_comparisons(study)), None)
     title = st.selectbox(
         "Which model",
         list(models),
@@ -185,7 +185,7 @@ def _allow(spec: str) -> None:
 
 def choose_candidates(study: Study, method: str) -> Candidates:
     """A set of names that the study offers, or names that the visitor types."""
-    sets = answer(list_candidate_sets, study)
+    sets = answer(list_candidate_sets, study, method)
     titles = dict(zip(sets["key"], sets["title"], strict=True)) | {TYPED: "Names that I type"}
     accept_name("among", list(titles), titles.get)
     key = st.selectbox("Candidates", list(titles), format_func=titles.get, key="among", bind="query-params")

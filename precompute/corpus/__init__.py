@@ -1,0 +1,1 @@
+"""Files of image-text pairs in, samples with their images out."""

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from backend.errors import InvalidTable, TailscopeError
+from backend.manifest import EmbeddingsEntry, Manifest
 from backend.models.encode import Model
 from backend.models.loading import load_model
 from backend.probe.nearest import EMBEDDINGS, embedding_paths
@@ -49,13 +50,13 @@ def embed_study(
     folder = folder.resolve()
     study = Study(folder)
     study.require("samples")
-    held = study.manifest["tables"]["samples"]["files"]
+    held = study.manifest.tables["samples"].files
     if unknown := sorted(set(corpora) - set(held)):
         raise TailscopeError(f"Study '{study.name}' has no samples of '{unknown[0]}', only of: {', '.join(sorted(held))}.")
     model = load_model(spec, allow_download=allow_download)
     report = Report(model.name)
     done = {} if force else _list_done(study, model)
-    wanted = [corpus for corpus in corpora or sorted(held) if done.get(corpus) != held[corpus]["sha256"]]
+    wanted = [corpus for corpus in corpora or sorted(held) if done.get(corpus) != held[corpus].sha256]
     if not wanted:
         return report
     work = folder.with_name(f".{folder.name}.{STEP}")
@@ -66,9 +67,9 @@ def embed_study(
         entry |= {"model": model.name, "spec": spec, "width": model.width}
         books = manifest.setdefault("counts", {}).setdefault(STEP, {}).setdefault(model.name, {})
         for corpus in wanted:
-            if manifest["tables"]["samples"]["files"].get(corpus) != held[corpus]:
+            if Manifest.from_json(manifest).tables["samples"].files.get(corpus) != held[corpus]:
                 raise InvalidTable(f"The samples of '{corpus}' were indexed anew meanwhile. Run again.")
-            entry["corpora"][corpus] = _move_in(part, work, model, corpus, held[corpus]["sha256"], report.ledgers[corpus])
+            entry["corpora"][corpus] = _move_in(part, work, model, corpus, held[corpus].sha256, report.ledgers[corpus])
             books[corpus] = report.ledgers[corpus].entry()
     shutil.rmtree(work, ignore_errors=True)
     return report
@@ -76,10 +77,10 @@ def embed_study(
 
 def _list_done(study: Study, model: Model) -> dict[str, str]:
     """corpus -> the checksum of the samples that this model's embeddings in the study are of."""
-    entries = study.manifest.get(EMBEDDINGS, {}).get(model.weights_sha256, {}).get("corpora", {})
+    embedded = study.manifest.embeddings.get(model.weights_sha256, EmbeddingsEntry())
     return {
-        corpus: entry["samples_sha256"]
-        for corpus, entry in entries.items()
+        corpus: entry.samples_sha256
+        for corpus, entry in embedded.corpora.items()
         if all(path.is_file() for path in embedding_paths(study.folder, model.weights_sha256, corpus))
     }
 

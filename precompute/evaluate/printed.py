@@ -1,11 +1,13 @@
 """ρ over the bins of frequency that a printed figure shows, by what the manifest says of it under `printed_figures`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from backend.fits import average_bins, correlate_bins
+from backend.manifest import FigureEntry
 
 
 @dataclass(frozen=True)
@@ -21,18 +23,13 @@ class PrintedBins:
     fewest_scores: int = 0
 
 
-def find_printed(manifest: dict, kind: str, corpus: str, method: str) -> PrintedBins | None:
+def find_printed(figures: Iterable[FigureEntry], kind: str, corpus: str, method: str) -> PrintedBins | None:
     """What the figures of a kind, corpus and method show, by the manifest's `printed_figures`; None where there are none."""
-    for figure in manifest.get("printed_figures", []):
-        drawn = method in figure.get("methods", [method]) and method not in figure.get("not_drawn", [])
-        if (figure["kind"], figure["corpus"]) == (kind, corpus) and drawn:
-            settings = figure.get("settings")
-            return PrintedBins(
-                slice(*figure["bins"]),
-                tuple(figure.get("without", {}).get(method, ())),
-                settings and tuple(settings),
-                figure.get("fewest_scores", 0),
-            )
+    for figure in figures:
+        drawn = (figure.methods is None or method in figure.methods) and method not in figure.not_drawn
+        if (figure.kind, figure.corpus) == (kind, corpus) and drawn:
+            without = figure.without.get(method, ())
+            return PrintedBins(slice(*figure.bins), without, figure.settings, figure.fewest_scores)
     return None
 
 

@@ -32,14 +32,14 @@ def build_scaling(study: Study, tick: Callable[[float], None] = lambda done: Non
            SELECT DISTINCT kind, corpus, modality, method
            FROM scored JOIN models USING (model) JOIN counted USING (corpus) ORDER BY ALL"""
     )
-    apart = study.manifest.get("unpooled_tasks", [])
+    apart = study.manifest.unpooled_tasks
     pooled = {kind: pooled_tasks(study, kind) for kind in combinations["kind"].unique()}
     frames = []
     for done, row in enumerate(combinations.itertuples(index=False), start=1):
         scores = study.query(_COUNTED_SCORES, kind=row.kind, corpus=row.corpus, method=row.method, tasks=None, concept=None)
         for tasks, name in [(pooled[row.kind], "pooled"), *(([task], task) for task in apart)]:
             fits = _fit_scores(scores[scores["task"].isin(tasks)], row, name)
-            printed = find_printed(study.manifest, row.kind, row.corpus, row.method)
+            printed = find_printed(study.manifest.printed_figures, row.kind, row.corpus, row.method)
             if printed and name == "pooled":
                 correlated = correlate_printed(scores[scores["task"].isin(tasks)], row.kind, printed)
                 fits = [table.drop(columns="paper_r").merge(correlated, on=["model", "setting"], how="left") for table in fits]

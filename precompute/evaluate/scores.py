@@ -112,7 +112,7 @@ def score_model(
     model = load_model(spec, allow_download=allow_download)
     made = {"model": spec, "weights_sha256": model.weights_sha256, "device": model.device, "prompts": list(prompts)}
     report = Report(name or model.name, made | {library: version(library) for library in LIBRARIES})
-    _check_model(study.manifest, _list_models(study), report)
+    _check_model(study.manifest.raw, _list_models(study), report)
     for task, read in labelled.items():
         report.scores += _score_classification(model, task, read, prompts, ledgers[task], work, say)
         report.ledgers |= {f"{task}: images": ledgers[task], f"{task}: scores": _book_scores(report.scores, task, NO_IMAGES)}
@@ -164,7 +164,7 @@ def _check_arguments(study: Study, tasks: dict, retrieval: dict, prompts: Sequen
     if set(retrieval) - set(kinds) and not kinds:
         raise TailscopeError(
             f"Study '{study.name}' has no concepts to look for in the captions of a retrieval task. Add some: "
-            f"{find_build_command('concepts', study.folder, {})}"
+            f"{find_build_command('concepts', study.folder)}"
         )
 
 

@@ -93,7 +93,7 @@ def score_tail(
 ) -> Report:
     """`build_tail` without adding anything to the study; encoded images stay beside it."""
     study = Study(folder)
-    _check_tail(study.manifest)
+    _check_tail(study.manifest.raw)
     counts = count_classes(study, task, corpus, method)
     models = _list_evaluated(study, task, setting)
     read, chosen = Ledger(), Ledger()
@@ -185,7 +185,7 @@ def _check_tail(manifest: dict) -> None:
 
 def _list_evaluated(study: Study, task: str, setting: str) -> dict[str, dict]:
     """The models that were evaluated here on the whole task in this setting, and how each was loaded."""
-    made = study.manifest.get("arguments", {}).get(EVALUATE, {})
+    made = study.manifest.arguments.get(EVALUATE, {})
     scored = set()
     if study.has("overall"):
         rows = study.query("SELECT model FROM overall WHERE task = $task AND setting = $setting", task=task, setting=setting)
@@ -193,7 +193,7 @@ def _list_evaluated(study: Study, task: str, setting: str) -> dict[str, dict]:
     if not scored & made.keys():
         raise TailscopeError(
             f"No model was evaluated on '{task}' with the prompts '{setting}', which the tail is compared with. Do that first: "
-            f"{find_build_command('performance', study.folder, {})}"
+            f"{find_build_command('performance', study.folder)}"
         )
     return {name: made[name] for name in sorted(scored & made.keys())}
 

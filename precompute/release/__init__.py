@@ -1,0 +1,1 @@
+"""The paper's released results, read and turned into a study."""

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from backend.methods import join_methods, name_tagged
 from backend.words import canonical
 from precompute.ledger import Ledger
 from precompute.release.archive import Member
@@ -143,9 +144,9 @@ def _load(member: Member) -> dict:
 def _count_method(name: str) -> tuple[str, str]:
     """(modality, method) of a count file's method: `integrated_tlemmatized_i0.7` is lemmatized+rampp@0.7."""
     if match := re.fullmatch(r"integrated_t(lemmatized|lowercased)_i([\d.]+)", name):
-        return "joint", f"{match[1]}+rampp@{match[2]}"
+        return "joint", join_methods(match[1], name_tagged("rampp", match[2]))
     if match := re.fullmatch(r"rampp([\d.]+)", name):
-        return "image", f"rampp@{match[1]}"
+        return "image", name_tagged("rampp", match[1])
     return "text", name
 
 

@@ -75,7 +75,7 @@ def build_published(source: Path, out: Path, say: StageProgress, *, force: bool 
     if force:
         if added := _list_added(_held_manifest(out)):
             raise TailscopeError(f"{out} holds more than the import: {', '.join(added)}. Delete it, or name another folder.")
-    elif _is_current(out, described):
+    elif is_current(out, described):
         return None
     release = read_release(source, say)
     with hold_alone(out):
@@ -254,7 +254,7 @@ def _list_added(manifest: dict | None) -> list[str]:
     return sorted(set(manifest["arguments"]) - {"published"}) if manifest else []
 
 
-def _is_current(out: Path, described: dict) -> bool:
+def is_current(out: Path, described: dict) -> bool:
     """Whether `out` already holds this study, by this code; raises TailscopeError where it holds another."""
     manifest = _held_manifest(out)
     if manifest is None:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from backend.errors import TailscopeError
+from backend.methods import join_methods
 from backend.progress import StageProgress
 from backend.schema import table_path
 from backend.tables import to_arrow, write_table
@@ -190,6 +191,6 @@ def _describe_search(plan: CorpusPlan, methods: Methods) -> dict:
     return {
         "text": list(methods.text),
         "image": list(methods.image),
-        "chosen": {"text": CHOSEN_TEXT, "image": chosen, "joint": chosen and f"{CHOSEN_TEXT}+{chosen}"},
+        "chosen": {"text": CHOSEN_TEXT, "image": chosen, "joint": chosen and join_methods(CHOSEN_TEXT, chosen)},
         "tagger": getattr(tagger, "spec", None),
     }

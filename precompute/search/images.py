@@ -14,6 +14,7 @@ from backend.errors import ImageError, TailscopeError
 from backend.images import LONGEST, TooLong, decode_image, read_image_bytes
 from precompute.corpus.sample import Batch
 from precompute.ledger import Ledger
+from precompute.search.ranges import expand_ranges
 from precompute.search.tagger import Tagger
 
 BATCH_IMAGES = 64
@@ -130,6 +131,5 @@ def _spread_hits(
     shown, concepts, scores = shown[order], concepts[order], scores[order]
     starts = np.searchsorted(shown, of_sample)
     lengths = np.searchsorted(shown, of_sample, "right") - starts
-    ends = lengths.cumsum()
-    rows = np.arange(lengths.sum()) + np.repeat(starts - (ends - lengths), lengths)
+    rows = expand_ranges(starts, lengths)
     return pa.table([np.repeat(sample_ids, lengths), concepts[rows], scores[rows]], schema=HITS_SCHEMA)

@@ -122,7 +122,7 @@ def _check_arguments(study: Path, asked: Request) -> list[Shard]:
     held = Study(study)
     held.require("concepts")
     table_path(study, "samples", corpus)  # a name that can be a file's
-    indexed = held.manifest["arguments"].get("index", {})
+    indexed = held.manifest.arguments.get("index", {})
     known = set(held.query("SELECT corpus FROM corpora")["corpus"]) if held.has("corpora") else set()
     if corpus in known and corpus not in indexed:
         raise TailscopeError(f"'{corpus}' is a corpus of study '{held.name}' that another step made. Choose another name.")

@@ -13,7 +13,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from backend.methods import join_methods
 from backend.schema import TABLES
+from precompute.search.ranges import expand_ranges
 from precompute.search.text import METHODS
 
 CHOSEN_TEXT = "lemmatized"  # the text side of joint hits and misaligned samples: the paper's rule
@@ -36,7 +38,7 @@ class Methods:
     @property
     def joint(self) -> tuple[str, ...]:
         """The chosen text method with each image method."""
-        return tuple(f"{CHOSEN_TEXT}+{image}" for image in self.image)
+        return tuple(join_methods(CHOSEN_TEXT, image) for image in self.image)
 
 
 @dataclass
@@ -155,8 +157,7 @@ def _gather_lists(kept: np.ndarray, rows: np.ndarray, values: pa.Array) -> pa.Ar
     starts = np.searchsorted(rows, kept)
     lengths = np.searchsorted(rows, kept, "right") - starts
     offsets = np.concatenate([[0], lengths.cumsum()]).astype(np.int32)
-    places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
-    return pa.ListArray.from_arrays(pa.array(offsets), values.take(pa.array(places)))
+    return pa.ListArray.from_arrays(pa.array(offsets), values.take(pa.array(expand_ranges(starts, lengths))))
 
 
 def count_frequency(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from backend.errors import TailscopeError
+from backend.methods import name_tagged
 from precompute.search.tagger import TaggerRecipe
 
 THRESHOLDS = tuple(step / 100 for step in range(20, 31))  # cosine similarities where CLIPs of the web tell shown from not shown
@@ -38,7 +39,7 @@ class ImageSearch:
         return self._name(self.chosen) if self.thresholds else ANNOTATED
 
     def _name(self, threshold: float) -> str:
-        return f"{self.tagger.name if self.tagger else GIVEN}@{threshold:.2f}"
+        return name_tagged(self.tagger.name if self.tagger else GIVEN, threshold)
 
 
 def check_thresholds(thresholds: Sequence[float], chosen: float | None = None) -> tuple[tuple[float, ...], float]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backend.words import TEXT_METHODS, Lexicon, split_words
+from precompute.search.ranges import expand_ranges
 
 METHODS = tuple(TEXT_METHODS)
 _BATCH_CAPTIONS = 1 << 13
@@ -123,7 +124,7 @@ def _place_tokens(numbers: np.ndarray, tokens: array, ends: array) -> _Places:
     stops = np.array(ends)
     counts = np.diff(stops, prepend=0)
     lengths = counts[numbers]
-    found = np.array(tokens)[_expand((stops - counts)[numbers], lengths)]
+    found = np.array(tokens)[expand_ranges((stops - counts)[numbers], lengths)]
     return _Places(np.repeat(np.arange(len(numbers)), lengths), found)
 
 
@@ -163,7 +164,7 @@ def _find_all(rows: np.ndarray, found: _Places, size: int, needs: tuple[_Needs, 
         by_rarity = np.take_along_axis(group.tokens, counts.argsort(axis=1, kind="stable"), axis=1)
         lengths = counts.min(axis=1)
         which = np.repeat(np.arange(len(lengths)), lengths)
-        candidates = keys[_expand(np.searchsorted(keys, by_rarity[:, 0].astype(np.int64) * size), lengths)] % size
+        candidates = keys[expand_ranges(np.searchsorted(keys, by_rarity[:, 0].astype(np.int64) * size), lengths)] % size
         for column in range(1, by_rarity.shape[1]):
             if not len(which):
                 break
@@ -190,7 +191,7 @@ def _find_phrases(rows: np.ndarray, found: _Places, needs: tuple[_Needs, ...]) -
         lengths = counts.min(axis=1)
         rarest = np.take_along_axis(group.tokens, slots[:, None], axis=1)[:, 0]
         which = np.repeat(np.arange(len(lengths)), lengths)
-        begins = keys[_expand(np.searchsorted(keys, rarest.astype(np.int64) * size), lengths)] % size - slots[which]
+        begins = keys[expand_ranges(np.searchsorted(keys, rarest.astype(np.int64) * size), lengths)] % size - slots[which]
         inside = (begins >= 0) & (begins + width <= len(rows))
         which, begins = which[inside], begins[inside]
         same_row = rows[begins] == rows[begins + width - 1]
@@ -215,17 +216,6 @@ def _count(ordered: np.ndarray, tokens: np.ndarray) -> np.ndarray:
 def _sort_distinct(keys: np.ndarray) -> np.ndarray:
     ordered = np.sort(keys)
     return ordered[np.diff(ordered, prepend=-1) > 0]
-
-
-def _expand(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """The whole numbers of ranges, one range after the other.
-
-    >>> _expand(np.array([5, 0]), np.array([2, 3])).tolist()
-    [5, 6, 0, 1, 2]
-    """
-    ends = lengths.cumsum()
-    total = ends[-1] if len(ends) else 0
-    return np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
 
 
 def _join(found: list[_Pairs]) -> _Pairs:

@@ -129,7 +129,7 @@ def build_synthetic(
             for report in tails:
                 add_tail(part, manifest, report)
                 say("scoring the tail", 1.0)
-        manifest = Study(study).manifest
+        manifest = Study(study).manifest.to_json()
         move_into_place(study, out)
         shutil.rmtree(work)
     return manifest

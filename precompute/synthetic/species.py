@@ -43,11 +43,6 @@ class Species:
     shade: float  # lightness of the body, 0 to 1
     eyes: int
 
-    @property
-    def plural(self) -> str:
-        """The name for several of them."""
-        return pluralise(self.name)
-
 
 def pluralise(name: str) -> str:
     """The regular plural of an invented name."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from backend.samples import read_threshold
+from backend.methods import Method, join_methods, name_tagged
 from backend.schema import MODALITIES, table_path
 from precompute.corpus.shard import SAMPLES_PER_SHARD
 from precompute.search.calibrate import choose_threshold
@@ -35,16 +35,16 @@ def score_search(study: Path, corpus: str, methods: dict, plans: Sequence[Plan],
     text = {method: hits.loc[hits["method"] == method, "pair"].to_numpy() for method in methods["text"]}
     images = hits[hits["modality"] == "image"]
     image = {
-        method: images.loc[images["score"] >= np.float32(read_threshold(method)), "pair"].to_numpy()
+        method: images.loc[images["score"] >= np.float32(Method(method).least_score), "pair"].to_numpy()
         for method in methods["image"]
     }
     chosen = methods["chosen"]["text"]
-    joint = {f"{chosen}+{method}": np.intersect1d(text[chosen], found) for method, found in image.items()}
+    joint = {join_methods(chosen, method): np.intersect1d(text[chosen], found) for method, found in image.items()}
     rows = []
     for modality, searches in zip(MODALITIES, (text, image, joint), strict=True):
         true = _list_true(plans, modality, len(names))
         for method, found in searches.items():
-            threshold = None if modality == "text" else read_threshold(method)
+            threshold = None if modality == "text" else Method(method).least_score
             rows.append((corpus, WHOLE, modality, method, threshold, *_compare(found, true, len(names))))
     columns = ["corpus", "split", "modality", "method", "threshold"]
     return pd.DataFrame(rows, columns=[*columns, "found", "relevant", "correct", "precision", "recall", "frequency_error"])
@@ -62,7 +62,7 @@ def score_thresholds(
     truth[_list_true(plans, "image", len(names))] = True
     shape = (len(plans), len(names))
     swept, chosen = choose_threshold(scores.reshape(shape), truth.reshape(shape), thresholds)
-    methods = [f"{tagger}@{threshold:.2f}" for threshold in thresholds]
+    methods = [name_tagged(tagger, threshold) for threshold in thresholds]
     return swept.assign(corpus=split, split=VALIDATION, modality="image", method=methods), chosen
 
 

@@ -25,7 +25,7 @@ def test_chosen_method_stands_for_a_corpus_that_was_compared_by_several(tmp_path
         degree_row("c", misaligned, misaligned / 100) | {"method": method}
         for method, misaligned in (("a+b@0.2", 9), ("a+b@0.3", 4))
     ]
-    search = {"c": {"text": ["a"], "image": ["b@0.2", "b@0.3"], "chosen": {"joint": "a+b@0.3"}, "tagger": None}}
+    search = {"c": {"text": ["a"], "image": ["b@0.2", "b@0.3"], "chosen": {"text": "a", "joint": "a+b@0.3"}, "tagger": None}}
     study = write_study(tmp_path / "tiny", joint_rows(), alignment=rows, manifest={"search": search})
     assert alignment.list_degrees(study)[["method", "misaligned"]].values.tolist() == [["a+b@0.3", 4]]
 

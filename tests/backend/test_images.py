@@ -290,7 +290,7 @@ def test_study_that_is_built_anew_has_new_thumbnails(tmp_path):
     row = next(found.itertuples(index=False))
     before = thumbnails.get(study, row)
     Image.new("RGB", (8, 4), "green").save(study.folder / row.image)
-    anew = Study(study.folder, study.manifest | {"created": "2027-01-01T00:00:00+00:00"})
+    anew = Study(study.folder, study.manifest.raw | {"created": "2027-01-01T00:00:00+00:00"})
     assert thumbnails.get(study, row) == before != thumbnails.get(anew, row)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from backend import quality
 from backend.errors import EmptySelection
+from backend.methods import Method
 from backend.study import Study
 from tests.tiny_study import animal_rows, count_rows, write_study
 
@@ -18,7 +19,7 @@ SEARCH = {
 
 
 def quality_row(split: str, modality: str, method: str, found: int, relevant: int, correct: int) -> dict:
-    threshold = float(method[-4:]) if "@" in method else None
+    threshold = Method(method).threshold
     row = {"corpus": "small", "split": split, "modality": modality, "method": method, "threshold": threshold}
     row |= {"found": found, "relevant": relevant, "correct": correct}
     return row | {"precision": None, "recall": None, "frequency_error": 0.25}
@@ -70,7 +71,7 @@ def test_validation_split_is_swept_by_rising_threshold_with_the_chosen_one_marke
 
 
 def test_counts_meet_their_truth_the_furthest_off_first(study):
-    compared = quality.compare_truth(study, "small", SEARCH["chosen"])
+    compared = quality.compare_truth(study, "small", SEARCH["chosen"].values())
     # ant: log10(1 / 10); dog by image: log10(2 / 20); dog by text: right; what was not counted is not compared
     assert compared[["concept", "modality", "count", "truth"]].values.tolist() == [
         ["ant", "text", 0, 9],
@@ -81,13 +82,13 @@ def test_counts_meet_their_truth_the_furthest_off_first(study):
 
 
 def test_error_of_a_modality_is_the_mean_over_its_concepts(study):
-    errors = quality.measure_error(quality.compare_truth(study, "small", SEARCH["chosen"]))
+    errors = quality.measure_error(quality.compare_truth(study, "small", SEARCH["chosen"].values()))
     assert errors.values.tolist() == [["text", 2, pytest.approx(0.5), 50.0], ["image", 1, pytest.approx(1), 0.0]]
 
 
 def test_corpus_without_a_truth_is_named(study):
     with pytest.raises(EmptySelection, match="'large' has no concept with both a count and a true number"):
-        quality.compare_truth(study, "large", SEARCH["chosen"])
+        quality.compare_truth(study, "large", SEARCH["chosen"].values())
 
 
 def test_true_numbers_of_a_concept_and_of_one_that_has_none(study, tmp_path):

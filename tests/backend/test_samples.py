@@ -37,7 +37,7 @@ def test_only_searched_corpora_have_samples(study):
 
 
 def test_samples_that_no_search_describes_are_not_offered(study):
-    bare = Study(study.folder, {key: value for key, value in study.manifest.items() if key != "search"})
+    bare = Study(study.folder, {key: value for key, value in study.manifest.raw.items() if key != "search"})
     assert samples.list_sampled_corpora(bare).empty
     with pytest.raises(EmptySelection, match="holds no hits of 'mine', only of: no corpus"):
         samples.count_hits(bare, "rose", "mine")
@@ -45,7 +45,7 @@ def test_samples_that_no_search_describes_are_not_offered(study):
 
 def test_corpus_searched_by_text_alone_is_counted_by_text_alone(study):
     search = {"mine": {"text": ["lemmatized"], "image": [], "chosen": {"text": "lemmatized"}}}
-    counts = samples.count_hits(Study(study.folder, study.manifest | {"search": search}), "rose", "mine")
+    counts = samples.count_hits(Study(study.folder, study.manifest.raw | {"search": search}), "rose", "mine")
     assert counts.to_dict("records") == [{"modality": "text", "method": "lemmatized", "hits": 4}]
 
 
@@ -130,16 +130,6 @@ def test_hit_has_its_caption_and_the_place_of_its_image(study):
 def test_corpus_whose_images_were_not_searched_has_text_hits(study):
     assert find(study, "rose", "text", None) == [(0, True, None), (1, True, None), (4, True, None), (FAR, True, None)]
     assert find(study, "rose", "image", None) == find(study, "rose", "joint", None) == []
-
-
-def test_concepts_of_some_samples(study):
-    concepts = samples.list_sample_concepts(study, "mine", [1, FAR], text_method="lemmatized", image_method="openclip@0.26")
-    assert list(zip(concepts["sample_id"], concepts["concept"], concepts["text"], strict=True)) == [
-        (1, "rose", True),
-        (1, "lily", True),  # by its caption: the score of 0.21 does not count, but is told
-        (FAR, "rose", True),  # its lily has 0.24
-    ]
-    assert concepts["score"].round(2).tolist()[:2] == [pytest.approx(0.26), pytest.approx(0.21)]
 
 
 @pytest.mark.parametrize(

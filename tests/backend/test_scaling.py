@@ -223,5 +223,5 @@ def test_two_shared_points_are_too_few_to_compare(causal_study):
 
 
 def test_causal_comparisons_are_those_of_the_manifest(causal_study, small_study):
-    assert [entry["title"] for entry in scaling.list_comparisons(causal_study)] == ["t"]
-    assert scaling.list_comparisons(small_study) == []
+    assert [entry.title for entry in scaling.list_comparisons(causal_study)] == ["t"]
+    assert scaling.list_comparisons(small_study) == ()

@@ -4,9 +4,11 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from backend.errors import EmptySelection, MissingTable, StudyNotFound
+from backend.errors import EmptySelection, InvalidTable, MissingTable, StudyNotFound
 from backend.schema import SCHEMA_VERSION, TABLES
 from backend.study import ROOT, Study, find_build_command, list_studies
 from backend.writing import write_manifest
@@ -67,6 +69,7 @@ def test_study_has_name_title_and_tables(small_study):
         "models",
         "overall",
         "performance",
+        "queries",
         "scaling",
         "tail",
     ]
@@ -111,8 +114,8 @@ def test_missing_table_is_named_with_the_command(tmp_path, made_by, table, step)
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_table_has_a_command_in_any_study(tmp_path, table):
-    for manifest in ({}, {"arguments": None}, {"arguments": {"published": {}}}):
-        assert find_build_command(table, tmp_path, manifest).startswith("python -m precompute ")
+    for arguments in ({}, None, {"published": {}}):
+        assert find_build_command(table, tmp_path, arguments).startswith("python -m precompute ")
 
 
 def test_command_names_the_study_as_the_shell_reads_it():
@@ -218,3 +221,83 @@ def test_manifest_keeps_letters_beyond_ascii_readable(tmp_path):
     assert "Blüten, 花" in (folder / "manifest.json").read_text(encoding="utf-8")
     assert json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["title"] == "Blüten, 花"
     assert Study(folder).title == "Blüten, 花"
+
+
+def test_two_builds_within_a_second_have_two_tokens_and_one_study_one(tmp_path):
+    first = tiny_study.write_study(tmp_path / "tiny", tiny_study.animal_rows())
+    assert Study(first.folder).token == first.token
+    second = tiny_study.write_study(tmp_path / "tiny", tiny_study.count_rows("small", "lemmatized", {"ant": 7}))
+    assert first.manifest.created == second.manifest.created
+    assert first.token != second.token
+
+
+CHECK = "See all that is wrong: python -m precompute check --study"
+
+
+def damage_file(path, how: str) -> str:
+    """Breaks a Parquet file as a crash, a full disk or another program does; what is said of it."""
+    content = path.read_bytes()
+    if how == "deleted":
+        path.unlink()
+        return f"{path.name} is missing"
+    if how == "foreign":
+        pq.write_table(pa.table({"something": [1]}), path)
+        return f"{path.name} has other columns than this program reads"
+    kept = {"cut short": content[: len(content) // 2], "empty": b"", "text": b"hello", "inside": content}[how]
+    if how == "inside":
+        kept = content[:4] + b"\xff" * 400 + content[404:]
+    path.write_bytes(kept)
+    return f"{path.name} is broken or cut short"
+
+
+@pytest.mark.parametrize("how", ["cut short", "deleted", "empty", "text", "foreign", "inside"])
+@pytest.mark.parametrize("when", ["before the first question", "after it"])
+def test_broken_file_is_told_with_the_commands_that_mend_it(tmp_path, how, when):
+    rows = tiny_study.count_rows("small", "lemmatized", {f"kind {n}": n * n for n in range(200)})
+    study = tiny_study.write_study(tmp_path / "tiny", rows)
+    ask = "SELECT corpus, concept, modality, method, task, label, count FROM frequency WHERE count > 3"
+    if when == "after it":
+        assert len(study.query(ask)) == 198
+    else:
+        assert study.has("frequency")
+    what = damage_file(study.folder / "frequency.parquet", how)
+    with pytest.raises(InvalidTable) as error:
+        study.query(ask)
+    assert str(error.value) == (
+        f"Table 'frequency' of study 'tiny' cannot be read: {what}. {CHECK} {study.folder}; "
+        f"build it again: python -m precompute index --study {study.folder} --corpus NAME --shards GLOB --force"
+    )
+
+
+def test_broken_file_of_a_folder_table_is_named(tmp_path):
+    study = tiny_study.write_study(tmp_path / "tiny", samples=sample_rows("a [1]", ["one"]) + sample_rows("b=c", ["two"]))
+    assert len(study.query("SELECT * FROM samples")) == 2
+    (study.folder / "samples" / "b=c.parquet").unlink()
+    with pytest.raises(InvalidTable, match="Table 'samples' of study 'tiny' cannot be read: b=c.parquet is missing"):
+        study.query("SELECT * FROM samples")
+
+
+def test_file_that_is_mended_is_read_again(tmp_path):
+    study = tiny_study.write_study(tmp_path / "tiny", tiny_study.animal_rows())
+    path = study.folder / "frequency.parquet"
+    content = path.read_bytes()
+    assert study.has("frequency")
+    path.write_bytes(content[:100])
+    with pytest.raises(InvalidTable):
+        study.query("SELECT * FROM frequency")
+    path.write_bytes(content)
+    assert len(study.query("SELECT * FROM frequency")) == 8
+
+
+def test_broken_file_of_a_study_that_one_step_makes_is_built_by_that_step(tmp_path):
+    study = tiny_study.write_study(tmp_path / "tiny", tiny_study.animal_rows(), manifest={"arguments": {"published": {}}})
+    assert study.has("frequency")
+    (study.folder / "corpora.parquet").write_bytes(b"")
+    with pytest.raises(InvalidTable, match=r"build it again: python -m precompute published --force$"):
+        study.query("SELECT * FROM corpora")
+
+
+def test_fault_of_this_program_is_not_told_as_a_broken_file(small_study):
+    for sql in ("SELECT nothing FROM corpora", "SELEC", "SELECT $x", "SELECT CAST(title AS INT) FROM corpora"):
+        with pytest.raises(duckdb.Error):
+            small_study.query(sql)

@@ -1,14 +1,19 @@
 """A tail benchmark against a well-known task: gaps, the line on each side of the split, and the classes."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from backend import tail
 from backend.errors import EmptySelection, MissingTable
+from backend.frequency import count_concepts, spread_counts
+from backend.manifest import TailEntry
 from backend.study import Study
 from tests.tiny_study import count_rows, model_row, overall_row, score_rows, write_study
 
+CLASS_COLUMNS = ["concept", "mean", "best", "best_model", "models"]
 FACTS = {"title": "The tail", "task": "rare", "compared_with": "common", "setting": "plain", "split": 50}
 # model: score on the common task, score on the rare one. Below 50 the line is 2 + 0.5 x, above it -45 + x.
 SCORES = {"a": (10, 7), "b": (20, 12), "c": (40, 22), "d": (50, 5), "e": (60, 15), "f": (90, 45)}
@@ -38,13 +43,13 @@ def study(tmp_path_factory) -> Study:
 
 
 def test_manifest_says_what_the_tail_is_compared_with(study):
-    assert tail.describe_tail(study) == FACTS
+    assert tail.describe_tail(study) == TailEntry(**FACTS)
 
 
 def test_study_without_a_tail_says_what_to_run(tmp_path):
     study = build(tmp_path)
     (tmp_path / "tail.parquet").unlink()
-    for ask in (tail.describe_tail, tail.compare_models, lambda study: tail.list_classes(study, "phrase")):
+    for ask in (tail.describe_tail, tail.compare_models, tail.list_classes):
         with pytest.raises(MissingTable, match=r"no table 'tail'. Build it: python -m precompute tail --study"):
             ask(study)
     assert tail.score_class(study, "auk").empty
@@ -135,20 +140,27 @@ def test_no_models_make_no_line(study):
 
 
 def test_classes_come_hardest_first_with_their_counts(study):
-    classes = tail.list_classes(study, "phrase")
+    classes = tail.list_classes(study)
     assert classes[["concept", "mean", "best", "best_model", "models"]].values.tolist() == [
         ["auk", 1.5, 2, "b", 2],
         ["boa", 2, 3, "a", 2],
         ["coypu", 19.5, 30, "b", 2],
     ]
     # the larger count of `auk`; a zero is not the same as no count
-    assert classes[["x", "y"]].astype("float").fillna(-1).values.tolist() == [[6, 9], [-1, -1], [0, -1]]
+    wide = spread_counts(classes, count_concepts(study, "phrase"), ["x", "y"])
+    assert wide[["x samples", "y samples"]].astype("float").fillna(-1).values.tolist() == [[6, 9], [-1, -1], [0, -1]]
 
 
 def test_classes_that_no_corpus_counts_have_no_count_columns(study):
-    classes = tail.list_classes(study, "unheard of")
+    classes = tail.list_classes(study)
     assert len(classes) == 3
-    assert list(classes.columns) == ["concept", "mean", "best", "best_model", "models"]
+    assert list(spread_counts(classes, count_concepts(study, "phrase"), ["unheard of"]).columns) == [
+        "concept",
+        "mean",
+        "best",
+        "best_model",
+        "models",
+    ]
 
 
 def test_scores_of_one_class_come_best_first(study):
@@ -161,7 +173,7 @@ def test_concept_outside_the_tail_has_no_scores(study, concept):
 
 
 def test_mean_of_a_class_is_the_mean_of_its_scores(small_study):
-    classes = tail.list_classes(small_study, "lemmatized").set_index("concept")
+    classes = tail.list_classes(small_study).set_index("concept")
     assert len(classes) == 12
     # full + 1 for the first six classes, full - 1 for the others; full: 4, 40, 30, 66
     assert classes.loc["acadian flycatcher", ["mean", "best", "best_model"]].tolist() == [36, 67, "ViT-H-14/dfn"]
@@ -171,8 +183,12 @@ def test_mean_of_a_class_is_the_mean_of_its_scores(small_study):
 
 
 def test_bank_swallow_of_the_small_release_has_the_count_of_another_task(small_study):
-    classes = tail.list_classes(small_study, "lemmatized").set_index("concept")
-    assert classes.loc["bank swallow", ["cc3m", "laion_aesthetics"]].tolist() == [1_000, 20]  # under cub and t2i
+    counts = count_concepts(small_study, "lemmatized")
+    classes = spread_counts(tail.list_classes(small_study), counts, ["cc3m", "laion_aesthetics"]).set_index("concept")
+    assert classes.loc["bank swallow", ["cc3m samples", "laion_aesthetics samples"]].tolist() == [
+        1_000,
+        20,
+    ]  # under cub and t2i
 
 
 def test_paper_has_forty_models_and_its_two_slopes(published_study):
@@ -187,7 +203,7 @@ def test_paper_has_forty_models_and_its_two_slopes(published_study):
 
 
 def test_paper_has_290_tail_classes(published_study):
-    classes = tail.list_classes(published_study, "lemmatized")
+    classes = tail.list_classes(published_study)
     assert len(classes) == 290
     assert set(classes["models"]) == {40}
     assert (classes["mean"] <= classes["best"]).all()
@@ -195,3 +211,33 @@ def test_paper_has_290_tail_classes(published_study):
     scores = tail.score_class(published_study, "acadian flycatcher")
     assert len(scores) == 40
     assert scores["value"].mean() == pytest.approx(classes.set_index("concept").loc["acadian flycatcher", "mean"])
+
+
+def twenty(folder, **tables) -> Study:
+    return write_study(folder, count_rows("web", "lemmatized", {f"kind {n:02d}": n for n in range(20)}), **tables)
+
+
+def test_tail_without_a_benchmark_is_the_rarest_tenth(tmp_path):
+    assert tail.list_tail(twenty(tmp_path), "lemmatized") == ("kind 00", "kind 01")
+
+
+def test_benchmark_is_the_tail_whatever_the_counts(study):
+    assert tail.list_tail(study, "phrase") == tail.list_tail(study, "unheard of") == ("auk", "boa", "coypu")
+
+
+def test_study_without_counts_and_benchmark_has_no_tail(tmp_path):
+    study = twenty(tmp_path)
+    (tmp_path / "frequency.parquet").unlink()
+    assert tail.list_tail(Study(study.folder), "lemmatized") == ()
+
+
+@pytest.mark.parametrize(
+    ("percentiles", "share", "limit"),
+    [([0, 10, 20, 30, 40, 50, 60, 70, 80, 90], 30, 20), ([5, 80], 10, 5), ([0, 0, 0, 75], 10, 0), ([0, math.nan], 50, 0)],
+)
+def test_limit_of_the_tail_is_the_last_of_the_rarest_and_there_is_always_one(percentiles, share, limit):
+    assert tail.find_limit(pd.Series(percentiles, dtype=float), share) == limit
+
+
+def test_where_nothing_is_counted_there_is_no_limit():
+    assert math.isnan(tail.find_limit(pd.Series(dtype=float), 10))

@@ -12,6 +12,7 @@ import pytest
 from backend import testset
 from backend.bands import Peers, gather_peers
 from backend.errors import EmptySelection, TailscopeError
+from backend.frequency import count_concepts, pick_counts, spread_counts
 from backend.study import Study
 from tests.tiny_study import ANIMALS, animal_rows, write_study
 
@@ -241,7 +242,10 @@ def test_order_of_names_does_not_change_what_each_is(animals):
 
 def test_counts_and_mean_percentile_of_each_name(animals):
     table = testset.look_up_names(animals, ["dog", "cat", "ant", "nix"], "lemmatized")
-    counts = table[["small", "large"]].astype("float").fillna(-1).values.tolist()
+    ranked = count_concepts(animals, "lemmatized")
+    wide = spread_counts(table, ranked, ["small", "large", "uncounted"])
+    assert list(wide.columns) == [*table.columns, "small samples", "large samples"]
+    counts = wide[["small samples", "large samples"]].astype("float").fillna(-1).values.tolist()
     assert counts == [[100, 300], [10, -1], [0, 5], [-1, -1]]
     # dog: 3 of 5 and 2 of 3 are rarer; cat: 2 of 5, and not counted in `large`; ant: 0 of 5 and 1 of 3
     assert table["percentile"].iloc[:3].tolist() == pytest.approx([(60 + 200 / 3) / 2, 40, (100 / 3) / 2])
@@ -255,7 +259,8 @@ def test_method_without_counts_is_said(animals):
 
 def test_expected_score_is_that_of_concepts_as_frequent(animals, peers):
     table = testset.look_up_names(animals, ["dog", "bee", "ant", "nix"], "lemmatized")
-    scored = testset.expect_scores(table, "small", peers)
+    counts = pick_counts(count_concepts(animals, "lemmatized"), "small", table["concept"])
+    scored = testset.expect_scores(table, counts, peers)
     bands = scored[["expected", "low", "high"]].iloc[:3].to_numpy()
     np.testing.assert_allclose(bands, [[50, 50, 50], [49.5, 9.9, 89.1], [49.5, 9.9, 89.1]])
     assert scored["expected"].isna().tolist() == [False, False, False, True]
@@ -265,24 +270,28 @@ def test_expected_score_is_that_of_concepts_as_frequent(animals, peers):
 
 def test_count_beyond_those_of_the_concepts_says_so(peers):
     table = pd.DataFrame({"name": ["a", "b"], "c": pd.array([1_000, 10**9], dtype="Int64")})
-    scored = testset.expect_scores(table, "c", peers)
+    scored = testset.expect_scores(table, table["c"], peers)
     assert scored["extrapolates"].tolist() == [False, True]
     assert scored["expected"].tolist() == [50, 50]
 
 
+def expect_mean(animals, names: list[str], peers):
+    table = testset.look_up_names(animals, names, "lemmatized")
+    return testset.expect_mean(table, pick_counts(count_concepts(animals, "lemmatized"), "small", table["concept"]), peers)
+
+
 def test_mean_counts_a_concept_once_whatever_its_names(animals, peers):
-    once = testset.expect_mean(testset.look_up_names(animals, ["dog", "ant", "nix"], "lemmatized"), "small", peers)
-    twice = testset.expect_mean(testset.look_up_names(animals, ["dog", "Dog_", "ant"], "lemmatized"), "small", peers)
+    once, twice = (expect_mean(animals, names, peers) for names in (["dog", "ant", "nix"], ["dog", "Dog_", "ant"]))
     assert (once, once.names, once.value) == (twice, 2, pytest.approx((50 + 49.5) / 2))
 
 
 def test_names_without_counts_have_no_mean(animals, peers):
-    assert testset.expect_mean(testset.look_up_names(animals, ["nix"], "lemmatized"), "small", peers) is None
+    assert expect_mean(animals, ["nix"], peers) is None
 
 
 def test_no_rows_have_no_scores(peers):
     table = pd.DataFrame({"name": pd.Series(dtype=object), "c": pd.Series(dtype="Int64")})
-    scored = testset.expect_scores(table, "c", peers)
+    scored = testset.expect_scores(table, table["c"], peers)
     assert scored.empty
     assert {"expected", "low", "high", "extrapolates"} <= set(scored)
 
@@ -307,16 +316,19 @@ def test_all_names_of_a_study_find_themselves(small_study):
 def test_paper_counts_rose_as_the_release_does(published_study):
     table = testset.look_up_names(published_study, ["rose", "Acadian_Flycatcher", "Flamingo"], "lowercased")
     assert table["concept"].tolist() == ["rose", "acadian flycatcher", "flamingo"]
-    assert table.loc[0, "laion400m"] == 257_038
+    counts = pick_counts(count_concepts(published_study, "lowercased"), "laion400m", table["concept"])
+    assert counts[0] == 257_038
 
 
 def test_near_spelling_is_offered_and_has_no_count_and_no_score(published_study, peers):
     names = ["crane", "Boeing 747", "bandana", "lace", "carbine", "hen-of-the-woods", "rose"]
-    table = testset.expect_scores(testset.look_up_names(published_study, names, "lowercased"), "laion400m", peers)
+    table = testset.look_up_names(published_study, names, "lowercased")
+    table = table.assign(count=pick_counts(count_concepts(published_study, "lowercased"), "laion400m", table["concept"]))
+    table = testset.expect_scores(table, table["count"], peers)
     assert table["how"].tolist() == ["none"] * 6 + ["exact"]
     offers = ["cane", "boeing 717", "banana", "place", "cabinet", "hen of the woods mushroom"]
     assert table["near"].tolist()[:6] == offers
-    assert table[["concept", "percentile", "laion400m", "expected"]].isna().all(axis=1).tolist() == [True] * 6 + [False]
+    assert table[["concept", "percentile", "count", "expected"]].isna().all(axis=1).tolist() == [True] * 6 + [False]
     assert pd.isna(table["near"].iloc[6])
 
 

@@ -68,5 +68,5 @@ def copy_study(source: Study, folder: Path, without: tuple[str, ...] = (), **ent
     for path in source.folder.iterdir():
         if path.name not in hidden:
             (folder / path.name).symlink_to(path)
-    (folder / MANIFEST).write_text(json.dumps(source.manifest | entries), encoding="utf-8")
+    (folder / MANIFEST).write_text(json.dumps(source.manifest.raw | entries), encoding="utf-8")
     return Study(folder)

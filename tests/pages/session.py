@@ -12,6 +12,10 @@ REASON_MARKS = (":material/check:", ":material/close:", ":material/notes:")
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem != "__init__")
 
 
+def _unescape(text: str) -> str:
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text)
+
+
 def open_page(page: str = "", **address: str | list[str]) -> AppTest:
     """A fresh session on a page (the first one, without a name), run once at an address.
 
@@ -45,12 +49,12 @@ def written(app: AppTest) -> list[str]:
 
 def said(app: AppTest) -> str:
     """What a reader reads of it, a line an element."""
-    return "\n".join(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text) for text in written(app))
+    return "\n".join(_unescape(text) for text in written(app))
 
 
 def told(app: AppTest) -> list[str]:
     """The messages of the page's information boxes, as a reader reads them."""
-    return [re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", box.value) for box in app.info]
+    return [_unescape(box.value) for box in app.info]
 
 
 def table(app: AppTest, *columns: str) -> pd.DataFrame:
@@ -60,9 +64,9 @@ def table(app: AppTest, *columns: str) -> pd.DataFrame:
 
 
 def explained(app: AppTest) -> str:
-    """What stands under "How this was counted"."""
+    """What stands under "How this was counted", as a reader reads it."""
     (found,) = [box for box in app.expander if box.label == "How this was counted"]
-    return "\n".join(element.value for element in [*found.markdown, *found.caption])
+    return _unescape("\n".join(element.value for element in [*found.markdown, *found.caption]))
 
 
 def captions(app: AppTest) -> list[str]:
@@ -91,7 +95,7 @@ def downloads(app: AppTest) -> set[str]:
 
 def links(app: AppTest) -> list[str]:
     """The titles of the page's links to other pages, as a reader reads them."""
-    return [re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", link.value) for link in app.get("page_link")]
+    return [_unescape(link.value) for link in app.get("page_link")]
 
 
 def assert_whole(app: AppTest) -> AppTest:

@@ -50,7 +50,12 @@ def test_limit_chooses_the_classes_that_no_model_knows(published):
 
 def test_counts_stand_beside_the_classes(published):
     rows = table(open_page("let_it_wag"), "best").set_index("concept")
-    assert rows.loc["bank swallow", ["mean", "best", "cc3m", "laion_aesthetics"]].tolist() == [34, 65, 1_000, 20]
+    assert rows.loc["bank swallow", ["mean", "best", "cc3m samples", "laion_aesthetics samples"]].tolist() == [
+        34,
+        65,
+        1_000,
+        20,
+    ]
 
 
 def test_method_that_counts_no_class_leaves_the_scores(published):
@@ -61,7 +66,7 @@ def test_method_that_counts_no_class_leaves_the_scores(published):
 
 def test_manifest_that_does_not_describe_the_tail_is_a_sentence(place_study):
     study = place_study()
-    manifest = {name: entry for name, entry in study.manifest.items() if name != "tail"}
+    manifest = {name: entry for name, entry in study.manifest.raw.items() if name != "tail"}
     write_manifest(study.folder, manifest)
     (message,) = told(assert_whole(open_page("let_it_wag")))
     assert "does not say what its tail is compared with" in message

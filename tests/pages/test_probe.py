@@ -15,6 +15,7 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
 from backend.errors import TailscopeError
+from backend.frequency import name_count_column
 from backend.models import catalogue
 from backend.models.catalogue import ModelChoice
 from backend.models.classifiers import ClassifierCache
@@ -32,7 +33,10 @@ from pages.ui.text import escape
 from precompute.evaluate.embeddings import embed_study
 from tests.invented_world import CONCEPTS, NEVER, true_counts
 from tests.pages.session import assert_whole, choose, downloads, explained, find, links, open_page, said, table, told, written
+from tests.strange_study import NAMES as STRANGE
+from tests.strange_study import write_strange
 from tests.tiny_clip import draw_pictures, write_model
+from tests.tiny_study import ANIMALS
 
 TITLES = ("vit/zipf", "vit/balanced")
 HOSTILE_NAME = "![a](https://evil.example/x.png) <b>*c*</b> $d$ :red[e].png"
@@ -66,7 +70,7 @@ def shipped(models, cache, monkeypatch) -> None:
 def evaluated(models, invented_study) -> dict:
     """The manifest's entry that says by their weights which models the study has scored."""
     made = {title: {"weights_sha256": load_tiny(models, title).weights_sha256} for title in TITLES}
-    return invented_study.manifest["arguments"] | {"evaluate": made}
+    return invented_study.manifest.raw["arguments"] | {"evaluate": made}
 
 
 @pytest.fixture
@@ -150,7 +154,7 @@ def test_answer_is_the_models_own_with_counts_and_links(world, models, invented_
     assert rows["place"].tolist() == list(range(1, 41))
     assert rows["probability"].sum() == pytest.approx(100)
     assert rows["similarity"].tolist() == pytest.approx(answer.similarities[answer.order].tolist(), abs=1e-5)
-    assert {"zipf", "balanced", "percentile", "in_tail"} <= set(rows.columns)
+    assert {"zipf samples", "balanced samples", "percentile", "in_tail"} <= set(rows.columns)
     assert {"candidates.csv", "candidates.parquet"} <= downloads(app)
     assert len(app.get("progress")) == 5
 
@@ -197,7 +201,7 @@ def test_true_name_gets_its_place_and_what_beat_it(world, models, invented_study
     winners = table(app, "place", "name", "probability", "count")
     assert winners["name"].tolist() == [candidates.names[number] for number in answer.order[:-1]]
     assert f"“{last}” comes in place 40 of 40." in said(app)
-    counts = table(app, "place", "similarity", "zipf").set_index("name")["zipf"]
+    counts = table(app, "place", "similarity", "zipf samples").set_index("name")["zipf samples"]
     more = (winners["count"] > counts[last]).sum()
     assert f"{more} are more frequent in Zipf than it, which has {counts[last]} samples there." in said(app)
     assert links(app)[:6] == [candidates.names[number] for number in [*answer.order[:5], answer.order[-1]]]
@@ -369,7 +373,7 @@ def test_candidates_come_from_the_study(world, key, count):
 
 def test_typed_names_are_candidates_and_unknown_ones_have_no_counts(world):
     rows = table(probed(among="typed", names="striped daxu\na *dodo*"), "place", "similarity").set_index("name")
-    assert rows["zipf"].notna().to_dict() == {"striped daxu": True, "a *dodo*": False}
+    assert rows["zipf samples"].notna().to_dict() == {"striped daxu": True, "a *dodo*": False}
 
 
 def test_no_typed_name_is_a_sentence(world):
@@ -547,7 +551,9 @@ def test_models_stand_side_by_side_each_with_the_counts_of_its_own_corpus(scored
         candidates, answer = expect(models, scored_world, cache, draw(), title=title)
         best = candidates.names[answer.order[0]]
         assert rows[(rows["model"] == title) & (rows["place"] == 1)]["name"].tolist() == [best]
-        count = table(app, "place", "similarity", "zipf").set_index("name").loc[best, title.partition("/")[2]]
+        count = (
+            table(app, "place", "similarity", "zipf samples").set_index("name").loc[best, f"{title.partition('/')[2]} samples"]
+        )
         assert re.fullmatch(rf"{best}: \*\*\d+\.\d%\*\* · {tell_samples(count)}", bar)
 
 
@@ -726,7 +732,7 @@ def test_address_opens_the_page_with_its_choices(world):
     }
     app = assert_whole(open_page("probe", **choices))
     assert "vit/balanced on" in said(app)
-    assert len(table(app, "place", "similarity", "zipf")) == 10
+    assert len(table(app, "place", "similarity", "zipf samples")) == 10
     assert find(app, "selectbox", "prompts").value == "class"
     assert "Balanced shows it in" in said(app)
     assert "“striped daxu” comes" in said(app)
@@ -736,3 +742,17 @@ def test_address_opens_the_page_with_its_choices(world):
 def test_nothing_that_never_was_sampled_is_offered(world):
     app = open_page("probe", source="the study", like=NEVER[1])
     assert_whole(app)
+
+
+def test_corpora_may_be_called_like_columns(studies, models):
+    weights = load_tiny(models, TITLES[0]).weights_sha256
+    write_strange(studies / "strange", {"evaluate": {"net/tail": {"weights_sha256": weights}}})
+    app = probed(("a.png", draw()), ("b.png", draw(1)), clip=TITLES[0], truth="dog")
+    rows = table(app, "place", "similarity", "measured").set_index("name")
+    assert {name_count_column(name) for name in STRANGE} <= set(rows.columns)
+    assert rows["measured"].to_dict() == {"ant": 10, "bee": 20, "cat": 30, "dog": 60, "elk": 50}
+    assert rows[name_count_column("measured")].to_dict() == ANIMALS["small"]
+    assert rows["in_tail"].all()  # the benchmark names all five
+    assert table(app, "file", "count")["count"].isin(ANIMALS["small"].values()).all()
+    assert "TAIL, which it was trained on, shows it in" in said(app)
+    assert "in TAIL" in said(app)

@@ -30,8 +30,8 @@ def test_each_name_has_its_counts_and_an_expected_score(published):
     rows = table(app, "name", "expected")
     assert rows["name"].tolist() == ["rose", "Colt's_foot", "rose", "unheard of"]
     assert rows["how"].tolist() == ["exact", "exact", "exact", "none"]
-    assert rows["cc3m"].astype("float").fillna(-1).tolist() == [1, 10, 1, -1]
-    assert rows["laion400m"].astype("float").fillna(-1).tolist() == [0, 383_805, 0, -1]
+    assert rows["cc3m samples"].astype("float").fillna(-1).tolist() == [1, 10, 1, -1]
+    assert rows["laion400m samples"].astype("float").fillna(-1).tolist() == [0, 383_805, 0, -1]
     # the 46 scores of RN50/cc3m are all each other's peers
     assert rows["expected"].iloc[:2].tolist() == [32.5, 32.5]
     assert rows["low"].iloc[0] < rows["expected"].iloc[0] < rows["high"].iloc[0]

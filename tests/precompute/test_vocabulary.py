@@ -152,7 +152,7 @@ def test_tasks_begin_a_study_and_more_are_added(tmp_path):
         ("zoo", "Ant", "ant"),
         ("zoo", "Zib", "zib"),
     ]
-    assert {task: entry["file"] for task, entry in held.manifest["arguments"]["concepts"].items()} == {
+    assert {task: entry["file"] for task, entry in held.manifest.raw["arguments"]["concepts"].items()} == {
         "zoo": "names.txt",
         "art": "art.txt",
     }
@@ -161,13 +161,13 @@ def test_tasks_begin_a_study_and_more_are_added(tmp_path):
 def test_task_that_is_there_is_left_or_refused(tmp_path):
     study, path = tmp_path / "mine", names_file(tmp_path, "Zib", "Ant")
     add_tasks(study, {"zoo": path})
-    before = Study(study).manifest
+    before = Study(study).manifest.raw
     assert add_tasks(study, {"zoo": names_file(tmp_path, "Ant", "Zib", name="order.txt")}) == {}
     with pytest.raises(
         TailscopeError, match=r"has a task 'zoo' with other labels \(2; .*other\.txt has 1\). Choose another name"
     ):
         add_tasks(study, {"art": path, "zoo": names_file(tmp_path, "Ant", name="other.txt")})
-    assert Study(study).manifest == before
+    assert Study(study).manifest.raw == before
 
 
 def test_file_that_cannot_be_used_begins_no_study(tmp_path):

@@ -21,7 +21,7 @@ from backend.probe.batch import bin_accuracy, score_batch
 from backend.probe.candidates import Candidates
 from backend.probe.facts import Facts
 from backend.probe.labelled import Batch, Item, read_batch
-from precompute.evaluate.classification import evaluate_classification, read_task, score_prompts
+from precompute.evaluate.classification import read_task, score_prompts
 from precompute.evaluate.features import encode_places
 from precompute.ledger import Ledger
 from precompute.synthetic.corpora import plan_portraits, write_shard
@@ -42,8 +42,9 @@ def model(tmp_path_factory):
 
 
 def make_facts(counts: list[int | None], names: tuple[str, ...] = NAMES) -> Facts:
-    rows = pd.DataFrame({"name": names, "concept": names, "web": pd.array(counts, "Int64")})
-    return Facts(rows, ("web",), None, None, "lemmatized", "simple", "")
+    rows = pd.DataFrame({"name": names, "concept": names})
+    held = pd.DataFrame({"corpus": "web", "concept": names, "count": counts}).dropna().astype({"count": int})
+    return Facts(rows, held, {"web": "The Web"}, None, None, "lemmatized", "simple")
 
 
 def make_zip(members: dict[str, bytes]) -> bytes:
@@ -307,7 +308,7 @@ def test_accuracy_is_that_of_the_evaluation_on_the_same_images(model, tmp_path):
     for prompts in ("class", "simple", "ensemble"):
         classifier = ClassifierCache(tmp_path).get(model, NAMES, prompts)
         report = score_batch(model, classifier, make_facts([1, 2, 3, 4]), read, "web")
-        expected = evaluate_classification(model, [(pictures, numbers)], NAMES, [prompts])[prompts]
+        expected = score_prompts(model, [(model.encode_images(pictures), np.array(numbers))], NAMES, [prompts])[prompts]
         assert report.accuracy == pytest.approx(expected.overall, abs=1e-9)
         by_label = report.rows.groupby("label")["right"].mean()
         np.testing.assert_allclose([100 * by_label[name] for name in NAMES], expected.values)
@@ -360,7 +361,7 @@ def test_mistakes_towards_frequent_concepts_are_counted_and_set_against_chance()
     assert report.rows["more_frequent"].tolist() == [pd.NA, True, False, True]
     # above sea rose (5) lies one of two, above Boeing 737 (50) none, above zib (1) both
     assert (report.mistakes, report.share, report.chance) == (3, pytest.approx(200 / 3), pytest.approx(50.0))
-    assert "Of 3 mistakes, 67% go to a concept that is more frequent in web" in report.sentence
+    assert "Of 3 mistakes, 67% go to a concept that is more frequent in The Web" in report.sentence
     assert report.bins[["bin", "images", "accuracy"]].to_numpy().tolist() == [
         ["1 to 9", 3, pytest.approx(100 / 3)],
         ["10 to 99", 1, 0],
@@ -373,7 +374,7 @@ def test_no_mistakes_have_no_share():
     classifier = Classifier(np.eye(4, dtype=np.float32), "k", "built", 0.0)
     report = score_batch(FixedModel([[1, 0, 0, 0]]), classifier, make_facts([5, 1, 50, None]), read, "web")
     assert (report.accuracy, report.mistakes, np.isnan(report.share), len(report.confusions)) == (100.0, 0, True, 0)
-    assert report.sentence == "No mistake between concepts that web counts."
+    assert report.sentence == "No mistake between concepts that The Web counts."
 
 
 def test_image_that_cannot_be_decoded_is_booked_with_its_reason(model, tmp_path):

@@ -43,8 +43,8 @@ def embedded(tmp_path_factory, invented_study, spec):
 
 
 def test_every_sample_is_embedded_or_booked(embedded, model):
-    entry = embedded.manifest["counts"]["embed"]["tiny"]["zipf"]
-    rows = embedded.manifest["tables"]["samples"]["files"]["zipf"]["rows"]
+    entry = embedded.manifest.raw["counts"]["embed"]["tiny"]["zipf"]
+    rows = embedded.manifest.raw["tables"]["samples"]["files"]["zipf"]["rows"]
     assert entry["read"] == rows == entry["written"] + sum(entry["dropped"].values())
     held = load_embeddings(embedded, "zipf", model)
     assert (held.features.shape, int((held.sample_ids >= 0).sum())) == ((rows, 16), entry["written"])
@@ -96,7 +96,7 @@ def test_killed_run_finds_its_encoded_images_again(folder, spec, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         embed_study(folder, spec, ["zipf"], quiet)
     monkeypatch.undo()
-    assert "embeddings" not in Study(folder).manifest
+    assert "embeddings" not in Study(folder).manifest.raw
 
     def refuse(*arguments):
         raise AssertionError("an image was encoded again")

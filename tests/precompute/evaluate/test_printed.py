@@ -5,10 +5,11 @@ import math
 import pandas as pd
 import pytest
 
+from backend.manifest import Manifest
 from precompute.evaluate.printed import PrintedBins, correlate_printed, find_printed
 from precompute.release.figures import FIGURES
 
-MANIFEST = {"printed_figures": FIGURES}
+PRINTED = Manifest.from_json({"schema_version": 1, "title": "", "tables": {}, "printed_figures": FIGURES}).printed_figures
 # Seven edges from ln 1 to ln 64 are 1, 2, 4, ..., 64: bins 0, 2, 3 and 6 hold points, with means 10, 20, 40 and 70.
 COUNTS, VALUES = [0, 3, 5, 7, 33, 64], [10.0, 20, 30, 50, 60, 80]
 
@@ -69,8 +70,8 @@ def test_every_model_and_setting_has_its_own_and_settings_without_a_figure_none(
     ],
 )
 def test_figures_are_found_by_kind_corpus_and_method(kind, corpus, method, printed):
-    assert find_printed(MANIFEST, kind, corpus, method) == printed
-    assert find_printed({}, kind, corpus, method) is None
+    assert find_printed(PRINTED, kind, corpus, method) == printed
+    assert find_printed((), kind, corpus, method) is None
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_printed_values_are_those_over_the_printed_bins_and_not_over_all(publish
 
 
 def test_manifest_says_where_figures_were_drawn_from_other_inputs(published_study):
-    notes = " ".join(published_study.manifest["printed_notes"])
+    notes = " ".join(published_study.manifest.printed_notes)
     assert "counts that the release no longer holds" in notes
     drawn = published_study.query("SELECT kind, count(paper_r) AS drawn FROM scaling GROUP BY kind ORDER BY kind")
     assert drawn.values.tolist() == [["classification", 264], ["generation", 144], ["retrieval", 198]]

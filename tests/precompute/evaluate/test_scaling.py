@@ -60,7 +60,7 @@ def test_zero_counts_are_part_of_the_fit(small_study):
 
 
 def test_every_stored_fit_is_that_of_its_points(small_study):
-    apart = small_study.manifest["unpooled_tasks"]
+    apart = small_study.manifest.raw["unpooled_tasks"]
     for row in small_study.query("SELECT * FROM scaling").to_dict("records"):
         tasks = small_study.query("SELECT DISTINCT task FROM performance")["task"].tolist()
         tasks = [row["tasks"]] if row["tasks"] != "pooled" else [task for task in tasks if task not in apart]

@@ -85,7 +85,7 @@ def test_scores_of_each_class_and_setting_are_added(study, animals, tiny):
 def test_model_is_described_and_its_corpus_is_the_named_one(study, animals, tiny):
     evaluate(study, tiny, {"animals": animals}, name="Tiny/mine", corpus="small", prompts=["class"])
     assert rows(study, "SELECT * FROM models WHERE model = 'Tiny/mine'") == [("Tiny/mine", "Tiny", "mine", "small", tiny)]
-    made = Study(study).manifest["arguments"]["evaluate"]["Tiny/mine"]
+    made = Study(study).manifest.raw["arguments"]["evaluate"]["Tiny/mine"]
     assert (made["model"], made["prompts"], len(made["weights_sha256"])) == (tiny, ["class"], 64)
 
 

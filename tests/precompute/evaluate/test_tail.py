@@ -7,11 +7,13 @@ import pytest
 
 from backend import tail as answers
 from backend.errors import TailscopeError
+from backend.frequency import count_concepts, spread_counts
+from backend.manifest import TailEntry
 from backend.models.loading import load_model
 from backend.study import Study
 from backend.validation import study_faults
 from precompute import __main__ as commands
-from precompute.evaluate.classification import Task, evaluate_classification
+from precompute.evaluate.classification import Task, score_prompts
 from precompute.evaluate.scores import evaluate_model
 from precompute.evaluate.tail import build_tail, choose_tail, cut_task
 from precompute.ledger import Ledger
@@ -85,8 +87,8 @@ def test_models_are_scored_on_the_tail_alone(study, animals, models):
     assert study_faults(study) == []
     pictures = draw_pictures(11)  # as `write_class_folders` drew them: 3 ants, 2 bees, 2 cats, 1 dog, 2 elks, 1 gnu
     model = load_model(models["Tiny/0"])
-    batch = (pictures[:5] + pictures[8:10], [0, 0, 0, 1, 1, 2, 2])
-    expected = evaluate_classification(model, [batch], ["ant", "bee", "elk"], ["ensemble"])["ensemble"]
+    features, classes = model.encode_images(pictures[:5] + pictures[8:10]), np.array([0, 0, 0, 1, 1, 2, 2])
+    expected = score_prompts(model, [(features, classes)], ["ant", "bee", "elk"], ["ensemble"])["ensemble"]
     found = Study(study).query("SELECT label, concept, value, n FROM tail WHERE model = 'Tiny/0' ORDER BY label")
     assert (list(found["label"]), list(found["concept"])) == (["ant", "bee", "elk"], ["ant", "bee", "elk"])
     np.testing.assert_allclose(found["value"], expected.values)
@@ -103,13 +105,13 @@ def test_page_finds_what_it_needs(study, animals):
     report = build_tail(study, "animals", animals, "small", 3, quiet, title="Rare animals")
     mine = Study(study)
     facts = {"title": "Rare animals", "task": "animals_tail", "compared_with": "animals", "setting": "ensemble", "split": 50}
-    assert answers.describe_tail(mine) == facts
+    assert answers.describe_tail(mine) == TailEntry(**facts)
     compared = answers.compare_models(mine).set_index("model")
     assert compared["tail"].to_dict() == report.overall
     whole = mine.query("SELECT model, value FROM overall WHERE task = 'animals' AND setting = 'ensemble'")
     assert compared["reference"].to_dict() == dict(zip(whole["model"], whole["value"], strict=True))
-    classes = answers.list_classes(mine, "lemmatized").set_index("concept")
-    assert (classes["small"].to_dict(), set(classes["models"])) == ({"ant": 10, "bee": 1, "elk": 0}, {2})
+    classes = spread_counts(answers.list_classes(mine), count_concepts(mine, "lemmatized"), ["small"]).set_index("concept")
+    assert (classes["small samples"].to_dict(), set(classes["models"])) == ({"ant": 10, "bee": 1, "elk": 0}, {2})
 
 
 def test_second_tail_replaces_the_first(study, animals):
@@ -119,7 +121,7 @@ def test_second_tail_replaces_the_first(study, animals):
     assert sorted(set(mine.query("SELECT label FROM tail")["label"])) == ["bee", "elk"]
     assert list(mine.query("SELECT label FROM concepts WHERE task = 'animals_tail' ORDER BY 1")["label"]) == ["bee", "elk"]
     assert len(mine.query("SELECT * FROM overall WHERE task = 'animals_tail'")) == 2
-    assert (mine.manifest["tail"]["setting"], mine.manifest["arguments"]["tail"]["classes"]) == ("class", 2)
+    assert (mine.manifest.raw["tail"]["setting"], mine.manifest.raw["arguments"]["tail"]["classes"]) == ("class", 2)
     assert study_faults(study) == []
 
 

@@ -37,7 +37,7 @@ def out(tmp_path, small_archive) -> Path:
 
 def test_every_table_is_there_and_without_fault(small_study):
     assert study_faults(small_study.folder) == []
-    assert {name: table["rows"] for name, table in small_study.manifest["tables"].items()} == {
+    assert {name: table["rows"] for name, table in small_study.manifest.raw["tables"].items()} == {
         "concepts": 102,
         "corpora": 3,
         "frequency": 171,
@@ -52,7 +52,7 @@ def test_every_table_is_there_and_without_fault(small_study):
 
 
 def test_manifest_tells_source_books_and_makers(small_study, small_archive):
-    manifest = small_study.manifest
+    manifest = small_study.manifest.raw
     assert manifest["arguments"]["published"]["source"]["sha256"] == file_sha256(small_archive)
     assert manifest["counts"]["published"] == {
         "files": {"read": 28, "written": 28, "dropped": {}},
@@ -63,10 +63,10 @@ def test_manifest_tells_source_books_and_makers(small_study, small_archive):
 
 
 def test_rows_written_are_the_values_of_the_books(small_study):
-    tables = small_study.manifest["tables"]
+    tables = small_study.manifest.raw["tables"]
     by_hand = rows(small_study, "SELECT count(*) FROM overall WHERE source LIKE 'OpenCLIP%'")[0][0]
     kept = sum(tables[name]["rows"] for name in ("frequency", "performance", "overall", "alignment", "tail"))
-    assert kept - by_hand == small_study.manifest["counts"]["published"]["values"]["written"] == 518
+    assert kept - by_hand == small_study.manifest.raw["counts"]["published"]["values"]["written"] == 518
 
 
 def test_concepts_have_kind_concept_and_words(small_study):

@@ -25,7 +25,7 @@ def test_every_file_of_the_release_is_read(published_study, shared_data):
     with tarfile.open(shared_data / "frequency_determines_performance-main.tar.gz") as archive:
         held = Counter(info.name.split("/", 1)[1].rsplit("/", 1)[0] for info in archive if info.isfile())
     assert (
-        published_study.manifest["files"]
+        published_study.manifest.raw["files"]
         == dict(held)
         == {
             "search_counts": 783,
@@ -40,10 +40,10 @@ def test_every_file_of_the_release_is_read(published_study, shared_data):
 
 
 def test_books_of_the_release_balance(published_study):
-    books = published_study.manifest["counts"]["published"]
+    books = published_study.manifest.raw["counts"]["published"]
     assert books["files"] == {"read": 865, "written": 865, "dropped": {}}
     assert books["values"] == {"read": 663_475, "written": 663_344, "dropped": {"empty label": 131}}
-    assert len(published_study.manifest["faults"]) == 11
+    assert len(published_study.manifest.raw["faults"]) == 11
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_overall_tail_score_is_the_mean_of_its_classes(published_study):
 
 
 def test_absent_metrics_are_named(published_study):
-    absent = published_study.manifest["absent"]
+    absent = published_study.manifest.raw["absent"]
     assert (
         "text-to-image metrics that the release's notebook reads: no file for exp_aesthetics, exp_clip, "
         "max_aesthetics, max_clip"

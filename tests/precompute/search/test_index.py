@@ -13,7 +13,8 @@ from PIL import Image
 from backend.alignment import list_degrees
 from backend.errors import InvalidTable, MissingTable, SourceError, StudyNotFound, TailscopeError
 from backend.images import read_image_bytes
-from backend.roots import declare_roots
+from backend.manifest import ChosenMethods
+from backend.roots import allowed_roots, declare_roots
 from backend.samples import count_hits, count_misaligned, describe_search, find_hits
 from backend.study import Study
 from backend.validation import study_faults
@@ -126,7 +127,7 @@ def test_pages_read_the_search_samples_and_images(study, corpus):
     held = Study(study)
     search = describe_search(held, "mine", "samples", "hits", "misaligned")
     assert search.image == ("colours@0.25", "colours@0.50")
-    assert search.chosen == {"text": "lemmatized", "image": "colours@0.25", "joint": "lemmatized+colours@0.25"}
+    assert search.chosen == ChosenMethods("lemmatized", "colours@0.25", "lemmatized+colours@0.25")
     hits = find_hits(held, "rose", "mine", "joint", text_method="lemmatized", image_method="colours@0.25")
     assert hits["sample_id"].tolist() == [0, 20_000_000]
     assert hits["score"].tolist() == [0.5, 0.5]
@@ -152,8 +153,8 @@ def test_text_alone_makes_no_image_tables_and_pages_cope(study, corpus):
     assert study_faults(study) == []
     assert not held.has("misaligned") and not held.has("alignment")
     search = describe_search(held, "mine", "samples", "hits")
-    assert (search.image, search.chosen["image"], search.chosen["joint"]) == ((), None, None)
-    text, image = search.chosen["text"], search.chosen["image"]
+    assert (search.image, search.chosen.image, search.chosen.joint) == ((), None, None)
+    text, image = search.chosen.text, search.chosen.image
     hits = find_hits(held, "rose", "mine", "text", text_method=text, image_method=image)
     assert hits["sample_id"].tolist() == [0, 1, 10_000_001, 20_000_000]
     assert count_hits(held, "rose", "mine")["hits"].tolist() == [4, 3, 4]
@@ -208,7 +209,7 @@ def test_second_corpus_leaves_the_first_one(study, corpus):
     assert count(study, "SELECT corpus, indexed FROM corpora") == [("mine", 6), ("less", 3)]
     after = checksums(study)
     assert {name for name in before if after[name] != before[name]} == {"corpora.parquet", "frequency.parquet"}
-    assert sorted(Study(study).manifest["search"]) == ["less", "mine"]
+    assert sorted(Study(study).manifest.raw["search"]) == ["less", "mine"]
 
 
 def test_corpus_beside_counts_of_another_step_leaves_them(tmp_path, corpus):
@@ -401,14 +402,14 @@ def test_table_in_pieces_makes_the_same_bytes_as_whole(study, tmp_path, searched
     rows = [f"{number % 2 + 1}.png,{caption}" for number, caption in enumerate(["a rose", "fern", "", "sky", "red rose"] * 5)]
     (tmp_path / "a.csv").write_text("\n".join(["image,caption", *rows]) + "\n")
     add(study, tmp_path / "a.csv")
-    whole, books = checksums(study), Study(study).manifest["counts"]["index"]
+    whole, books = checksums(study), Study(study).manifest.raw["counts"]["index"]
     monkeypatch.setattr("precompute.corpus.tables.WHOLE_BYTES", 0)
     monkeypatch.setattr("precompute.corpus.shard.PIECE_SAMPLES", 7)
     searched[:] = []
     add(study, tmp_path / "a.csv", work=tmp_path / "afresh")
     assert searched == ["a.csv"] * 4
     assert checksums(study) == whole
-    pieces = Study(study).manifest["counts"]["index"]
+    pieces = Study(study).manifest.raw["counts"]["index"]
     assert pieces["mine"]["samples"] == books["mine"]["samples"]
     assert count(study, "SELECT source FROM corpora") == [("1 file such as a.csv",)]
 
@@ -482,10 +483,11 @@ def test_error_in_a_process_is_the_error_of_the_run(study, corpus, tmp_path):
 
 def test_indexed_study_says_with_what(study, corpus):
     manifest = index_study(study, Request("mine", [str(corpus / "*.tar")], title="My corpus"))
+    assert allowed_roots(study) == (study, corpus)  # its pages may show them
     arguments = manifest["arguments"]["index"]["mine"]
     assert (arguments["shards"], arguments["files"], arguments["tagger"]) == ([str(corpus / "*.tar")], 3, None)
     assert {"revision", "code", "python"} <= set(arguments["built_with"])
-    assert Study(study).manifest == manifest
+    assert Study(study).manifest.raw == manifest
     assert sorted(path.name for path in study.parent.iterdir()) == ["mine"]
 
 
@@ -512,7 +514,7 @@ def test_corpus_that_is_there_is_indexed_anew_by_force_alone(study, corpus):
     manifest = index_study(study, Request("less", [str(corpus / "0.tar")]))
     with pytest.raises(TailscopeError, match="Study 'mine' holds 'less' already. Index it anew with --force"):
         index_study(study, Request("less", [str(corpus / "0.tar")]))
-    assert Study(study).manifest == manifest
+    assert Study(study).manifest.raw == manifest
     index_study(study, Request("less", [str(corpus / "1.tar")], force=True))
     assert study_faults(study) == []
     assert count(study, "SELECT indexed FROM corpora ORDER BY corpus") == [(2,), (6,)]
@@ -522,7 +524,7 @@ def test_images_that_are_no_longer_searched_leave_no_tables(study, corpus):
     add(study, corpus / "*.tar")
     add(study, corpus / "*.tar", search=None)
     assert study_faults(study) == []
-    assert not {"alignment", "misaligned"} & set(Study(study).manifest["tables"])
+    assert not {"alignment", "misaligned"} & set(Study(study).manifest.raw["tables"])
 
 
 def test_corpus_of_another_step_is_never_replaced(tmp_path, corpus):

@@ -107,7 +107,7 @@ def test_its_text_search_is_nearly_perfect_and_its_image_search_is_not_far_off(e
     assert rows.loc["lemmatized", "recall"] == 1.0
     assert rows.loc["lemmatized", "precision"] > 0.98
     assert rows.loc["lowercased", "recall"] < 0.95
-    chosen = embedded_study.manifest["search"]["zipf-20k"]["chosen"]["image"]
+    chosen = embedded_study.manifest.raw["search"]["zipf-20k"]["chosen"]["image"]
     assert rows.loc[chosen, "precision"] > 0.7
     assert rows.loc[chosen, "recall"] > 0.7
 
@@ -115,7 +115,7 @@ def test_its_text_search_is_nearly_perfect_and_its_image_search_is_not_far_off(e
 def test_accuracy_rises_with_frequency_where_the_data_is_zipf_and_not_where_it_is_balanced(embedded_study):
     from backend.scaling import compare_training
 
-    pair = embedded_study.manifest["causal"]["pairs"][0]
+    pair = embedded_study.manifest.raw["causal"]["pairs"][0]
     compared = compare_training(
         embedded_study, pair["corpus"], tuple(pair["models"]), method="lemmatized", setting="simple", kind="classification"
     )
@@ -131,12 +131,12 @@ def test_books_balance_everywhere(embedded_study):
             for inner in books.values():
                 yield from entries(inner)
 
-    found = list(entries(embedded_study.manifest["counts"]))
+    found = list(entries(embedded_study.manifest.raw["counts"]))
     assert len(found) > 20
     for entry in found:
         assert entry["read"] == entry["written"] + sum(entry["dropped"].values())
 
 
 def test_a_study_can_be_moved_its_manifest_names_no_place_of_this_machine(embedded_study):
-    assert str(ROOT) not in json.dumps(embedded_study.manifest)
+    assert str(ROOT) not in json.dumps(embedded_study.manifest.raw)
     assert isinstance(embedded_study, Study)

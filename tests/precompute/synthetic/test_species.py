@@ -37,7 +37,7 @@ def test_a_genus_shares_its_outline_and_its_first_words_tell_what_is_seen(specie
 
 def test_every_name_is_the_lemma_of_its_plural(species):
     for one in species:
-        *front, last = split_words(one.plural)
+        *front, last = split_words(pluralise(one.name))
         assert " ".join([*front, lemma(last)]) == one.name
     assert pluralise("vaus") == "vauses"
 

@@ -2,7 +2,7 @@
 
 A part is named by what it depends on: the shard's content, the concepts, the tagger and the code. So a run that was killed
 goes on where it was, a file that was copied, moved or touched is not searched again, and one that changed is. Naming a shard
-reads its bytes once more (and those of its photos, where they are looked at): 1 s of one core for some 1.5 GB.
+reads its bytes once more (and those of its photos, where they are looked at): 1 s of one core for 1 GB.
 Only plain values go to another process: paths, numbers, texts, and frozen records of these.
 """
 

@@ -204,7 +204,7 @@ def index(
 
     Example: python -m precompute index --study data/mine --corpus web --shards 'shards/*.tar' --tagger ViT-B-32:openai
     """
-    from precompute.search.index import index_study
+    from precompute.search.index import Request, index_study
 
     start = time.monotonic()
     try:
@@ -212,8 +212,7 @@ def index(
     except ValueError as error:
         raise TailscopeError(f"'{thresholds}' are no thresholds. Expected numbers: --thresholds 0.20,0.25,0.30") from error
     with _show_progress() as say:
-        manifest = index_study(
-            study,
+        asked = Request(
             corpus,
             shards,
             title=title,
@@ -224,10 +223,9 @@ def index(
             image_hits=image_hits,
             thresholds=numbers,
             chosen=chosen,
-            processes=processes,
             force=force,
-            say=say,
         )
+        manifest = index_study(study, asked, processes=processes, say=say)
     for name in ("samples", "hits", "misaligned"):
         if held := manifest["tables"].get(name, {}).get("files", {}).get(corpus):
             print(f"  {name:12} {held['rows']:>9,} rows")

@@ -12,7 +12,7 @@ from backend.errors import SourceError
 from precompute.corpus import coco, tables, tar
 from precompute.corpus import shard as shards
 from precompute.corpus.photos import BESIDE
-from precompute.corpus.sample import Batch, Sample, batch_samples
+from precompute.corpus.sample import Sample, SampleBatch, batch_samples
 from precompute.corpus.shard import Reader, Reading, Shard
 
 READERS: tuple[Reader, ...] = (tar.READER, tables.READER, coco.READER)
@@ -57,7 +57,7 @@ def read_samples(shard: Shard, reading: Reading, with_images: bool = False) -> I
     return _BY_KIND[shard.kind].read(shard, reading, with_images)
 
 
-def read_batches(shard: Shard, reading: Reading, with_images: bool = False) -> Iterator[Batch]:
+def read_batches(shard: Shard, reading: Reading, with_images: bool = False) -> Iterator[SampleBatch]:
     """`read_samples` in batches of bounded memory; their ids rise but where a tar's members stand apart."""
     return batch_samples(read_samples(shard, reading, with_images))
 

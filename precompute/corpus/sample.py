@@ -39,14 +39,14 @@ class Sample(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class SampleBatch:
     """Some samples as a table (`SCHEMA`, in the order they were read), and the bytes of each one's image or None."""
 
     table: pa.Table
     contents: list[bytes | None]
 
 
-def batch_samples(samples: Iterable[Sample]) -> Iterator[Batch]:
+def batch_samples(samples: Iterable[Sample]) -> Iterator[SampleBatch]:
     """The samples in batches of bounded number and bytes, as they come."""
     batch: list[Sample] = []
     held = 0
@@ -82,8 +82,8 @@ def find_caption_fault(caption: str) -> str:
     return LONG_CAPTION if is_long else ""
 
 
-def _close_batch(batch: list[Sample]) -> Batch:
+def _close_batch(batch: list[Sample]) -> SampleBatch:
     ids, _, captions, places, sizes, contents = zip(*batch, strict=True)
     columns = [ids, captions, *zip(*(place.columns() for place in places), strict=True), *zip(*sizes, strict=True)]
     arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
-    return Batch(pa.table(arrays, schema=SCHEMA), list(contents))
+    return SampleBatch(pa.table(arrays, schema=SCHEMA), list(contents))

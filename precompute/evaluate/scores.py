@@ -53,7 +53,7 @@ class TaskScores:
 
 
 @dataclass
-class Report:
+class EvaluationReport:
     """What came of an evaluation: the model's name and how it was loaded, its scores, and the books by what they count."""
 
     model: str
@@ -79,7 +79,7 @@ class Evaluation:
     allow_download: bool = False
 
 
-def evaluate_model(folder: Path, asked: Evaluation, say: StageProgress) -> Report:
+def evaluate_model(folder: Path, asked: Evaluation, say: StageProgress) -> EvaluationReport:
     """Scores a model on its tasks and adds that to the study.
 
     Rows that the model had on these tasks are replaced. Everything is checked before the model is loaded: raises
@@ -97,7 +97,7 @@ def evaluate_model(folder: Path, asked: Evaluation, say: StageProgress) -> Repor
     return report
 
 
-def score_model(folder: Path, asked: Evaluation, work: Path, say: StageProgress = lambda stage, done: None) -> Report:
+def score_model(folder: Path, asked: Evaluation, work: Path, say: StageProgress = lambda stage, done: None) -> EvaluationReport:
     """`evaluate_model` without adding anything to the study; encoded images are kept in `work`, the caller's to delete."""
     study = Study(folder)
     _check_arguments(study, asked)
@@ -106,7 +106,7 @@ def score_model(folder: Path, asked: Evaluation, work: Path, say: StageProgress 
     paired = {task: read_pairs(patterns, ledgers[task]) for task, patterns in asked.retrieval.items()}
     model = load_model(asked.spec, allow_download=asked.allow_download)
     made = {"model": asked.spec, "weights_sha256": model.weights_sha256, "device": model.device, "prompts": list(asked.prompts)}
-    report = Report(asked.name or model.name, made | {library: version(library) for library in LIBRARIES})
+    report = EvaluationReport(asked.name or model.name, made | {library: version(library) for library in LIBRARIES})
     _check_model(study.manifest.raw, _list_models(study), report)
     for task, read in labelled.items():
         report.scores += _score_classification(model, task, read, asked.prompts, ledgers[task], work, say)
@@ -117,7 +117,7 @@ def score_model(folder: Path, asked: Evaluation, work: Path, say: StageProgress 
     return report
 
 
-def add_scores(part: Path, manifest: dict, report: Report, corpus: str | None = None) -> None:
+def add_scores(part: Path, manifest: dict, report: EvaluationReport, corpus: str | None = None) -> None:
     """Adds a model's scores to the study whose tables lie in `part`: its rows of models, performance and overall.
 
     Raises TailscopeError where the study has scores of another model by that name.
@@ -175,7 +175,7 @@ def _list_models(study: Study) -> list[str]:
     return list(study.query("SELECT model FROM models")["model"]) if study.has("models") else []
 
 
-def _check_model(manifest: dict, models: Sequence[str], report: Report) -> None:
+def _check_model(manifest: dict, models: Sequence[str], report: EvaluationReport) -> None:
     """Raises TailscopeError where the study has scores under this name that other weights, or another source, made."""
     held = manifest.get("arguments", {}).get(STEP, {}).get(report.model)
     if held is None and report.model not in models:
@@ -237,7 +237,7 @@ def _book_scores(scores: Sequence[TaskScores], task: str, reason: str) -> Ledger
     return ledger
 
 
-def _write_scores(part: Path, manifest: dict, report: Report, corpus: str | None) -> None:
+def _write_scores(part: Path, manifest: dict, report: EvaluationReport, corpus: str | None) -> None:
     study = Study(part, manifest)
     labels = {one.task: (one.kind, one.labels) for one in report.scores}
     concepts = name_concepts(part, manifest, labels)
@@ -266,7 +266,7 @@ def _write_scores(part: Path, manifest: dict, report: Report, corpus: str | None
     _drop_former_labels(part, manifest, {task: names for task, (_, names) in labels.items()})
 
 
-def _add_labels(part: Path, before: dict[str, list[str]], report: Report) -> dict[str, list[str]]:
+def _add_labels(part: Path, before: dict[str, list[str]], report: EvaluationReport) -> dict[str, list[str]]:
     """By task, the labels that no one but this model's evaluations brought to the study: those of before, and the new ones."""
     path = table_path(part, "concepts")
     known = (

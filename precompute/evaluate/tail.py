@@ -42,7 +42,7 @@ OTHER_CLASS = "image of a class that is not in the tail"
 
 
 @dataclass
-class Report:
+class TailReport:
     """What came of a tail: its classes (label, count; the rarest first), every model's rows and percent, facts and books."""
 
     classes: pd.DataFrame
@@ -70,7 +70,7 @@ class TailPlan:
     split: float = SPLIT
 
 
-def build_tail(folder: Path, plan: TailPlan, say: StageProgress) -> Report:
+def build_tail(folder: Path, plan: TailPlan, say: StageProgress) -> TailReport:
     """Makes the tail, scores on it every model that was evaluated on its task, and adds that to the study.
 
     Replaces a tail that this step made before. Raises TailscopeError where the corpus was not counted by this method, where
@@ -84,7 +84,7 @@ def build_tail(folder: Path, plan: TailPlan, say: StageProgress) -> Report:
     return report
 
 
-def score_tail(folder: Path, plan: TailPlan, say: StageProgress = lambda stage, done: None) -> Report:
+def score_tail(folder: Path, plan: TailPlan, say: StageProgress = lambda stage, done: None) -> TailReport:
     """`build_tail` without adding anything to the study; encoded images stay beside it."""
     study = Study(folder)
     _check_tail(study.manifest.raw)
@@ -97,7 +97,7 @@ def score_tail(folder: Path, plan: TailPlan, say: StageProgress = lambda stage, 
     facts = {"title": plan.title or f"The tail of {plan.task}", "task": plan.task + ENDING, "compared_with": plan.task}
     arguments = {"task": plan.task, "corpus": plan.corpus, "method": plan.method, "classes": plan.size, "weights_sha256": {}}
     arguments |= {library: version(library) for library in LIBRARIES}
-    report = Report(classes, facts | {"setting": plan.setting, "split": plan.split}, arguments, ledgers={"classes": chosen})
+    report = TailReport(classes, facts | {"setting": plan.setting, "split": plan.split}, arguments, ledgers={"classes": chosen})
     frames = []
     for name, made in models.items():
         model = _load_same(name, made)
@@ -111,7 +111,7 @@ def score_tail(folder: Path, plan: TailPlan, say: StageProgress = lambda stage, 
     return report
 
 
-def add_tail(part: Path, manifest: dict, report: Report) -> None:
+def add_tail(part: Path, manifest: dict, report: TailReport) -> None:
     """Adds a tail to the study whose tables lie in `part`, in the place of one that this step made before."""
     _check_tail(manifest)
     _drop_former(part, manifest)
@@ -218,7 +218,7 @@ def _drop_former(part: Path, manifest: dict) -> None:
             manifest["tables"][name] = write_table(part, name, to_arrow(name, rows[rows["task"] != former]))
 
 
-def _write_tail(part: Path, manifest: dict, report: Report) -> None:
+def _write_tail(part: Path, manifest: dict, report: TailReport) -> None:
     facts, labels = report.facts, sorted(report.classes["label"])
     task = facts["task"]
     concepts = name_concepts(part, manifest, {task: ("classification", labels)})

@@ -22,7 +22,7 @@ from precompute.processes import Processes
 from precompute.search.match import CHOSEN_TEXT, Methods, count_frequency, describe_alignment
 from precompute.search.merge import Given, Merge, merge_parts
 from precompute.search.plan import ImageSearch
-from precompute.search.shards import Search, find_parts, read_books
+from precompute.search.shards import SearchJob, find_parts, read_books
 from precompute.search.text import compile_vocabulary
 
 NO_WORD = "concept without a word"
@@ -115,12 +115,12 @@ def search_shards(
     find_parts(shards, plan_search(folder, image_search), work / "parts", processes, say)
 
 
-def plan_search(folder: Path, image_search: ImageSearch | None) -> Search:
+def plan_search(folder: Path, image_search: ImageSearch | None) -> SearchJob:
     """What the search of every shard has in common, for the concepts of the study in `folder`."""
     concepts = tuple(sorted(set(_read_tasks(folder)["concept"])))
     if image_search is None or image_search.tagger is None:
-        return Search(concepts)
-    return Search(concepts, image_search.tagger, image_search.thresholds[0])
+        return SearchJob(concepts)
+    return SearchJob(concepts, image_search.tagger, image_search.thresholds[0])
 
 
 def add_corpus(folder: Path, manifest: dict, indexed: IndexedCorpus) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from backend.errors import ImageError, TailscopeError
 from backend.images import LONGEST, TooLong, decode_image, read_image_bytes
-from precompute.corpus.sample import Batch
+from precompute.corpus.sample import SampleBatch
 from precompute.ledger import Ledger
 from precompute.search.ranges import expand_ranges
 from precompute.search.tagger import Tagger
@@ -27,7 +27,7 @@ TOO_LONG = f"image more than {LONGEST} times as long as wide"
 
 
 def search_images(
-    batches: Iterable[Batch],
+    batches: Iterable[SampleBatch],
     root: Path,
     tagger: Tagger,
     floor: float,
@@ -81,7 +81,7 @@ class _Images:
         self.sample_ids: list[int] = []
         self.of_sample: list[int] = []
 
-    def decode(self, batches: Iterable[Batch]) -> Iterator[tuple[list[int], list[Image.Image]]]:
+    def decode(self, batches: Iterable[SampleBatch]) -> Iterator[tuple[list[int], list[Image.Image]]]:
         """The pictures that can be decoded, with their numbers, in batches of bounded size; the others are booked."""
         numbers: list[int] = []
         pictures: list[Image.Image] = []
@@ -101,7 +101,7 @@ class _Images:
         if pictures:
             yield numbers, pictures
 
-    def _list_new(self, batches: Iterable[Batch]) -> Iterator[tuple[tuple, bytes | None]]:
+    def _list_new(self, batches: Iterable[SampleBatch]) -> Iterator[tuple[tuple, bytes | None]]:
         """The place and the bytes of every image that no earlier sample had."""
         for batch in batches:
             self.sample_ids += batch.table["sample_id"].to_pylist()

@@ -86,7 +86,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Part:
+class ShardPart:
     """What was found in one shard: samples by rising sample_id, text hits (`TEXT_SCHEMA`) and image hits (`HITS_SCHEMA`; none
     where images were not searched), both in any order."""
 
@@ -95,7 +95,7 @@ class Part:
     image: pa.Table
 
 
-def match_part(part: Part, concepts: Sequence[str], methods: Methods) -> tuple[pa.Table, Counts]:
+def match_part(part: ShardPart, concepts: Sequence[str], methods: Methods) -> tuple[pa.Table, Counts]:
     """The rows of `misaligned` (without `corpus`) of one shard, and its counts.
 
     A score counts from a threshold on, both as float32. Conflicting are samples with text concepts, an image concept at

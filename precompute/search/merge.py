@@ -27,7 +27,7 @@ from precompute.corpus.shard import SAMPLES_PER_SHARD, Shard
 from precompute.ledger import Ledger
 from precompute.processes import Processes
 from precompute.search.given import GivenHits
-from precompute.search.match import Counts, Methods, Part, match_part
+from precompute.search.match import Counts, Methods, ShardPart, match_part
 
 MEMORY_LIMIT = "1GB"  # of the sort of one range's hits
 RANGE_HITS = 8_000_000  # of a range of concepts, which one job sorts; a concept with more is a range of its own
@@ -156,7 +156,7 @@ def match_parts(merge: Merge, placed: Sequence[Placed], place: Path) -> None:
         if given:
             hits = given.join(place_images(samples, one.shard, merge.base))
             pq.write_table(hits.sort_by("concept"), one.image, compression="zstd")
-        found = Part(samples, *(pq.read_table(path) for path in (one.part / "text.parquet", one.image)))
+        found = ShardPart(samples, *(pq.read_table(path) for path in (one.part / "text.parquet", one.image)))
         disagreeing, counts = match_part(found, merge.concepts, merge.methods)
         total.add(counts)
         tables.append(_shift_ids(disagreeing, one.first_id))

@@ -21,13 +21,13 @@ import pyarrow.parquet as pq
 
 from backend.progress import StageProgress
 from precompute.corpus.registry import identify_shard, read_batches
-from precompute.corpus.sample import Batch, join_batches
+from precompute.corpus.sample import SampleBatch, join_batches
 from precompute.corpus.shard import Reading, Shard
 from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger
 from precompute.processes import Processes
 from precompute.search.images import HITS_SCHEMA, search_images
-from precompute.search.match import TEXT_SCHEMA, Part
+from precompute.search.match import TEXT_SCHEMA, ShardPart
 from precompute.search.tagger import Tagger, TaggerRecipe
 from precompute.search.text import Vocabulary, compile_vocabulary, search_captions
 
@@ -37,7 +37,7 @@ BOOKS = ("samples", "images", "members")
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchJob:
     """What the search of every shard has in common: what is handed to each process, which loads what it needs."""
 
     concepts: tuple[str, ...]
@@ -51,7 +51,7 @@ class Search:
 
 
 def find_parts(
-    shards: Sequence[Shard], search: Search, work: Path, processes: Processes, say: StageProgress
+    shards: Sequence[Shard], search: SearchJob, work: Path, processes: Processes, say: StageProgress
 ) -> dict[Shard, Path]:
     """The part of each shard, in the order of the samples; those that are not there yet are written first."""
     if search.tagger:
@@ -74,7 +74,7 @@ def name_part(shard: Shard, common: str, with_images: bool) -> tuple[Shard, str]
     return shard, hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def store_part(place: Path, part: Part, books: dict[str, Ledger]) -> None:
+def store_part(place: Path, part: ShardPart, books: dict[str, Ledger]) -> None:
     """Writes a part as the folder `place`, which is whole or not there; hits lie by concept, samples by their ids."""
     unfinished = place.with_name(f"{place.name}.{os.getpid()}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -103,7 +103,7 @@ def read_books(places: Iterable[Path]) -> dict[str, Ledger]:
 class ShardSearch:
     """Searches shards, one after the other; the tagger is loaded when it is first needed."""
 
-    def __init__(self, search: Search):
+    def __init__(self, search: SearchJob):
         self.search = search
 
     @cached_property
@@ -131,7 +131,7 @@ class ShardSearch:
             for _ in batches:
                 say(reading.done)
         samples = join_batches(tables)
-        part = Part(_count_from(samples, shard), self._search_text(samples, shard), _count_from(found, shard))
+        part = ShardPart(_count_from(samples, shard), self._search_text(samples, shard), _count_from(found, shard))
         store_part(place, part, {"samples": reading.samples, "images": images, "members": reading.members})
 
     def _search_text(self, samples: pa.Table, shard: Shard) -> pa.Table:
@@ -144,7 +144,7 @@ class ShardSearch:
         return pa.concat_tables(tables)
 
 
-def _keep_tables(batches: Iterable[Batch], tables: list[pa.Table]) -> Iterator[Batch]:
+def _keep_tables(batches: Iterable[SampleBatch], tables: list[pa.Table]) -> Iterator[SampleBatch]:
     for batch in batches:
         tables.append(batch.table)
         yield batch
@@ -157,7 +157,7 @@ def _count_from(table: pa.Table, shard: Shard) -> pa.Table:
     return table.set_column(column, table.schema.field(column), ids)
 
 
-def _write_parts(places: dict[Shard, Path], search: Search, processes: Processes, say: Callable[[float], None]) -> None:
+def _write_parts(places: dict[Shard, Path], search: SearchJob, processes: Processes, say: Callable[[float], None]) -> None:
     """Searches the shards that have no part yet."""
     missing = {place: shard for shard, place in places.items() if not place.is_dir()}  # the same content is searched once
     if not missing:
@@ -179,10 +179,10 @@ def _write_parts(places: dict[Shard, Path], search: Search, processes: Processes
 
 
 @lru_cache(maxsize=1)
-def _open_search(search: Search) -> ShardSearch:
+def _open_search(search: SearchJob) -> ShardSearch:
     """The search of this process, where it is one of several."""
     return ShardSearch(search)
 
 
-def _search_here(search: Search, shard: Shard, place: Path) -> None:
+def _search_here(search: SearchJob, shard: Shard, place: Path) -> None:
     _open_search(search).write_part(shard, place)

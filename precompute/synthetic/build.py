@@ -31,9 +31,8 @@ from precompute.corpus.shard import Shard
 from precompute.evaluate.classification import read_task
 from precompute.evaluate.features import CHUNK, Place, encode_ahead
 from precompute.evaluate.retrieval import read_pairs
-from precompute.evaluate.scores import Evaluation, Report, add_scores, fit_lines, score_model
-from precompute.evaluate.tail import Report as TailReport
-from precompute.evaluate.tail import TailPlan, add_tail, score_tail
+from precompute.evaluate.scores import Evaluation, EvaluationReport, add_scores, fit_lines, score_model
+from precompute.evaluate.tail import TailPlan, TailReport, add_tail, score_tail
 from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger
 from precompute.processes import Processes
@@ -292,7 +291,7 @@ def _encode_chunk(models: tuple[str, ...], study: Path, task: str, start: int, w
     encode_ahead(_load_models(models), _read_places(study, task), start, work)
 
 
-def _score_model(study: Path, spec: str, name: str, work: Path) -> Report:
+def _score_model(study: Path, spec: str, name: str, work: Path) -> EvaluationReport:
     paired = [str(study / "tasks" / PAIRED_TASK / "*.tar")]
     return score_model(study, Evaluation(spec, {TASK: study / "tasks" / TASK}, {PAIRED_TASK: paired}, name=name), work)
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from backend.errors import SourceError, TailscopeError
 from precompute.corpus.registry import find_shards, read_batches
-from precompute.corpus.sample import SCHEMA, Batch
+from precompute.corpus.sample import SCHEMA, SampleBatch
 from precompute.corpus.shard import Reading
 from precompute.ledger import Ledger
 from precompute.search import images as image_search
@@ -23,7 +23,7 @@ from tests.precompute.colour_shards import ColourTagger, picture, write_shard
 from tests.tiny_clip import draw_pictures, write_model
 
 
-def read(path, with_images: bool = True) -> list[Batch]:
+def read(path, with_images: bool = True) -> list[SampleBatch]:
     (shard,) = find_shards([str(path)])
     return list(read_batches(shard, Reading(), with_images))
 

@@ -15,7 +15,7 @@ from precompute.corpus.shard import Shard
 from precompute.processes import Processes
 from precompute.search import match, merge
 from precompute.search.images import HITS_SCHEMA
-from precompute.search.match import Methods, Part, count_frequency, describe_alignment, match_part
+from precompute.search.match import Methods, ShardPart, count_frequency, describe_alignment, match_part
 from precompute.search.merge import Merge
 from precompute.search.shards import store_part
 
@@ -31,13 +31,13 @@ IMAGE = {
 }
 
 
-def make_part(text: dict[int, str], image: dict[int, dict[str, float]], first: int = 0, samples: int = 7) -> Part:
+def make_part(text: dict[int, str], image: dict[int, dict[str, float]], first: int = 0, samples: int = 7) -> ShardPart:
     """A shard whose captions have these concepts by `lemmatized` (the first alone by `phrase`), its images these scores."""
     by_lemma = [("lemmatized", first + row, CONCEPTS.index(name)) for row, names in text.items() for name in names.split()]
     by_phrase = [("phrase", first + row, CONCEPTS.index(names.split()[0])) for row, names in text.items()]
     scored = [(first + row, CONCEPTS.index(name), score) for row, shown in image.items() for name, score in shown.items()]
     rows = [{"sample_id": first + row, "caption": f"caption {row}", "image": "a.tar", "offset": row} for row in range(samples)]
-    return Part(
+    return ShardPart(
         pa.Table.from_pylist(rows, schema=SCHEMA),
         pa.Table.from_pylist(
             [dict(zip(match.TEXT_SCHEMA.names, row, strict=True)) for row in by_lemma + by_phrase], schema=match.TEXT_SCHEMA
@@ -46,7 +46,7 @@ def make_part(text: dict[int, str], image: dict[int, dict[str, float]], first: i
     )
 
 
-def place_parts(parts: list[Part], folder: Path) -> dict[Shard, Path]:
+def place_parts(parts: list[ShardPart], folder: Path) -> dict[Shard, Path]:
     """The parts as the search leaves them: in folders, with ids that count from the shard's beginning."""
     places = {}
     for number, part in enumerate(parts):
@@ -59,12 +59,12 @@ def place_parts(parts: list[Part], folder: Path) -> dict[Shard, Path]:
         ]
         shard = Shard(0, Path("/corpus/a.tar"), "tar", first)
         places[shard] = folder / f"part-{number}"
-        store_part(places[shard], Part(*tables), {})
+        store_part(places[shard], ShardPart(*tables), {})
     return places
 
 
 def merge_parts(
-    parts: list[Part], folder: Path, corpus: str, methods: Methods, processes: int = 1
+    parts: list[ShardPart], folder: Path, corpus: str, methods: Methods, processes: int = 1
 ) -> tuple[dict, match.Counts]:
     """What is merged into a study's folder, whose files stand there afterwards."""
     places = place_parts(parts, folder.with_name(f"{folder.name}-{corpus}-parts"))
@@ -175,7 +175,7 @@ def test_shards_sum_to_the_whole(tmp_path):
     named = {row: " ".join(name for name in CONCEPTS if rng.random() < 0.3) for row in range(60)}
     named = {row: names for row, names in named.items() if names}
 
-    def part(start: int, stop: int) -> Part:
+    def part(start: int, stop: int) -> ShardPart:
         rows = range(start, stop)
         text, image = ({row - start: of[row] for row in rows if row in of} for of in (named, shown))
         return make_part(text, image, start, stop - start)

@@ -14,11 +14,11 @@ from precompute.corpus import tar
 from precompute.corpus.registry import find_shards
 from precompute.corpus.shard import Shard
 from precompute.search import images, shards
-from precompute.search.shards import Search, ShardSearch, name_part, read_books
+from precompute.search.shards import SearchJob, ShardSearch, name_part, read_books
 from tests.precompute.colour_shards import ColourRecipe, picture, write_shard
 from tests.precompute.corpus.shard_files import write_photos, write_tar
 
-SEARCH = Search(("fern", "rose", "sky"), ColourRecipe(), 0.25)
+SEARCH = SearchJob(("fern", "rose", "sky"), ColourRecipe(), 0.25)
 RED, GREEN = picture(128, 0, 0), picture(0, 96, 0)
 SAMPLES = [("A rose.", RED), ("Roses and a fern", GREEN), ("A fern", RED)]
 
@@ -198,8 +198,8 @@ def test_part_that_another_process_wrote_meanwhile_stays(tmp_path):
 
 
 def test_search_knows_other_code_concepts_taggers_and_floors(monkeypatch):
-    searches = [SEARCH, Search(("fern",), ColourRecipe(), 0.25), Search(SEARCH.concepts, ColourRecipe("other"), 0.25)]
-    searches += [Search(SEARCH.concepts, ColourRecipe(), 0.2), Search(SEARCH.concepts)]
+    searches = [SEARCH, SearchJob(("fern",), ColourRecipe(), 0.25), SearchJob(SEARCH.concepts, ColourRecipe("other"), 0.25)]
+    searches += [SearchJob(SEARCH.concepts, ColourRecipe(), 0.2), SearchJob(SEARCH.concepts)]
     names = {one.identify() for one in searches}
     monkeypatch.setattr(shards, "code_sha256", lambda module: "other code")
     assert len(names | {SEARCH.identify()}) == 6

@@ -12,7 +12,7 @@ from backend.methods import Method
 from backend.study import Study
 from pages.ui.address import open_concept
 from pages.ui.downloads import Download, list_row_files, offer, offer_rows
-from pages.ui.text import escape
+from pages.ui.text import escape, link_sources
 
 MANY, TALL = 9, 340  # rows from which a table scrolls, in a window of so many pixels
 _NUMBER = st.column_config.NumberColumn
@@ -198,7 +198,7 @@ def explain_counting(study: Study, methods: list[str], more: str = "") -> None:
                 st.caption(escape(notes[part]))
         if more:
             st.markdown(more)
-        st.caption(f"Source: {escape(study.manifest.source)}. Built {escape(study.manifest.created[:10])}.")
+        st.caption(f"Source: {link_sources(study.manifest.source)}. Built {escape(study.manifest.created[:10])}.")
 
 
 def format_count(count: float) -> str:

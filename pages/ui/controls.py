@@ -1,6 +1,6 @@
 """Controls bound to the address: every choice that changes a result stands in the query parameters."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
@@ -10,21 +10,13 @@ from backend.errors import EmptySelection
 from backend.methods import Method
 from backend.schema import KINDS
 from backend.study import Study
-from pages.ui.address import answer
+from pages.ui.address import accept_name, answer
 
 
 def corpus_titles(study: Study) -> dict[str, str]:
     """Every counted corpus and its title, the smallest first; the order gives each its colour."""
     corpora = answer(frequency.list_corpora, study)
     return dict(zip(corpora["corpus"], corpora["title"], strict=True))
-
-
-def accept_name(key: str, names: list[str], title_of: Callable[[str], str]) -> None:
-    """Lets an address say `method=rampp@0.7` or `corpus=cc3m`, where Streamlit itself takes only the title it shows."""
-    name = st.query_params.get(key)
-    if name in names and key not in st.session_state and title_of(name) != name:
-        st.query_params[key] = title_of(name)
-        st.rerun()
 
 
 def in_order(titles: dict[str, str], corpora: pd.Series) -> list[str]:

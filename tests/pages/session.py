@@ -43,7 +43,7 @@ def choose(app: AppTest, kind: str, key: str, value) -> AppTest:
 
 def written(app: AppTest) -> list[str]:
     """The Markdown of everything that a page says in words, as it was written."""
-    kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "error", "page_link")
+    kinds = ("title", "header", "subheader", "markdown", "caption", "info", "warning", "error", "page_link")
     return [element.value for kind in kinds for element in app.get(kind)]
 
 

@@ -193,7 +193,7 @@ def explain_counting(study: Study, methods: list[str], more: str = "") -> None:
         )
         for name in dict.fromkeys(methods):
             method = Method(name)
-            st.markdown(f"**{escape(method.title)}**: {escape(method.sentence)}")
+            st.markdown(f"**{escape(method.title)}** ({escape(name)}): {escape(method.sentence)}")
             for part in [part.name for part in method.parts if part.name in notes]:
                 st.caption(escape(notes[part]))
         if more:

@@ -11,6 +11,7 @@ from backend.methods import Method
 from backend.schema import KINDS
 from backend.study import Study
 from pages.ui.address import accept_name, answer
+from pages.ui.text import escape
 
 
 def corpus_titles(study: Study) -> dict[str, str]:
@@ -46,14 +47,17 @@ def choose_corpora(study: Study, corpora: list[str]) -> list[str]:
 
 
 def choose_method(methods: list[str], key: str = "method", label: str = "Counted in", default: str | None = None) -> str:
-    """One counting method of those named; the first where there is no other default."""
-    accept_name(key, methods, title_method)
+    """One counting method of those named; the first where there is no other default. An address may name it by its code."""
+    spelled = {spelling: name for name in methods for spelling in (name, f"{Method(name).modality}: {name}")}
+    accept_name(key, list(spelled), lambda spelling: title_method(spelled[spelling]))
     first = methods.index(default) if default in methods else 0
-    return st.selectbox(label, methods, first, format_func=title_method, key=key, bind="query-params")
+    codes = "\n".join(f"- {escape(title_method(name))}: {escape(name)}" for name in methods)
+    help = f"Tables and downloads name them by their codes:\n{codes}"
+    return st.selectbox(label, methods, first, format_func=title_method, key=key, bind="query-params", help=help)
 
 
 def title_method(method: str) -> str:
-    """A method as a control shows it: "image: rampp@0.7"."""
+    """A method as a control shows it: "seen in the image, RAM++ from 0.7"."""
     return Method(method).title
 
 

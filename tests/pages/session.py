@@ -19,7 +19,7 @@ def _unescape(text: str) -> str:
 def open_page(page: str = "", **address: str | list[str]) -> AppTest:
     """A fresh session on a page (the first one, without a name), run once at an address.
 
-    A selection stands in the address by its title: `method="text: lowercased"`, `corpus="CC-3M"`.
+    A selection stands in the address by its title, `corpus="CC-3M"`, or by its code, `method="lowercased"`.
     """
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     for name, value in address.items():

@@ -13,7 +13,7 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
 NEUTRAL = "rgba(128, 128, 128, 0.45)"
 ZERO_AT = 0.25  # where a logarithmic axis shows a count of zero: a column of its own, left of one
-MINOR = {"ticks": "outside", "ticklen": 3}  # the small ticks between the powers of a logarithmic axis
+MINOR = {"ticks": "inside", "ticklen": 4}  # between the powers of a logarithmic axis; outside they run into its labels
 HEIGHT = 440
 LEGEND_ROW = 20  # pixels; a figure grows by half a row an entry, so that a narrow screen still shows its plot
 

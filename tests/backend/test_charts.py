@@ -450,7 +450,7 @@ def test_line_ends_where_the_scores_end():
 def test_logarithmic_axes_have_small_ticks_between_their_powers():
     axes = charts.draw_lines([line_of("a", "small")], TITLES, unit="%").layout.xaxis
     assert {2, 9, 20, 90} <= set(axes.minor.tickvals)
-    assert axes.minor.ticks == "outside"
+    assert axes.minor.ticks == "inside"
 
 
 def test_figures_on_bars_stand_beside_them():

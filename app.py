@@ -2,13 +2,14 @@
 
 import streamlit as st
 
-from backend.study import EMBEDDED, PUBLISHED
-from pages.ui.address import choose_study, run_page
+from backend.study import EMBEDDED, PUBLISHED, ROOT
+from pages.ui.address import choose_study, name_window, run_page
 from pages.ui.blocks import show_guarded
 
 ICON = "pages/ui/tailscope.svg"
-st.set_page_config(page_title="Tailscope", page_icon=ICON, layout="wide")
-st.logo(ICON, size="large")
+st.set_page_config(page_icon=ICON, layout="wide")
+st.logo("pages/ui/wordmark.svg", size="large", icon_image=ICON)
+st.html(ROOT / "pages" / "ui" / "tailscope.css")
 
 pages = [
     st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),
@@ -22,6 +23,7 @@ pages = [
     st.Page("pages/probe.py", title="Live probe", icon=":material/image_search:"),
 ]
 page = st.navigation(pages)
+name_window(page)
 with st.sidebar:
     study = choose_study()
 

@@ -9,7 +9,7 @@ from backend.scaling import ModelLine
 _QUESTIONS = {
     "mixed": (
         "Slope, mixed",
-        "Points that go with a tenfold of samples in an average task, levels and slopes of tasks set apart",
+        "Points that a tenfold goes with in an average task, levels and slopes of tasks set apart",
     ),
     "within tasks": ("Slope within tasks", "The same, with one slope for all tasks: large tasks weigh most"),
     "pooled": ("Slope, pooled", "The line that is drawn: it mixes easy and hard tasks"),

@@ -26,6 +26,9 @@ _TEXT = {
     "phrase": "A caption counts when it contains the concept's lemmas next to each other and in order.",
     "synonyms": "A caption counts when it contains any of the concept's names as a phrase.",
 }
+_SAID = {"lemmatized": "by lemma", "lowercased": "letter by letter", "phrase": "as a phrase", "synonyms": "by any of its names"}
+_SEEN_BY = {"rampp": "RAM++", "openclip": "OpenCLIP", "given": "given scores", "annotated": "as the file of hits says"}
+_LEADS = {"text": "said in the caption, ", "image": "seen in the image, ", "joint": "said and seen, "}
 _TAGGERS = {
     "rampp": "RAM++, an open-vocabulary image tagger,",
     "openclip": "an OpenCLIP model used as a tagger",
@@ -38,8 +41,8 @@ _IMAGE = {"annotated": "An image counts when the file of hits that the corpus wa
 class Method:
     """A counting method, from its name as tables have it. Any name is one; what is not known of it is not guessed at.
 
-    >>> Method("lemmatized+rampp@0.7").title
-    'joint: lemmatized+rampp@0.7'
+    >>> Method("rampp@0.7").title, Method("lemmatized+rampp@0.7").title
+    ('seen in the image, RAM++ from 0.7', 'said and seen, by lemma and RAM++ from 0.7')
     """
 
     name: str
@@ -99,8 +102,15 @@ class Method:
 
     @property
     def title(self) -> str:
-        """Modality and name: "image: rampp@0.7"."""
-        return f"{self.modality}: {self.name}"
+        """In words, for people: "seen in the image, RAM++ from 0.7". No two names have the same."""
+        return _LEADS[self.modality] + " and ".join(part._manner for part in self.parts)
+
+    @property
+    def _manner(self) -> str:
+        """How a single method looks, in two or three words."""
+        name, _, score = self.name.partition(_AT)
+        known = _SEEN_BY if self.modality == "image" else _SAID
+        return known.get(name, f"by “{name}”") + (f" from {score}" if _AT in self.name else "")
 
     @property
     def sentence(self) -> str:

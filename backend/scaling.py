@@ -141,12 +141,16 @@ def _pick_fit(stored: dict[tuple, Fit], points: pd.DataFrame, model: str, corpus
 
 @dataclass(frozen=True)
 class ModelLine:
-    """One model over its own corpus, as plots of several models draw it: its fit, and its bins (`fits.bin_points`)."""
+    """One model over its own corpus, as plots of several models draw it.
+
+    bins: as `fits.bin_points` gives them · scores: the least and the greatest of its points, between which its line is drawn.
+    """
 
     model: str
     corpus: str
     fit: Fit
     bins: pd.DataFrame
+    scores: tuple[float, float]
 
 
 def fit_models(
@@ -166,7 +170,7 @@ def fit_models(
         if len(part) >= FEWEST_POINTS:
             fit = _pick_fit(stored, part, model, corpus, kind)
             bins = bin_points(part["count"].to_numpy(), part["value"].to_numpy(), kind)
-            lines.append(ModelLine(model, corpus, fit, bins))
+            lines.append(ModelLine(model, corpus, fit, bins, (part["value"].min(), part["value"].max())))
     if not lines:
         raise EmptySelection(f"No model has both scores ({kind}, {setting}) and a corpus counted by '{method}'.")
     return lines

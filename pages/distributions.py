@@ -16,7 +16,7 @@ from pages.ui.text import escape, format_figure
 
 def choose_ranked(study: Study, titles: dict[str, str]) -> tuple[str, pd.DataFrame, str]:
     """The controls of the three views of one method: the method, its ranked counts in the chosen corpora, a concept."""
-    left, middle, right = st.columns([2, 3, 2])
+    left, middle, right = st.columns([3, 3, 2])
     with left:
         method = choose_method(list(answer(frequency.list_methods, study)["method"]))
     ranked = answer(frequency.count_concepts, study, method)

@@ -46,7 +46,7 @@ with st.expander("Every model"):
     show_table(models, "models")
     st.caption("“source” says where the score on the task compared with comes from.")
 
-st.subheader("Which classes does no model know?", anchor=False)
+st.header("Which classes does no model know?", anchor=False)
 left, right = st.columns(2)
 with left:
     method = choose_method(method_names)

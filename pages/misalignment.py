@@ -26,7 +26,7 @@ def show_degrees(study: Study) -> None:
 
 def show_concepts(study: Study, titles: dict[str, str]) -> None:
     """Joint counts against text or image counts, and the concepts that are said and not seen, or seen and not said."""
-    st.subheader("On which concepts do text and images disagree?", anchor=False)
+    st.header("On which concepts do text and images disagree?", anchor=False)
     joint = answer(alignment.list_joint_methods, study)
     if joint.empty:
         st.info("This study has no corpus with joint counts beside text and image counts.", icon=":material/info:")

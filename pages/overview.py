@@ -11,7 +11,7 @@ from backend.study import Study, find_build_command
 from pages.ui.address import answer, current_study, open_concept
 from pages.ui.blocks import explain_counting, format_count, show_figure, show_title
 from pages.ui.controls import corpus_titles, unit_of
-from pages.ui.text import escape, tell_range
+from pages.ui.text import escape, link_sources, tell_range
 
 
 def show_numbers(headline: overview.Headline) -> None:
@@ -33,7 +33,7 @@ def show_numbers(headline: overview.Headline) -> None:
         )
     for column, (number, meaning) in zip(st.columns(len(tiles)), tiles, strict=True):
         with column.container(border=True, height="stretch"):
-            st.markdown(f"### {number}")
+            st.markdown(f"## {number}")
             st.caption(meaning)
 
 
@@ -87,6 +87,7 @@ show_title(
     f"**{escape(study.title)}.** {tell_slopes(headline)} Counts: {escape(Method(headline.method).title)}"
     + (f"; scores: {kind}, {escape(setting)}." if scored else "."),
 )
+st.caption(f"Source: {link_sources(study.manifest.source)}.")
 query = st.text_input(
     "Find a concept",
     key="find",
@@ -114,7 +115,7 @@ with st.container(horizontal=True):
     st.page_link("pages/test_set.py", label="Check your own test set", icon=":material/checklist:")
 explain_counting(study, [headline.method])
 with st.expander("Where the data came from"):
-    st.markdown(f"{escape(study.manifest.source)}. Built {escape(study.manifest.created)}.")
+    st.markdown(f"{link_sources(study.manifest.source)}. Built {escape(study.manifest.created)}.")
     for unit, read, wrote, drops in overview.list_ledgers(study):
         dropped = "; ".join(f"{escape(reason)}: {count:,}" for reason, count in drops.items()) or "nothing"
         st.markdown(f"- {escape(unit)}: {read:,} read, {wrote:,} written; dropped: {dropped}")

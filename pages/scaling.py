@@ -127,13 +127,12 @@ def show_residuals(points, fit: fits.Fit) -> None:
         f"The extremes of {len(residuals):,} comparisons with the line: {residuals['stands_out'].sum():,} stand out from the "
         "spread of all (Benjamini and Hochberg, 5%)."
     )
-    left, right = st.columns(2)
-    for place, title, rows, name in (
-        (left, "Most above the line", residuals.head(50), "above"),
-        (right, "Most below the line", residuals.tail(50).iloc[::-1], "below"),
+    above, below = st.tabs(["Most above the line", "Most below the line"])  # side by side, columns would be cut off
+    for place, rows, name in (
+        (above, residuals.head(50), "above"),
+        (below, residuals.tail(50).iloc[::-1], "below"),
     ):
         with place:
-            st.markdown(f"**{title}**")
             show_table(rows[columns], name)
             link_concepts(rows["concept"].drop_duplicates().head(4))
 

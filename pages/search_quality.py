@@ -33,7 +33,7 @@ def show_unknown(study: Study) -> None:
 
 def show_counts(study: Study, corpus: str, title: str, methods: tuple[str, ...]) -> None:
     """Counted against true frequency, a point a concept, and the concepts furthest off."""
-    st.subheader("Is a concept's frequency right?", anchor=False)
+    st.header("Is a concept's frequency right?", anchor=False)
     compared = answer(quality.compare_truth, study, corpus, methods)
     errors = quality.measure_error(compared).set_index("modality")
     st.markdown(
@@ -50,7 +50,7 @@ def show_counts(study: Study, corpus: str, title: str, methods: tuple[str, ...])
 
 def show_searches(study: Study, titles: dict[str, str]) -> None:
     """Every search of every corpus against the truth."""
-    st.subheader("Which search is right how often?", anchor=False)
+    st.header("Which search is right how often?", anchor=False)
     show_table(answer(quality.list_searches, study), "searches", titles=titles)
 
 
@@ -59,7 +59,7 @@ def show_thresholds(study: Study, titles: dict[str, str]) -> None:
     swept = answer(quality.sweep_thresholds, study)
     if swept.empty:
         return
-    st.subheader("Why this image threshold?", anchor=False)
+    st.header("Why this image threshold?", anchor=False)
     corpora = list(swept["corpus"].unique())
     corpus = choose_corpus(study, corpora, "validated", "Corpus of the validation split") if len(corpora) > 1 else corpora[0]
     swept = swept[swept["corpus"] == corpus]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from backend.charts.style import COLORS, NEUTRAL, each_corpus, finish, style_of, with_zero, zero_axis
+from backend.charts.style import COLORS, MINOR, NEUTRAL, each_corpus, finish, style_of, with_zero, zero_axis
 
 
 def draw_rank_curves(curves: pd.DataFrame, marks: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
@@ -36,8 +36,8 @@ def draw_rank_curves(curves: pd.DataFrame, marks: pd.DataFrame, titles: dict[str
             },
             hovertemplate="%{text}<br>rank %{x:,}<br>%{y:,} samples<extra>" + titles[corpus] + "</extra>",
         )
-    figure.update_xaxes(type="log", title="rank of the concept (1 = most frequent)", dtick=1)
-    figure.update_yaxes(type="log", title="samples that show it", exponentformat="SI", dtick=1)
+    figure.update_xaxes(type="log", title="rank of the concept (1 = most frequent)", dtick=1, minor=MINOR | {"dtick": "D1"})
+    figure.update_yaxes(type="log", title="samples that show it", exponentformat="SI", dtick=1, minor=MINOR | {"dtick": "D1"})
     return finish(figure)
 
 

@@ -35,7 +35,8 @@ def draw_scaling(points: pd.DataFrame, bins: pd.DataFrame, fit, band: pd.DataFra
         hovertemplate="<b>%{customdata[0]}</b> (%{customdata[1]})<br>%{customdata[2]:,} samples<br>%{y:.1f}"
         f" {unit}<extra></extra>",
     )
-    figure.add_traces([*band_traces(band), line_trace(fit, COLORS[1], "straight-line fit")])
+    scores = (points["value"].min(), points["value"].max())
+    figure.add_traces([*band_traces(band), line_trace(fit, COLORS[1], "straight-line fit", scores=scores)])
     figure.add_scatter(
         x=bins["edge"],
         y=bins["mean"],
@@ -63,7 +64,7 @@ def draw_lines(lines: list[ModelLine], titles: dict[str, str], *, unit: str) -> 
     for i, line in enumerate(lines):
         place = sum(other.corpus == line.corpus for other in lines[:i])
         color, symbol = colors[line.corpus]["color"], colors[line.corpus]["symbol"]
-        figure.add_trace(line_trace(line.fit, color, None, dash=DASHES[place % len(DASHES)]))
+        figure.add_trace(line_trace(line.fit, color, None, dash=DASHES[place % len(DASHES)], scores=line.scores))
         figure.add_scatter(
             x=line.bins["edge"],
             y=line.bins["mean"],
@@ -99,7 +100,9 @@ def draw_comparison(comparison: Comparison, names: tuple[str, str], *, unit: str
         )
     for i, side in enumerate((comparison.first, comparison.second)):
         if np.isfinite(side.fit.slope):
-            figure.add_trace(line_trace(side.fit, COLORS[i], None, dash=DASHES[i]))
+            scores = points[("first", "second")[i]]
+            bounds = (scores.min(), scores.max())
+            figure.add_trace(line_trace(side.fit, COLORS[i], None, dash=DASHES[i], scores=bounds))
         figure.add_scatter(
             x=side.bins["edge"],
             y=side.bins["mean"],
@@ -155,7 +158,7 @@ def draw_small_multiples(lines: list[ModelLine], titles: dict[str, str], *, unit
         hover = "mean %{y:.1f} of %{customdata:,} concepts<br>up to %{x:,.0f} samples<extra></extra>"
         bins = line.bins
         traces += [
-            line_trace(line.fit, COLORS[1], None) | place,
+            line_trace(line.fit, COLORS[1], None, scores=line.scores) | place,
             {
                 "type": "scatter",
                 "x": bins["edge"].to_numpy(),

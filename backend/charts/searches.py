@@ -91,8 +91,10 @@ def draw_degrees(degrees: pd.DataFrame) -> go.Figure:
             name=name,
             marker={"color": COLORS[i], "pattern": {"shape": "" if i == 0 else "/"}},
             texttemplate="%{x:.1f}%",
+            textposition="outside",  # beside its bar: on the hatching nobody can read it
+            cliponaxis=False,
             hovertemplate="%{x:.2f}% " + name + "<extra>%{y}</extra>",
         )
-    figure.update_xaxes(title="misaligned samples (%)", rangemode="tozero")
+    figure.update_xaxes(title="misaligned samples (%)", range=[0, 112 * degrees[["degree", "degree_extracted"]].max().max()])
     figure.update_yaxes(autorange="reversed", automargin=True)
     return finish(figure, height=120 + 62 * len(degrees))

@@ -15,6 +15,7 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
 NEUTRAL = "rgba(128, 128, 128, 0.45)"
 ZERO_AT = 0.25  # where a logarithmic axis shows a count of zero: a column of its own, left of one
+MINOR = {"ticks": "inside", "ticklen": 4}  # between the powers of a logarithmic axis; outside they run into its labels
 HEIGHT = 440
 LEGEND_ROW = 20  # pixels; a figure grows by half a row an entry, so that a narrow screen still shows its plot
 
@@ -67,6 +68,7 @@ def zero_axis(highest: float, *, zero: bool = True) -> dict:
         "tickvals": values,
         "ticktext": (["0"] if zero else []) + [_short(tick) for tick in ticks],
         "range": [np.log10(ZERO_AT / 1.8 if zero else 0.8), np.log10(highest * 1.6)],
+        "minor": MINOR | {"tickvals": [digit * 10**power for power in range(powers + 1) for digit in range(1, 10)]},
     }
 
 
@@ -77,9 +79,13 @@ def _short(number: int) -> str:
     return str(number)
 
 
-def line_trace(fit, color: str, name: str | None, *, dash: str = "solid") -> dict:
-    """The fit's line over the counts that it was fitted to."""
+def line_trace(
+    fit, color: str, name: str | None, *, dash: str = "solid", scores: tuple[float, float] = (-np.inf, np.inf)
+) -> dict:
+    """The fit's line over the counts that it was fitted to, where it lies between the least and greatest of `scores`."""
     span = np.array([fit.log_count_min, fit.log_count_max])
+    if fit.slope:
+        span = span.clip(*sorted((score - fit.intercept) / fit.slope for score in scores))
     return {
         "type": "scatter",
         "x": 10**span,

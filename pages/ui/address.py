@@ -1,5 +1,6 @@
 """The study at hand and cached answers about it, and links that keep the study in the address."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FunctionType
@@ -8,28 +9,63 @@ import streamlit as st
 from streamlit.navigation.page import Page
 from streamlit.runtime.pages_manager import PagesManager
 
+from backend.errors import TailscopeError
 from backend.schema import MANIFEST, table_files
 from backend.study import STUDIES, Study, list_studies
-from pages.ui.text import escape
+from pages.ui.text import escape, shorten
 
 STUDY_KEY = "study"
 LISTED_KEY = "listed-studies"
 MEMORY_KEY = "choices-of-pages"
+TITLE_CHARACTERS = 60  # of a browser's title
 NOT_A_CHOICE = {STUDY_KEY, "find", "names_file"}
 
 
 def choose_study() -> str | None:
     """The study picker of the sidebar; None where there is no study at all. The disk is asked once a run, here."""
-    names = st.session_state[LISTED_KEY] = list_studies(STUDIES)
-    if not names:
+    titles = st.session_state[LISTED_KEY] = name_studies(list_studies(STUDIES))
+    if not titles:
         return None
+    accept_name(STUDY_KEY, list(titles), titles.get)
     return st.selectbox(
         "Study",
-        names,
+        list(titles),
+        format_func=titles.get,
         key=STUDY_KEY,
         bind="query-params",
         help="A study is a folder of tables that belong together: everything on every page comes from this one.",
     )
+
+
+def name_studies(names: list[str]) -> dict[str, str]:
+    """folder name -> title of each study; with the folder's name beside it where several have one title."""
+    titles = {name: _read_title(STUDIES / name, (STUDIES / name / MANIFEST).stat().st_mtime_ns) for name in names}
+    several = {title for title, studies in Counter(titles.values()).items() if studies > 1}
+    return {name: f"{title} ({name})" if title in several else title for name, title in titles.items()}
+
+
+@st.cache_data(max_entries=1000, show_spinner=False)
+def _read_title(folder: Path, built: int) -> str:
+    """A study's title; the folder's name where there is none or the study cannot be opened, which its pages tell."""
+    try:
+        return Study(folder).title or folder.name
+    except TailscopeError:
+        return folder.name
+
+
+def accept_name(key: str, names: list[str], title_of: Callable[[str], str]) -> None:
+    """Lets an address say `method=rampp@0.7` or `corpus=cc3m`, where Streamlit itself takes only the title it shows."""
+    name = st.query_params.get(key)
+    if name in names and key not in st.session_state and title_of(name) != name:
+        st.query_params[key] = title_of(name)
+        st.rerun()
+
+
+def name_window(page: Page) -> None:
+    """The browser's title: what the page is about, a concept where it is about one."""
+    asked = st.query_params.get("concept") or st.session_state.get("concept")
+    about = asked if page.url_path == "concept" and asked else page.title
+    st.set_page_config(page_title=f"{shorten(about, TITLE_CHARACTERS)} · Tailscope")
 
 
 def current_study() -> Study:
@@ -84,8 +120,9 @@ def _is_choice(key: object) -> bool:
 def with_study(**parameters) -> dict[str, str]:
     """Query parameters of a link to another page, with the study where it is not the first one."""
     chosen = st.session_state.get(STUDY_KEY)
-    if chosen and chosen != st.session_state[LISTED_KEY][0]:
-        parameters[STUDY_KEY] = chosen
+    titles = st.session_state[LISTED_KEY]
+    if chosen and chosen != next(iter(titles)):
+        parameters[STUDY_KEY] = titles[chosen]
     return parameters
 
 
@@ -97,7 +134,8 @@ def find_other_study(*tables: str) -> str | None:
 
 def link_study(page: str, study: str, label: str) -> None:
     """A link to a page as another study fills it."""
-    st.page_link(page, label=escape(label), icon=":material/database:", query_params={STUDY_KEY: study})
+    title = st.session_state[LISTED_KEY][study]
+    st.page_link(page, label=escape(label), icon=":material/database:", query_params={STUDY_KEY: title})
 
 
 def link_concept(concept: str) -> None:

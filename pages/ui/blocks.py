@@ -12,7 +12,7 @@ from backend.methods import Method
 from backend.study import Study
 from pages.ui.address import open_concept
 from pages.ui.downloads import Download, list_row_files, offer, offer_rows
-from pages.ui.text import escape
+from pages.ui.text import escape, link_sources
 
 MANY, TALL = 9, 340  # rows from which a table scrolls, in a window of so many pixels
 _NUMBER = st.column_config.NumberColumn
@@ -26,7 +26,7 @@ COLUMNS = {
     "method": st.column_config.TextColumn("Method"),
     "modality": st.column_config.TextColumn("Modality"),
     "task": st.column_config.TextColumn("Task"),
-    "model": st.column_config.TextColumn("Model"),
+    "model": st.column_config.TextColumn("Model", pinned=True),
     "count": _NUMBER("Samples", format="localized", help="Image-text pairs of the corpus that show the concept"),
     "low": _NUMBER("Low", format="%.1f"),
     "high": _NUMBER("High", format="%.1f"),
@@ -82,9 +82,9 @@ COLUMNS = {
     "binned_r": _NUMBER("Binned r", format="%.3f", help="Over all bins: correlation of a bin's mean with ln of its edge"),
     "paper_r": _NUMBER("Paper's ρ", format="%.3f", help="Binned r over the bins alone that the paper's figure prints"),
     "stands_out": st.column_config.CheckboxColumn("Stands out", help="Survives Benjamini and Hochberg's procedure at 5%"),
-    "statistic": st.column_config.TextColumn("Statistic"),
-    "estimate": _NUMBER("Estimate", format="%.3g"),
-    "question": st.column_config.TextColumn("What it answers", width="large"),
+    "statistic": st.column_config.TextColumn("Statistic", width=115),
+    "estimate": _NUMBER("Estimate", format="%.3g", width=70),
+    "question": st.column_config.TextColumn("What it answers", width=540),
     "curvature_p": _NUMBER("Curvature p", format="%.3g", help="Small where a curve fits better than a line"),
     "paper": _NUMBER("Paper", format="%.2f"),
     "here": _NUMBER("Here", format="%.2f"),
@@ -193,12 +193,12 @@ def explain_counting(study: Study, methods: list[str], more: str = "") -> None:
         )
         for name in dict.fromkeys(methods):
             method = Method(name)
-            st.markdown(f"**{escape(method.title)}**: {escape(method.sentence)}")
+            st.markdown(f"**{escape(method.title)}** ({escape(name)}): {escape(method.sentence)}")
             for part in [part.name for part in method.parts if part.name in notes]:
                 st.caption(escape(notes[part]))
         if more:
             st.markdown(more)
-        st.caption(f"Source: {escape(study.manifest.source)}. Built {escape(study.manifest.created[:10])}.")
+        st.caption(f"Source: {link_sources(study.manifest.source)}. Built {escape(study.manifest.created[:10])}.")
 
 
 def format_count(count: float) -> str:

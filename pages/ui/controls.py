@@ -1,6 +1,6 @@
 """Controls bound to the address: every choice that changes a result stands in the query parameters."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
@@ -10,21 +10,14 @@ from backend.errors import EmptySelection
 from backend.methods import Method
 from backend.schema import KINDS
 from backend.study import Study
-from pages.ui.address import answer
+from pages.ui.address import accept_name, answer
+from pages.ui.text import escape
 
 
 def corpus_titles(study: Study) -> dict[str, str]:
     """Every counted corpus and its title, the smallest first; the order gives each its colour."""
     corpora = answer(frequency.list_corpora, study)
     return dict(zip(corpora["corpus"], corpora["title"], strict=True))
-
-
-def accept_name(key: str, names: list[str], title_of: Callable[[str], str]) -> None:
-    """Lets an address say `method=rampp@0.7` or `corpus=cc3m`, where Streamlit itself takes only the title it shows."""
-    name = st.query_params.get(key)
-    if name in names and key not in st.session_state and title_of(name) != name:
-        st.query_params[key] = title_of(name)
-        st.rerun()
 
 
 def in_order(titles: dict[str, str], corpora: pd.Series) -> list[str]:
@@ -54,14 +47,17 @@ def choose_corpora(study: Study, corpora: list[str]) -> list[str]:
 
 
 def choose_method(methods: list[str], key: str = "method", label: str = "Counted in", default: str | None = None) -> str:
-    """One counting method of those named; the first where there is no other default."""
-    accept_name(key, methods, title_method)
+    """One counting method of those named; the first where there is no other default. An address may name it by its code."""
+    spelled = {spelling: name for name in methods for spelling in (name, f"{Method(name).modality}: {name}")}
+    accept_name(key, list(spelled), lambda spelling: title_method(spelled[spelling]))
     first = methods.index(default) if default in methods else 0
-    return st.selectbox(label, methods, first, format_func=title_method, key=key, bind="query-params")
+    codes = "\n".join(f"- {escape(title_method(name))}: {escape(name)}" for name in methods)
+    help = f"Tables and downloads name them by their codes:\n{codes}"
+    return st.selectbox(label, methods, first, format_func=title_method, key=key, bind="query-params", help=help)
 
 
 def title_method(method: str) -> str:
-    """A method as a control shows it: "image: rampp@0.7"."""
+    """A method as a control shows it: "seen in the image, RAM++ from 0.7"."""
     return Method(method).title
 
 

@@ -27,7 +27,7 @@ def show_disagreements(study: Study) -> None:
     """A gallery of disagreeing samples, by kind, concept and threshold; nothing where the study holds counts only."""
     if not study.has("samples", "hits", "misaligned"):
         return
-    st.subheader("Which samples disagree?", anchor=False)
+    st.header("Which samples disagree?", anchor=False)
     held = answer(samples.list_sampled_corpora, study).set_index("corpus")["indexed"].fillna(0).astype(int)
     corpora = [corpus for corpus in held.index[::-1] if corpus in study.list_corpora("misaligned")]
     if not corpora:

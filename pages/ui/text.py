@@ -10,6 +10,22 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])", r"\\\1", text)
 
 
+def link_sources(text: str) -> str:
+    """A text in which web addresses and numbers of arXiv are links, and everything else is escaped.
+
+    >>> link_sources("A paper, arXiv 2404.04125; https://example.org/a_b")
+    'A paper, [arXiv 2404\\\\.04125](https://arxiv.org/abs/2404.04125); [example\\\\.org/a\\\\_b](https://example.org/a_b)'
+    """
+    parts = re.split(r"(https?://[\w./~%=?&-]*[\w/]|arXiv[ :]\d{4}\.\d{4,5})", text)
+    return "".join(_link(part) if i % 2 else escape(part) for i, part in enumerate(parts))
+
+
+def _link(source: str) -> str:
+    """A link to a web address or to a paper of arXiv."""
+    address = source if source.startswith("http") else f"https://arxiv.org/abs/{source[len('arXiv ') :]}"
+    return f"[{escape(re.sub('^https?://', '', source))}]({address})"
+
+
 def shorten(text: str, characters: int) -> str:
     """The beginning of a text on one line, with an ellipsis where there is more; nothing that a browser cannot show.
 

@@ -306,7 +306,7 @@ def _begin_manifest(cards: dict[str, dict], seed: int, fingerprint: str) -> dict
     return {
         "schema_version": SCHEMA_VERSION,
         "study": DEFAULT_OUT.name,
-        "title": "The invented world",
+        "title": "An invented world",
         "description": (
             "Species that never were, in pictures drawn for this study: what every sample shows and names is known, and the "
             "same species were trained at other frequencies."

@@ -49,7 +49,7 @@ def fit_of(counts: list[int], values: list[float]) -> fits.Fit:
 def line_of(name: str, corpus: str, counts=(0, 1, 10, 100), values=(5.0, 10.0, 20.0, 30.0)) -> ModelLine:
     """What `fit_models` gives for one model."""
     bins = fits.bin_points(np.array(counts), np.array(values), "classification")
-    return ModelLine(name, corpus, fit_of(list(counts), list(values)), bins)
+    return ModelLine(name, corpus, fit_of(list(counts), list(values)), bins, (min(values), max(values)))
 
 
 def draw_scaling(counts: list[int], values: list[float], bounds=(0, 100)) -> go.Figure:
@@ -429,6 +429,33 @@ def test_line_runs_over_the_counts_that_it_was_fitted_to():
     line = next(trace for trace in draw_scaling([1, 10, 100], [20, 30, 40]).data if trace.name and "fit" in trace.name)
     assert list(line.x) == pytest.approx([1, 100])
     assert list(line.y) == pytest.approx([20, 40])
+
+
+def test_line_ends_where_the_scores_end():
+    counts, values = (1, 10, 100, 1_000, 10_000), (0.0, 0.0, 0.0, 100.0, 100.0)
+    figures = [
+        draw_scaling(list(counts), list(values)),
+        comparison(list(counts), list(values), list(values)),
+        charts.draw_lines([line_of("a", "small", counts, values)], TITLES, unit="%"),
+        charts.draw_small_multiples([line_of("a", "small", counts, values)], TITLES, unit="%"),
+    ]
+    for figure in figures:
+        lines = [trace for trace in figure.data if trace.mode == "lines" and trace.fill is None and trace.line.width == 2.5]
+        assert lines
+        for line in lines:  # by least squares it would go from -20 to 100 and beyond
+            assert min(line.y) == pytest.approx(0)
+            assert max(line.y) == pytest.approx(100)
+
+
+def test_logarithmic_axes_have_small_ticks_between_their_powers():
+    axes = charts.draw_lines([line_of("a", "small")], TITLES, unit="%").layout.xaxis
+    assert {2, 9, 20, 90} <= set(axes.minor.tickvals)
+    assert axes.minor.ticks == "inside"
+
+
+def test_figures_on_bars_stand_beside_them():
+    for bars in charts.draw_degrees(degrees(2)).data:
+        assert bars.textposition == "outside"
 
 
 def test_small_multiples_have_a_plot_and_a_title_a_model():

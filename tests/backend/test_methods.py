@@ -10,21 +10,23 @@ from backend.study import ROOT
 
 
 @pytest.mark.parametrize(
-    ("name", "modality"),
+    ("name", "modality", "title"),
     [
-        ("lemmatized", "text"),
-        ("lowercased", "text"),
-        ("phrase", "text"),
-        ("rampp@0.7", "image"),
-        ("rampp@0.55", "image"),
-        ("openclip@0.25", "image"),
-        ("lemmatized+rampp@0.7", "joint"),
-        ("phrase+openclip@0.25", "joint"),
+        ("lemmatized", "text", "said in the caption, by lemma"),
+        ("lowercased", "text", "said in the caption, letter by letter"),
+        ("phrase", "text", "said in the caption, as a phrase"),
+        ("rampp@0.7", "image", "seen in the image, RAM++ from 0.7"),
+        ("rampp@0.55", "image", "seen in the image, RAM++ from 0.55"),
+        ("openclip@0.25", "image", "seen in the image, OpenCLIP from 0.25"),
+        ("lemmatized+rampp@0.7", "joint", "said and seen, by lemma and RAM++ from 0.7"),
+        ("phrase+openclip@0.25", "joint", "said and seen, as a phrase and OpenCLIP from 0.25"),
+        ("stemmed", "text", "said in the caption, by “stemmed”"),
+        ("mytagger@0.9", "image", "seen in the image, by “mytagger” from 0.9"),
     ],
 )
-def test_title_of_a_method_is_its_modality_and_name(name, modality):
+def test_title_of_a_method_tells_in_words_what_it_looked_at(name, modality, title):
     method = Method(name)
-    assert (method.name, method.modality, method.title) == (name, modality, f"{modality}: {name}")
+    assert (method.name, method.modality, method.title) == (name, modality, title)
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,15 @@ def world_server(invented_study: Study, tmp_path_factory) -> Iterator[str]:
     yield from serve(invented_study.folder.parent, tmp_path_factory.mktemp("world") / "server.log")
 
 
+@pytest.fixture(scope="module")
+def both_server(small_study: Study, invented_study: Study, tmp_path_factory) -> Iterator[str]:
+    """A server over the small study and the invented world."""
+    folder = tmp_path_factory.mktemp("studies")
+    (folder / "published").symlink_to(small_study.folder)
+    (folder / "synthetic").symlink_to(invented_study.folder)
+    yield from serve(folder, folder / "server.log")
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One browser for the whole run."""

@@ -24,11 +24,15 @@ PAGES = {
 def test_person_opens_searches_rose_and_reads_why_its_counts_disagree(small_server, visit):
     visitor = visit(small_server)
     assert visitor.title.startswith(PAGES["Overview"])
+    assert visitor.page.title() == "Overview · Tailscope"
     visitor.page.get_by_label("Find a concept").fill("rose")
     visitor.page.keyboard.press("Enter")
     visitor.page.wait_for_url("**/concept?concept=rose")
     visitor.wait()
     assert visitor.title == "How well is “rose” covered?"
+    assert visitor.page.title() == "rose · Tailscope"
+    visitor.go_to("Scaling")
+    assert visitor.page.title() == "Scaling · Tailscope"
 
 
 def test_changed_corpus_stands_in_the_address_and_opens_again_in_a_new_window(small_server, visit):
@@ -36,6 +40,14 @@ def test_changed_corpus_stands_in_the_address_and_opens_again_in_a_new_window(sm
     other = visitor.choose_another("Corpus")
     assert "corpus=" in visitor.page.url
     assert visit(visitor.page.url).chosen("Corpus") == other
+
+
+def test_study_is_picked_by_its_title_and_addresses_may_name_its_folder(both_server, visit):
+    visitor = visit(f"{both_server}/scaling?study=synthetic")
+    assert visitor.chosen("Study") == "An invented world"
+    assert "study=An+invented+world" in visitor.page.url
+    assert visit(visitor.page.url).chosen("Study") == "An invented world"
+    assert visit(f"{both_server}/scaling?study=published").chosen("Study") == "The paper's results"
 
 
 def test_link_to_a_concept_and_back_keeps_the_choices(small_server, visit):

@@ -19,7 +19,7 @@ def _unescape(text: str) -> str:
 def open_page(page: str = "", **address: str | list[str]) -> AppTest:
     """A fresh session on a page (the first one, without a name), run once at an address.
 
-    A selection stands in the address by its title: `method="text: lowercased"`, `corpus="CC-3M"`.
+    A selection stands in the address by its title, `corpus="CC-3M"`, or by its code, `method="lowercased"`.
     """
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     for name, value in address.items():
@@ -43,7 +43,7 @@ def choose(app: AppTest, kind: str, key: str, value) -> AppTest:
 
 def written(app: AppTest) -> list[str]:
     """The Markdown of everything that a page says in words, as it was written."""
-    kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "error", "page_link")
+    kinds = ("title", "header", "subheader", "markdown", "caption", "info", "warning", "error", "page_link")
     return [element.value for kind in kinds for element in app.get(kind)]
 
 

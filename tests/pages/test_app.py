@@ -96,7 +96,7 @@ def test_absent_folder_of_studies_is_no_study(studies, monkeypatch):
 
 def test_one_study_is_the_one_shown_and_links_do_not_name_it(published):
     app = assert_whole(open_page("scaling"))
-    assert find(app, "selectbox", "study").options == ["published"]
+    assert find(app, "selectbox", "study").options == ["The paper's results"]
     assert not any("study=" in link.proto.query_string for link in app.get("page_link"))
 
 
@@ -117,17 +117,28 @@ def test_address_opens_a_study_and_links_keep_it(place_study):
     assert find(app, "selectbox", "study").value == "other"
     queries = [link.proto.query_string for link in app.get("page_link") if "concept" in link.proto.page]
     assert queries
-    assert all("study=other" in query for query in queries)
+    assert all("study=The+other+one" in query for query in queries)
+
+
+def test_studies_of_one_title_and_one_that_cannot_be_read_are_told_apart_by_their_folders(place_study, studies):
+    place_study("mine")
+    place_study()
+    (studies / "broken").mkdir()
+    (studies / "broken" / MANIFEST).write_text("{", encoding="utf-8")
+    titles = ["broken", "The paper's results (mine)", "The paper's results (published)"]
+    assert find(open_page(study="mine"), "selectbox", "study").options == titles
+    app = assert_whole(open_page("scaling", study="published"))
+    assert find(app, "selectbox", "study").value == "published"
 
 
 def test_disk_is_asked_for_studies_once_a_run(place_study, monkeypatch):
-    place_study("mine")
+    place_study("mine", title="My own")
     place_study()
     asked = []
     list_studies = address.list_studies
     monkeypatch.setattr(address, "list_studies", lambda root: asked.append(root) or list_studies(root))
-    app = assert_whole(open_page("concept", concept="rose", study="published"))
-    assert any("study=published" in link.proto.query_string for link in app.get("page_link"))
+    app = assert_whole(open_page("concept", concept="rose", study="The paper's results"))
+    assert any("study=The+paper%27s+results" in link.proto.query_string for link in app.get("page_link"))
     assert len(asked) == 1
 
 

@@ -218,7 +218,7 @@ def test_counts_only_study_links_another_that_has_examples(place_study, invented
     place_study()
     place_study("synthetic", source=invented_study)
     (link,) = [link for link in open_concept("rose").get("page_link") if "study synthetic" in link.value]
-    assert link.proto.query_string == "study=synthetic"
+    assert link.proto.query_string == "study=An+invented+world"
 
 
 def test_hits_are_told_by_modality(world):

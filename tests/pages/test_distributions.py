@@ -90,7 +90,7 @@ def test_text_against_image_has_a_point_a_concept(published):
 def test_only_methods_that_the_corpus_was_counted_by_are_offered(published):
     app = open_view("Text or image", corpus="CC-3M", text="text: lowercased")
     assert told(app) == []
-    assert find(app, "selectbox", "text").options == ["text: lemmatized"]
+    assert find(app, "selectbox", "text").options == ["said in the caption, by lemma"]
 
 
 def test_tagger_of_one_threshold_is_a_sentence(published):

@@ -7,13 +7,13 @@ from tests.tiny_study import animal_rows, model_row, score_rows, write_study
 def test_three_numbers_of_the_small_release(published):
     text = said(assert_whole(open_page()))
     # LAION-400M's 24 concepts by `lemmatized`: the 12th has 50 samples, the 13th 100
-    assert "### 75 samples" in text
+    assert "## 75 samples" in text
     assert "show the median of 24 concepts in LAION-400M, of 414M pairs" in text
-    assert "### +0.0 to +10.0 points" in text
+    assert "## +0.0 to +10.0 points" in text
     assert "go with a tenfold of samples, over 2 models' fits; of 1 the 95% interval reaches zero" in text
     assert "shows ten times as often goes with +0.0 to +10.0 points of score (the slope of all tasks together" in text
     assert "rises by" not in text
-    assert "### 5 to 17%" in text
+    assert "## 5 to 17%" in text
 
 
 def test_headline_of_the_paper_tells_mixed_slopes_and_which_are_not_sure(place_study, published_study):
@@ -31,6 +31,12 @@ def test_contents_and_origin_are_said(published):
     assert "files: 28 read, 28 written; dropped: nothing" in text
     assert "values: 520 read, 518 written; dropped: empty label: 2" in text
     assert "Absent from the source: misalignment of cc12m: no file" in text
+
+
+def test_paper_is_named_and_linked(published):
+    (source,) = [box.value for box in open_page().main.caption if box.value.startswith("Source: ") and "Built" not in box.value]
+    assert "No “Zero\\-Shot” Without Exponential Data" in source
+    assert "[arXiv 2404\\.04125](https://arxiv.org/abs/2404.04125)" in source
 
 
 def test_headline_plot_has_the_best_model_of_each_corpus(published):
@@ -64,7 +70,7 @@ def test_study_with_counts_and_scores_alone_has_one_number(studies):
         performance=score_rows("net", {"ant": 10, "bee": 20, "cat": 30}),
     )
     text = said(assert_whole(open_page()))
-    assert "### 5 samples" in text
+    assert "## 5 samples" in text
     assert "points**" not in text
     assert "misaligned" not in text
 
@@ -79,5 +85,5 @@ def test_study_whose_models_have_no_corpus_says_so(studies):
 def test_study_without_scores_has_its_counts_and_the_command_that_adds_scores(studies):
     write_study(studies / "tiny", animal_rows())
     text = said(assert_whole(open_page()))
-    assert "### 5 samples" in text
+    assert "## 5 samples" in text
     assert "No model has scores in this study yet. Add some: python -m precompute evaluate" in text

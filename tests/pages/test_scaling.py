@@ -106,7 +106,7 @@ def test_scores_that_are_all_alike_have_nothing_to_correlate(published):
 def test_only_methods_that_the_corpus_was_counted_by_are_offered(published):
     app = assert_whole(open_page("scaling", method="text: lowercased"))
     assert find(app, "selectbox", "method").value == "lemmatized"
-    assert "text: lowercased" not in find(app, "selectbox", "method").options
+    assert "said in the caption, letter by letter" not in find(app, "selectbox", "method").options
 
 
 def test_scores_that_meet_no_count_are_a_sentence(published):

@@ -61,7 +61,7 @@ def test_study_without_truth_says_why_and_links_the_one_that_has_it(place_study,
     (message,) = told(app)
     assert "nobody knows which samples of a real corpus truly show a concept" in message
     (link,) = app.get("page_link")
-    assert (link.proto.page, link.proto.query_string) == ("search_quality", "study=synthetic")
+    assert (link.proto.page, link.proto.query_string) == ("search_quality", "study=An+invented+world")
 
 
 def test_study_without_truth_and_without_another_names_the_command(published):

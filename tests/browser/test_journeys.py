@@ -88,15 +88,17 @@ def test_deep_link_is_the_first_thing_a_new_server_sees(small_study, visit, tmp_
     server.close()
 
 
-def test_pasted_names_are_answered(small_server, visit):
+def test_pasted_names_are_answered_and_leave_the_address_alone(small_server, visit):
     visitor = visit(f"{small_server}/test_set")
-    area = visitor.page.get_by_label("Class names")
-    area.fill("rose\nno such thing")
-    area.press("Control+Enter")
-    visitor.page.get_by_text("names not found").wait_for()
+    visitor.page.get_by_label("Class names").fill("rose\nno such thing")
+    visitor.page.get_by_role("button", name="Analyse").click()
+    visitor.page.get_by_text("1 of 2").wait_for()
     visitor.wait()
-    assert "1 of 2" in visitor.page.get_by_test_id("stMetric").nth(1).inner_text()
-    assert "names=rose" in visitor.page.url
+    assert "1 of 2 are in the tail: rose. 1 not found: no such thing." in visitor.text
+    assert "names=" not in visitor.page.url
+    visitor.page.get_by_text("Make a link").click()
+    visitor.page.wait_for_url("**names=rose**")
+    assert "1 of 2 are in the tail: rose." in visit(visitor.page.url).text
 
 
 def test_gallery_of_a_concept_pages_through_and_filters(world_server, visit):

@@ -59,6 +59,7 @@ if not names:
 left, middle, right = st.columns(3)
 with right:
     share = st.slider("The tail is the rarest (%)", 5, 50, 30, 5, key="tail", bind="query-params")
+answered = st.container()
 with st.expander("More choices"):
     method = choose_method(list(answer(frequency.list_methods, study)["method"]))
     kind, setting = choose_kind(study, ["classification"])
@@ -71,11 +72,13 @@ with left:
 with middle:
     model = choose_model(study, corpus, models, {"kind": kind})
 
-head = st.container()
+head, offers = answered.container(), answered.container()
 matched = answer(testset.match_names, study, names)
 percentiles = tail.average_percentiles(ranked)
 rarest = tail.find_tail(percentiles, share)
-table = testset.rank_names(testset.use_offers(matched, confirm_offers(matched)), percentiles)
+with offers:
+    confirmed = confirm_offers(matched)
+table = testset.rank_names(testset.use_offers(matched, confirmed), percentiles)
 table = table.assign(
     in_tail=table["concept"].isin(rarest.concepts), count=frequency.pick_counts(ranked, corpus, table["concept"])
 )
@@ -86,7 +89,8 @@ if model:
     table = add_scores(study, table, selection)
     mean = testset.expect_mean(table, table["count"], answer(expected.find_peers, study, **selection))
 table = table.sort_values("percentile", kind="stable", ignore_index=True)
-show_class_list(table)
+with answered:
+    show_class_list(table)
 st.caption(
     f"Read as {escape(listed.form)}: {len(names):,} names, " + ", ".join(f"“{escape(name[:40])}”" for name in names[:5]) + ". "
     f"{tell_rule(rarest, share)} Samples are those of {escape(titles[corpus])}."

@@ -147,7 +147,8 @@ def show_guarded(show: Callable, *args) -> None:
 def show_title(question: str, lead: str) -> None:
     """The page's question and one or two sentences on what is shown and how it was counted."""
     st.title(question, anchor=False)
-    st.markdown(lead)
+    if lead:
+        st.markdown(lead)
 
 
 def show_figure(figure: go.Figure, name: str, alt: str, *, rows: pd.DataFrame | None = None, pick: bool = False) -> None:

@@ -48,16 +48,28 @@ def _find_lost(study: Study, concept: str) -> pd.DataFrame:
     return lost.merge(study.query("SELECT corpus, title FROM corpora"), on="corpus")
 
 
-def _find_zeros(study: Study, concept: str, text: list[str], image: list[str]) -> pd.DataFrame:
-    """corpus, title, said, shown: where the first text method counts none, and what other ways of looking find."""
+def list_zeros(study: Study) -> pd.DataFrame:
+    """corpus, title, concept, said, shown: every text count of zero that `flag_counts` flags."""
+    methods = list_methods(study)
+    text, image = (list(methods.loc[methods["modality"] == modality, "method"]) for modality in ("text", "image"))
+    if not text:
+        return pd.DataFrame(columns=["corpus", "title", "concept", "said", "shown"])
+    return _find_zeros(study, None, text, image[:1])
+
+
+def _find_zeros(study: Study, concept: str | None, text: list[str], image: list[str]) -> pd.DataFrame:
+    """corpus, title, concept, said, shown: where the first text method counts none, and what other ways of looking find.
+
+    Of one concept, or of all.
+    """
     return study.query(
         """WITH counts AS (
-               SELECT corpus, max(count) FILTER (method = $first) AS counted,
+               SELECT corpus, concept, max(count) FILTER (method = $first) AS counted,
                       coalesce(max(count) FILTER (list_contains(CAST($others AS VARCHAR[]), method)), 0) AS said,
                       coalesce(max(count) FILTER (list_contains(CAST($image AS VARCHAR[]), method)), 0) AS shown
-               FROM frequency WHERE concept = $concept GROUP BY corpus
-           ) SELECT corpus, title, said, shown FROM counts JOIN corpora USING (corpus)
-           WHERE counted = 0 AND (said > 0 OR shown >= $fewest) ORDER BY corpus""",
+               FROM frequency WHERE $concept IS NULL OR concept = $concept GROUP BY corpus, concept
+           ) SELECT corpus, title, concept, said, shown FROM counts JOIN corpora USING (corpus)
+           WHERE counted = 0 AND (said > 0 OR shown >= $fewest) ORDER BY corpus, concept""",
         concept=concept,
         first=text[0],
         others=text[1:],

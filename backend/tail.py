@@ -3,7 +3,7 @@
 Which task is the tail, which it is compared with, and where the line breaks stand in the manifest under `tail`.
 """
 
-import math
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -22,16 +22,30 @@ def average_percentiles(counts: pd.DataFrame) -> pd.Series:
     return counts.groupby("concept")["percentile"].mean()
 
 
-def find_limit(percentiles: pd.Series, share: float) -> float:
-    """The percentile up to which a concept is in the tail: of the rarest `share` percent of the concepts, the highest.
+@dataclass(frozen=True)
+class Tail:
+    """The rarest concepts of a study, exactly so many as a share of all asks for.
 
-    The tail has at least one concept, and all that are as rare as its last one; nan where nothing is counted.
-
-    >>> find_limit(pd.Series([60.0, 0.0, 40.0, 20.0]), 30)
-    20.0
+    concepts: the rarest first, of equally rare ones the first by name. counted: how many concepts there are in all. left_out:
+    those that are as rare as the last in the tail, and are not in it because their names come later.
     """
-    ordered = percentiles.dropna().sort_values()
-    return float(ordered.iloc[max(math.ceil(share * len(ordered) / 100), 1) - 1]) if len(ordered) else math.nan
+
+    concepts: tuple[str, ...]
+    counted: int
+    left_out: int
+
+
+def find_tail(percentiles: pd.Series, share: float) -> Tail:
+    """The rarest `share` percent of the concepts that have a percentile, rounded to a whole number and at least one.
+
+    >>> find_tail(pd.Series({"dog": 60.0, "bee": 0.0, "ant": 0.0, "cat": 20.0}), 25)
+    Tail(concepts=('ant',), counted=4, left_out=1)
+    """
+    ordered = percentiles.dropna().sort_index(kind="stable").sort_values(kind="stable")
+    if ordered.empty:
+        return Tail((), 0, 0)
+    size = max(round(share * len(ordered) / 100), 1)
+    return Tail(tuple(ordered.index[:size]), len(ordered), int((ordered.iloc[size:] == ordered.iloc[size - 1]).sum()))
 
 
 def list_tail(study: Study, method: str) -> tuple[str, ...]:
@@ -41,7 +55,7 @@ def list_tail(study: Study, method: str) -> tuple[str, ...]:
     if not study.has("frequency"):
         return ()
     percentiles = average_percentiles(count_concepts(study, method))
-    return tuple(sorted(percentiles.index[percentiles <= find_limit(percentiles, TAIL_SHARE)]))
+    return tuple(sorted(find_tail(percentiles, TAIL_SHARE).concepts))
 
 
 def name_tail(study: Study) -> str:

@@ -1,5 +1,7 @@
 """Is a list of class names in the tail? Names in; the concept found, its frequencies and an expected score out."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -8,9 +10,7 @@ from backend.bands import MeanScore, Peers
 from backend.class_lists import ClassList, read_class_list
 from backend.concepts import find_concepts
 from backend.errors import TailscopeError
-from backend.frequency import count_concepts
 from backend.study import Study
-from backend.tail import average_percentiles
 
 MAX_NAMES = 5_000
 MAX_BYTES = 1 << 20
@@ -42,7 +42,7 @@ def decode_upload(content: bytes) -> str:
 def match_names(study: Study, names: list[str]) -> pd.DataFrame:
     """name, concept, how (exact, label, none), score (100 or 0), near: what the study calls each name.
 
-    near: for a name that the study has not, the concept to offer; it is not found by that.
+    near: for a name that the study has not, the concept to offer; it is not found by that (`use_offers`).
     """
     distinct = list(dict.fromkeys(names))
     found = dict(zip(distinct, find_concepts(study, distinct, limit=1), strict=True))
@@ -53,14 +53,34 @@ def match_names(study: Study, names: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["name", "concept", "how", "score", "near"])
 
 
-def look_up_names(study: Study, names: list[str], method: str) -> pd.DataFrame:
-    """`match_names` with `percentile`: the mean over corpora of the share of concepts that are rarer (%).
+def use_offers(matched: pd.DataFrame, confirmed: Collection[str]) -> pd.DataFrame:
+    """`match_names` where the names that someone confirmed stand for the concept offered; their `how` is "confirmed"."""
+    taken = matched["name"].isin(set(confirmed)) & matched["near"].notna()
+    return matched.assign(
+        concept=matched["concept"].where(~taken, matched["near"]), how=matched["how"].where(~taken, "confirmed")
+    )
+
+
+def rank_names(matched: pd.DataFrame, percentiles: pd.Series) -> pd.DataFrame:
+    """`match_names` with `percentile`: that of each row's concept (`tail.average_percentiles`).
 
     Null where nothing was found or no corpus counts the concept. The counts themselves are those of `count_concepts`.
     """
-    matched = match_names(study, names)
-    percentiles = average_percentiles(count_concepts(study, method))
     return matched.assign(percentile=matched["concept"].map(percentiles).astype(float))
+
+
+def measure_scores(study: Study, concepts: pd.Series, *, model: str, kind: str, setting: str) -> pd.Series:
+    """A model's own score on each of some concepts, in their order and with their index: the mean over the tasks and labels
+    that name it; null where it has none."""
+    study.require("performance")
+    rows = study.query(
+        """SELECT concept, avg(value) AS value FROM performance
+           WHERE model = $model AND kind = $kind AND setting = $setting GROUP BY concept""",
+        model=model,
+        kind=kind,
+        setting=setting,
+    )
+    return concepts.map(rows.set_index("concept")["value"]).astype(float).rename("measured")
 
 
 def expect_scores(table: pd.DataFrame, counts: pd.Series, peers: Peers) -> pd.DataFrame:
@@ -73,7 +93,7 @@ def expect_scores(table: pd.DataFrame, counts: pd.Series, peers: Peers) -> pd.Da
 
 
 def expect_mean(table: pd.DataFrame, counts: pd.Series, peers: Peers) -> MeanScore | None:
-    """The mean score to expect over the concepts of `look_up_names`, each once; None where none is counted.
+    """The mean score to expect over the concepts of `rank_names`, each once; None where none is counted.
 
     counts: of each row's concept in the model's corpus, Int64.
     """

@@ -1,14 +1,25 @@
-"""One concept, one page: its counts everywhere, every model's score, its samples with their captions, its neighbours."""
+"""One concept, one page: an answer for the corpus at hand, then counts, scores, samples with their captions, neighbours."""
 
 import pandas as pd
 import streamlit as st
 
-from backend import charts, concepts, expected, flags, frequency, provenance, quality, scaling, tail
+from backend import card, charts, concepts, expected, flags, frequency, provenance, quality, scaling, tail
+from backend.card import Card
+from backend.errors import EmptySelection
 from backend.methods import Method
 from backend.study import Study
-from pages.ui.address import answer, current_study, link_concept
+from pages.ui.address import answer, current_study
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
-from pages.ui.controls import choose_corpus, choose_kind, choose_method, corpus_titles, in_order, unit_of
+from pages.ui.concept_search import offer_beginnings, offer_concepts, search_concept
+from pages.ui.controls import (
+    choose_corpus,
+    choose_kind,
+    choose_method,
+    corpus_titles,
+    find_main_corpus,
+    in_order,
+    unit_of,
+)
 from pages.ui.examples import show_examples
 from pages.ui.forecasts import BANDS, show_forecasts, tell_gain, tell_need
 from pages.ui.text import escape
@@ -19,47 +30,55 @@ def find(study: Study, query: str) -> str:
     match = concepts.find_concept(study, query)
     if match.concept is None:
         show_title("Which concept?", f"No concept of this study is named “{escape(query)}”." if query else "")
-        offer("Did you mean", match.others)
-        offer("Frequent ones", () if match.others else frequency_leaders(study))
+        offer_concepts("Did you mean", match.others)
+        if not match.others:
+            offer_beginnings(study)
         st.stop()
-    show_title(
-        f"How well is “{escape(match.concept)}” covered?",
-        "How often each corpus shows this concept, and how each model scores on it.",
-    )
-    offer("Like it", match.others[:6])
+    show_title(f"How well is “{escape(match.concept)}” covered?", "")
     return match.concept
 
 
-def frequency_leaders(study: Study) -> tuple[str, ...]:
-    """A few concepts to begin with: the most frequent of the widest-counted method."""
-    method = answer(frequency.list_methods, study)["method"].iloc[0]
-    ranked = answer(frequency.count_concepts, study, method)
-    return tuple(ranked.sort_values("rank")["concept"].drop_duplicates().head(8))
+def choose_counted(study: Study, concept: str) -> str | None:
+    """The corpus at hand, of those that count the concept, the largest first of all; None, and a sentence, where none does."""
+    try:
+        counts = answer(frequency.list_counts, study, concept)
+    except EmptySelection as error:
+        st.info(escape(str(error)), icon=":material/info:")
+        return None
+    corpora = in_order(corpus_titles(study), counts["corpus"])
+    return choose_corpus(study, corpora, default=find_main_corpus(study, corpora))
 
 
-def offer(title: str, names: tuple[str, ...]) -> None:
-    """Links to other concepts in a row."""
-    if names:
-        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            st.caption(title, width="content")
-            for name in names:
-                link_concept(name)
+def show_card(study: Study, concept: str, corpus: str, kinds: list[str]) -> None:
+    """The answer in a few lines: how often, how rare, what models score and should."""
+    kind, setting = kinds[0], ""
+    if study.has("performance"):
+        settings = answer(scaling.list_settings, study)
+        for row in settings[settings["kind"].isin(kinds)].head(1).itertuples():
+            kind, setting = row.kind, row.setting
+    dealt = answer(card.deal_card, study, concept, corpus, kind=kind, setting=setting)
+    st.subheader(f"{escape(dealt.concept)}: {escape(dealt.shown)}", anchor=False)
+    st.markdown(tell_card(dealt))
+    if answer(flags.flag_counts, study, concept):
+        st.caption(":material/flag: Some of its counts cannot be taken at their word; why stands below the chart.")
 
 
-def show_counts(study: Study, concept: str, titles: dict[str, str]) -> None:
-    """Counts by corpus, modality and method, with rank and percentile, and what is odd about them."""
-    st.subheader("How often is it shown?", anchor=False)
+def tell_card(dealt: Card) -> str:
+    """What follows a card's headline, its numbers in bold."""
+    lines = [" · ".join(escape(part) for part in (dealt.place, dealt.beside) if part)]
+    lines.append("; ".join(f"**{escape(part)}**" for part in (dealt.scored, dealt.foreseen) if part))
+    return "  \n".join(f"{line[0].upper()}{line[1:]}" if line[0].isalpha() else line for line in filter(None, lines))
+
+
+def show_counts(study: Study, concept: str, corpus: str, titles: dict[str, str]) -> None:
+    """Counts by corpus, modality and method, the corpus at hand first, with rank and percentile, and what is odd about them."""
     counts = answer(frequency.list_counts, study, concept)
-    for sentence in answer(flags.flag_counts, study, concept):
-        st.warning(escape(sentence), icon=":material/flag:")
-    if lost := answer(flags.tell_lost_words, study, concept):
-        with st.expander(f"Words were lost in {len(lost)} of its corpora' text counts", icon=":material/content_cut:"):
-            st.markdown("\n".join(f"- {escape(sentence)}" for sentence in lost))
     methods = answer(frequency.list_methods, study)
     widest = methods[methods["method"].isin(counts["method"])].drop_duplicates("modality")["method"]
     shown = counts[counts["method"].isin(widest)].copy()
     shown["method_title"] = [Method(method).title for method in shown["method"]]
-    shown = shown.sort_values("corpus", key=lambda corpora: corpora.map(list(titles).index))
+    order = [corpus, *(other for other in titles if other != corpus)]
+    shown = shown.sort_values("corpus", key=lambda corpora: corpora.map(order.index), kind="stable")
     truth = answer(quality.list_truth, study, concept)
     truth = truth[truth["corpus"].isin(set(shown["corpus"]))]
     show_figure(
@@ -70,6 +89,7 @@ def show_counts(study: Study, concept: str, titles: dict[str, str]) -> None:
     )
     if len(truth):
         st.caption("The upright strokes stand at the true numbers, which the world that made these samples knows.")
+    show_oddities(study, concept)
     varied = counts[counts["variants"] > 1]
     if len(varied):
         st.caption(
@@ -85,7 +105,17 @@ def show_counts(study: Study, concept: str, titles: dict[str, str]) -> None:
     table = counts.rename(columns={"low": "fewest", "high": "count"}).drop(columns="variants")
     if len(truth):
         table = table.merge(truth, on=["corpus", "modality"], how="left")
-    show_table(table, "counts", titles=titles)
+    with st.expander("Table of every count, with rank and percentile"):
+        show_table(table, "counts", titles=titles)
+
+
+def show_oddities(study: Study, concept: str) -> None:
+    """What is odd about the counts, in one box, and which of them lost words."""
+    if odd := answer(flags.flag_counts, study, concept):
+        st.warning("  \n".join(map(escape, odd)), icon=":material/flag:")
+    if lost := answer(flags.tell_lost_words, study, concept):
+        with st.expander(f"Words were lost in {len(lost)} of its corpora' text counts", icon=":material/content_cut:"):
+            st.markdown("\n".join(f"- {escape(sentence)}" for sentence in lost))
 
 
 def show_scores(study: Study, concept: str, labels: pd.DataFrame) -> None:
@@ -110,8 +140,9 @@ def show_scores(study: Study, concept: str, labels: pd.DataFrame) -> None:
         st.info(f"No model has its own corpus counted in {escape(Method(method).title)} for this concept.")
     else:
         show_expectations(study, own, choice)
-    show_table(scores.drop(columns=["label", "tasks"]), "scores", titles=corpus_titles(study))
-    st.caption("Expected, low and high are empty where a model's own data is not in the study.")
+    with st.expander("Table of every model's score"):
+        show_table(scores.drop(columns=["label", "tasks"]), "scores", titles=corpus_titles(study))
+        st.caption("Expected, low and high are empty where a model's own data is not in the study.")
     explain_counting(study, [method], BANDS)
 
 
@@ -140,20 +171,17 @@ def show_expectations(study: Study, own: pd.DataFrame, choice: dict[str, str]) -
         show_forecasts(study, **choice)
 
 
-def show_neighbours(study: Study, concept: str, titles: dict[str, str]) -> None:
-    """The concepts just above and below in frequency."""
+def show_neighbours(study: Study, concept: str, corpus: str) -> None:
+    """The concepts just above and below in frequency in the corpus at hand."""
     st.subheader("What is as frequent?", anchor=False)
     counts = answer(frequency.list_counts, study, concept)
-    left, right = st.columns(2)
-    with left:
-        corpus = choose_corpus(study, in_order(titles, counts["corpus"]), "near")
     methods = list(counts.loc[counts["corpus"] == corpus, "method"])
     order = [method for method in answer(frequency.list_methods, study)["method"] if method in methods]
-    with right:
-        method = choose_method(order, "near_method")
+    method = choose_method(order, "near_method")
     near = answer(frequency.find_neighbours, study, concept, corpus, method)
-    show_table(near, "neighbours")
-    offer("Open", tuple(name for name in near["concept"] if name != concept))
+    offer_concepts("From common to rare", [name for name in near["concept"] if name != concept])
+    with st.expander("Table of its neighbours"):
+        show_table(near, "neighbours")
 
 
 def tell_words(labels: pd.DataFrame, queries: pd.DataFrame) -> str:
@@ -171,17 +199,15 @@ def tell_words(labels: pd.DataFrame, queries: pd.DataFrame) -> str:
 
 study = current_study()
 titles = corpus_titles(study)
-query = st.text_input(
-    "Concept",
-    key="concept",
-    bind="query-params",
-    type="search",
-    placeholder=f"a name, a prefix or a label, such as {', '.join(answer(concepts.pick_examples, study))}",
-    icon=":material/search:",
-)
-concept = find(study, query)
+concept = find(study, search_concept(study))
 labels = answer(concepts.describe_concept, study, concept)
-show_guarded(show_counts, study, concept, titles)
+answered, chosen = st.columns([3, 1])
+with chosen:
+    corpus = choose_counted(study, concept)
+if corpus:
+    with answered:
+        show_guarded(show_card, study, concept, corpus, list(labels["kind"].unique()))
+    show_guarded(show_counts, study, concept, corpus, titles)
 show_guarded(show_scores, study, concept, labels)
 tail_scores = answer(tail.score_class, study, concept)
 if len(tail_scores):
@@ -192,7 +218,8 @@ if len(tail_scores):
     )
     st.page_link("pages/let_it_wag.py", label="See all tail classes", icon=":material/pets:")
 show_guarded(show_examples, study, concept)
-show_guarded(show_neighbours, study, concept, titles)
-st.subheader("What stands behind it?", anchor=False)
-st.markdown(tell_words(labels, answer(provenance.find_queries, study, concept)))
-show_table(labels, "labels")
+if corpus:
+    show_guarded(show_neighbours, study, concept, corpus)
+with st.expander("What stands behind it: labels and words"):
+    st.markdown(tell_words(labels, answer(provenance.find_queries, study, concept)))
+    show_table(labels, "labels")

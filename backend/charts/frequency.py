@@ -6,6 +6,10 @@ import plotly.graph_objects as go
 
 from backend.charts.style import COLORS, MINOR, NEUTRAL, each_corpus, finish, style_of, with_zero, zero_axis
 
+BAR = 16  # pixels of a bar with its number beside it
+ROOM_FOR_NUMBERS = 0.9  # powers of ten right of the longest bar
+NEUTRAL_INK = "#8A8A8A"  # stands out on a bar of any colour and on both pages
+
 
 def draw_rank_curves(curves: pd.DataFrame, marks: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
     """Frequency against rank, both logarithmic; `marks` (corpus, concept, rank, count) are points on the curves."""
@@ -153,33 +157,43 @@ def draw_heatmap(r: pd.DataFrame, n: pd.DataFrame, titles: dict[str, str]) -> go
 
 
 def draw_concept_counts(counts: pd.DataFrame, titles: dict[str, str], truth: pd.DataFrame | None = None) -> go.Figure:
-    """A concept's counts: one row a corpus, one mark a modality; a line where its labels carry different counts.
+    """A concept's counts: a group of bars a corpus in the order of `counts`, a bar a modality with its number written beside
+    it; a line where its labels carry different counts.
 
     `truth` (corpus, modality, truth) adds an upright stroke at each true number.
     """
     styles = style_of(("text", "image", "joint"))
     figure = go.Figure()
-    for (modality, style), size in zip(styles.items(), (17, 12, 8), strict=True):  # equal counts stay visible
+    for modality, style in styles.items():
         rows = counts[counts["modality"] == modality]
-        figure.add_scatter(
+        if rows.empty:
+            continue
+        figure.add_bar(
             x=with_zero(rows["high"]),
             y=[titles[corpus] for corpus in rows["corpus"]],
+            text=[f"{count:,}" for count in rows["high"]],
+            textposition="outside",
+            textfont={"size": 12},
+            constraintext="none",
+            cliponaxis=False,
             customdata=np.stack([rows["low"], rows["high"], rows["method_title"]], axis=1),
-            mode="markers",
-            name=modality,
-            marker={"color": style["color"], "symbol": style["symbol"], "size": size},
+            orientation="h",
+            name="both" if modality == "joint" else modality,
+            offsetgroup=modality,
+            marker={"color": style["color"]},
             error_x={
                 "type": "data",
                 "symmetric": False,
                 "array": [0] * len(rows),
                 "arrayminus": with_zero(rows["high"]) - with_zero(rows["low"]),
+                "visible": bool((rows["low"] < rows["high"]).any()),
             },
             hovertemplate="%{customdata[0]:,} to %{customdata[1]:,} samples<br>%{customdata[2]}<extra></extra>",
         )
     highest = counts["high"].max()
     if truth is not None and len(truth):
         highest = max(highest, truth["truth"].max())
-        for modality, style in styles.items():
+        for modality in styles:
             rows = truth[truth["modality"] == modality]
             figure.add_scatter(
                 x=with_zero(rows["truth"]),
@@ -187,9 +201,16 @@ def draw_concept_counts(counts: pd.DataFrame, titles: dict[str, str], truth: pd.
                 customdata=np.stack([rows["truth"], rows["modality"]], axis=1),
                 mode="markers",
                 showlegend=False,
-                marker={"color": style["color"], "symbol": "line-ns-open", "size": 24, "line": {"width": 2}},
+                offsetgroup=modality,
+                marker={"color": NEUTRAL_INK, "symbol": "line-ns-open", "size": BAR, "line": {"width": 3}},
                 hovertemplate="%{customdata[0]:,} samples in truth<br>%{customdata[1]}<extra></extra>",
             )
-    figure.update_xaxes(title="samples that show it", **zero_axis(highest))
-    figure.update_yaxes(autorange="reversed", automargin=True)
-    return finish(figure, height=130 + 42 * counts["corpus"].nunique())
+    axis = zero_axis(highest)
+    axis["range"][1] += ROOM_FOR_NUMBERS
+    figure.update_xaxes(title="samples that show it", **axis)
+    order = [titles[corpus] for corpus in counts["corpus"].drop_duplicates()]
+    figure.update_yaxes(autorange="reversed", automargin=True, categoryorder="array", categoryarray=order)
+    figure.layout.barmode = figure.layout.scattermode = "group"
+    figure.layout.bargap = 0.25
+    bars = counts.groupby("corpus")["modality"].nunique().sum()
+    return finish(figure, height=110 + BAR * int(bars) + 10 * len(order))

@@ -107,7 +107,7 @@ COLUMNS = {
     "reference": _NUMBER("Compared with", format="%.1f%%"),
     "tail": _NUMBER("Tail", format="%.1f%%"),
     "gap": _NUMBER("Gap", format="%.1f", help="Points lost on the tail"),
-    "how": st.column_config.TextColumn("Found", help="exact, by a label's own spelling, or none"),
+    "how": st.column_config.TextColumn("Found", help="exact, by a label's own spelling, confirmed by you, or none"),
     "near": st.column_config.TextColumn("Did you mean", help="A near spelling that the study has; it is not counted as found"),
     "in_tail": st.column_config.CheckboxColumn("In the tail"),
     "score": _NUMBER("Match", format="%.0f", help="Similarity of the spellings, 0 to 100"),
@@ -147,7 +147,8 @@ def show_guarded(show: Callable, *args) -> None:
 def show_title(question: str, lead: str) -> None:
     """The page's question and one or two sentences on what is shown and how it was counted."""
     st.title(question, anchor=False)
-    st.markdown(lead)
+    if lead:
+        st.markdown(lead)
 
 
 def show_figure(figure: go.Figure, name: str, alt: str, *, rows: pd.DataFrame | None = None, pick: bool = False) -> None:
@@ -168,14 +169,18 @@ def show_figure(figure: go.Figure, name: str, alt: str, *, rows: pd.DataFrame | 
     offer(f"figure-{name}", [page, *(list_row_files(rows, name) if rows is not None else [])])
 
 
-def show_table(table: pd.DataFrame, name: str, *, titles: dict[str, str] | None = None) -> None:
-    """A table with its downloads as CSV and Parquet; `titles` names corpora, and the columns of their counts, for people."""
+def show_table(table: pd.DataFrame, name: str, *, titles: dict[str, str] | None = None, columns: dict | None = None) -> None:
+    """A table with its downloads as CSV and Parquet; `titles` names corpora, and the columns of their counts, for people.
+
+    `columns`: how this table shows some of its columns, where it is not as all tables do.
+    """
     titles = titles or {}
     shown = table.copy(deep=False)
     if "corpus" in shown:
         shown["corpus"] = shown["corpus"].map(lambda corpus: titles.get(corpus, corpus))
     config = {column: COLUMNS[column] for column in table if column in COLUMNS}
     config |= {name_count_column(corpus): _NUMBER(title, format="localized") for corpus, title in titles.items()}
+    config |= columns or {}
     st.dataframe(
         shown, column_config=config, hide_index=True, height=TALL if len(table) > MANY else "auto", key=f"table-{name}"
     )

@@ -93,8 +93,9 @@ def show_forecasts(study: Study, *, kind: str, setting: str, method: str) -> Non
         "the range that the smaller one's slope foretold."
     )
     shown = ["architecture", "corpus", "larger", "concepts", "tenfolds", "by_line", "foretold", "foretold_low", "foretold_high"]
-    show_table(checked.replace({"larger": titles})[[*shown, "seen"]], "forecasts", titles=titles)
-    st.caption(
-        "Each row is one architecture, trained once on each of two corpora: mean points over the concepts that both count. The "
-        "larger corpora differ from the smaller in more than how often they show a concept."
-    )
+    with st.expander("Table of these forecasts"):
+        show_table(checked.replace({"larger": titles})[[*shown, "seen"]], "forecasts", titles=titles)
+        st.caption(
+            "Each row is one architecture, trained once on each of two corpora: mean points over the concepts that both count. "
+            "The larger corpora differ from the smaller in more than how often they show a concept."
+        )

@@ -294,10 +294,17 @@ def test_every_concept_is_a_point_where_counts_are_set_against_each_other():
     assert [list(row[1:]) for row in points.customdata] == [[0, 0], [0, 7], [5, 0], [10**9, 10]]
 
 
-def test_zero_count_of_a_concept_is_a_mark():
-    figure = charts.draw_concept_counts(concept_counts([0, 0, 3], [0, 40, 3]), TITLES)
-    marks = {trace.name: (list(trace.x), list(trace.error_x.arrayminus)) for trace in figure.data}
-    assert marks == {"text": ([charts.ZERO_AT], [0]), "image": ([40], [40 - charts.ZERO_AT]), "joint": ([3], [0])}
+def test_zero_count_of_a_concept_is_a_bar_with_its_number():
+    figure = charts.draw_concept_counts(concept_counts([0, 0, 3], [0, 4_000, 3]), TITLES)
+    bars = {trace.name: (list(trace.x), list(trace.text), list(trace.error_x.arrayminus)) for trace in figure.data}
+    zero = charts.ZERO_AT
+    assert bars == {"text": ([zero], ["0"], [0]), "image": ([4_000], ["4,000"], [4_000 - zero]), "both": ([3], ["3"], [0])}
+
+
+def test_bars_stand_in_the_order_of_their_rows():
+    counts = pd.concat([concept_counts([1], [1]).assign(corpus=corpus) for corpus in reversed(TITLES)])
+    figure = charts.draw_concept_counts(counts, TITLES)
+    assert list(figure.layout.yaxis.categoryarray) == [TITLES[corpus] for corpus in reversed(TITLES)]
 
 
 def test_median_of_zero_is_a_point_of_the_threshold_figure():

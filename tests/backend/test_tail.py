@@ -232,12 +232,37 @@ def test_study_without_counts_and_benchmark_has_no_tail(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("percentiles", "share", "limit"),
-    [([0, 10, 20, 30, 40, 50, 60, 70, 80, 90], 30, 20), ([5, 80], 10, 5), ([0, 0, 0, 75], 10, 0), ([0, math.nan], 50, 0)],
+    ("percentiles", "share", "tail_size", "left_out"),
+    [
+        ([0, 10, 20, 30, 40, 50, 60, 70, 80, 90], 30, 3, 0),
+        ([5, 80], 10, 1, 0),  # there is always one
+        ([0, 0, 0, 75], 10, 1, 2),
+        ([0, math.nan], 50, 1, 0),
+        ([0] * 13 + [50] * 87, 5, 5, 8),  # thirteen of a hundred are never shown; five are the rarest 5%
+        ([0, 40, 40, 40], 50, 2, 2),
+    ],
 )
-def test_limit_of_the_tail_is_the_last_of_the_rarest_and_there_is_always_one(percentiles, share, limit):
-    assert tail.find_limit(pd.Series(percentiles, dtype=float), share) == limit
+def test_tail_has_exactly_its_share_and_says_who_is_as_rare(percentiles, share, tail_size, left_out):
+    names = [f"kind {n:03d}" for n in range(len(percentiles))]
+    found = tail.find_tail(pd.Series(percentiles, index=names, dtype=float), share)
+    assert found == tail.Tail(tuple(names[:tail_size]), sum(not math.isnan(one) for one in percentiles), left_out)
 
 
-def test_where_nothing_is_counted_there_is_no_limit():
-    assert math.isnan(tail.find_limit(pd.Series(dtype=float), 10))
+def test_tail_is_the_same_in_any_order_of_concepts():
+    percentiles = pd.Series({"dog": 0.0, "ant": 0.0, "cat": 0.0, "bee": 50.0})
+    assert tail.find_tail(percentiles, 50).concepts == tail.find_tail(percentiles.iloc[::-1], 50).concepts == ("ant", "cat")
+
+
+def test_rarest_five_percent_of_the_papers_concepts_are_five_percent(published_study):
+    for method in ("lemmatized", "rampp@0.7"):
+        percentiles = tail.average_percentiles(count_concepts(published_study, method))
+        found = tail.find_tail(percentiles, 5)
+        assert len(found.concepts) == round(0.05 * len(percentiles)) == 198
+        assert found.left_out == (percentiles == percentiles[found.concepts[-1]]).sum() - sum(
+            percentiles[name] == percentiles[found.concepts[-1]] for name in found.concepts
+        )
+        assert percentiles[list(found.concepts)].max() <= percentiles.drop(list(found.concepts)).min()
+
+
+def test_where_nothing_is_counted_there_is_no_tail():
+    assert tail.find_tail(pd.Series(dtype=float), 10) == tail.Tail((), 0, 0)

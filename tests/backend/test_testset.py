@@ -14,7 +14,8 @@ from backend.bands import Peers, gather_peers
 from backend.errors import EmptySelection, TailscopeError
 from backend.frequency import count_concepts, pick_counts, spread_counts
 from backend.study import Study
-from tests.tiny_study import ANIMALS, animal_rows, write_study
+from backend.tail import average_percentiles
+from tests.tiny_study import ANIMALS, animal_rows, model_row, score_rows, write_study
 
 LISTS = {
     "JSON": ('["tench", "great white shark"]', "a JSON list"),
@@ -212,6 +213,10 @@ def animals(tmp_path_factory) -> Study:
     return write_study(tmp_path_factory.mktemp("animals"), animal_rows())
 
 
+def look_up_names(study, names: list[str], method: str) -> pd.DataFrame:
+    return testset.rank_names(testset.match_names(study, names), average_percentiles(count_concepts(study, method)))
+
+
 @pytest.fixture
 def peers() -> Peers:
     """A hundred concepts with 1 sample score 0 to 99, and a hundred with 1,000 samples score 50."""
@@ -227,21 +232,40 @@ def test_every_name_has_its_row_in_order(animals):
     assert matched["concept"].fillna("").tolist() == ["dog", "", "dog", "dog", ""]
 
 
+def test_confirmed_offer_counts_as_the_concept_and_no_other_does(animals):
+    names = ["dogs", "antt", "dog", "dogs", "zzz"]
+    matched = testset.match_names(animals, names)
+    assert matched["near"].fillna("").tolist() == ["dog", "ant", "", "dog", ""]
+    used = testset.use_offers(matched, {"dogs", "zzz", "dog", "unheard of"})
+    assert used["concept"].fillna("").tolist() == ["dog", "", "dog", "dog", ""]
+    assert used["how"].tolist() == ["confirmed", "none", "exact", "confirmed", "none"]
+    pd.testing.assert_frame_equal(testset.use_offers(matched, ()), matched)
+
+
+def test_measured_score_is_the_mean_over_the_tasks_of_a_concept(tmp_path):
+    scores = score_rows("net", {"dog": 40, "ant": 10}) + score_rows("net", {"dog": 60}, task="zoo")
+    scores += score_rows("other", {"bee": 90}) + score_rows("net", {"bee": 80}, setting="rich")
+    study = write_study(tmp_path, animal_rows(), models=[model_row("net", "small")], performance=scores)
+    concepts = pd.Series(["ant", None, "dog", "bee", "dog"], index=[9, 8, 7, 6, 5], dtype=object)
+    measured = testset.measure_scores(study, concepts, model="net", kind="classification", setting="plain")
+    assert measured.fillna(-1).to_dict() == {9: 10, 8: -1, 7: 50, 6: -1, 5: 50}
+
+
 def test_no_names_match_nothing(animals):
-    for table in (testset.match_names(animals, []), testset.look_up_names(animals, [], "lemmatized")):
+    for table in (testset.match_names(animals, []), look_up_names(animals, [], "lemmatized")):
         assert table.empty
         assert list(table.columns[:5]) == ["name", "concept", "how", "score", "near"]
 
 
 def test_order_of_names_does_not_change_what_each_is(animals):
     names = [*ANIMALS["small"], "elks", "xyz"]
-    there = testset.look_up_names(animals, names, "lemmatized").set_index("name")
-    back = testset.look_up_names(animals, names[::-1], "lemmatized").set_index("name")
+    there = look_up_names(animals, names, "lemmatized").set_index("name")
+    back = look_up_names(animals, names[::-1], "lemmatized").set_index("name")
     pd.testing.assert_frame_equal(back.loc[names], there)
 
 
 def test_counts_and_mean_percentile_of_each_name(animals):
-    table = testset.look_up_names(animals, ["dog", "cat", "ant", "nix"], "lemmatized")
+    table = look_up_names(animals, ["dog", "cat", "ant", "nix"], "lemmatized")
     ranked = count_concepts(animals, "lemmatized")
     wide = spread_counts(table, ranked, ["small", "large", "uncounted"])
     assert list(wide.columns) == [*table.columns, "small samples", "large samples"]
@@ -254,11 +278,11 @@ def test_counts_and_mean_percentile_of_each_name(animals):
 
 def test_method_without_counts_is_said(animals):
     with pytest.raises(EmptySelection, match="No counts by method 'phrase'"):
-        testset.look_up_names(animals, ["dog"], "phrase")
+        look_up_names(animals, ["dog"], "phrase")
 
 
 def test_expected_score_is_that_of_concepts_as_frequent(animals, peers):
-    table = testset.look_up_names(animals, ["dog", "bee", "ant", "nix"], "lemmatized")
+    table = look_up_names(animals, ["dog", "bee", "ant", "nix"], "lemmatized")
     counts = pick_counts(count_concepts(animals, "lemmatized"), "small", table["concept"])
     scored = testset.expect_scores(table, counts, peers)
     bands = scored[["expected", "low", "high"]].iloc[:3].to_numpy()
@@ -276,7 +300,7 @@ def test_count_beyond_those_of_the_concepts_says_so(peers):
 
 
 def expect_mean(animals, names: list[str], peers):
-    table = testset.look_up_names(animals, names, "lemmatized")
+    table = look_up_names(animals, names, "lemmatized")
     return testset.expect_mean(table, pick_counts(count_concepts(animals, "lemmatized"), "small", table["concept"]), peers)
 
 
@@ -298,7 +322,7 @@ def test_no_rows_have_no_scores(peers):
 
 def test_hostile_names_are_rows_like_any_other(animals):
     names = ["'; DROP TABLE concepts; --", "🐕" * 500, "<b>dog</b>", "dog", "%", "a" * 10_000]
-    table = testset.look_up_names(animals, names, "lemmatized")
+    table = look_up_names(animals, names, "lemmatized")
     assert list(table["name"]) == names
     assert table.loc[table["how"] == "none", "concept"].isna().all()
     assert table.loc[3, "concept"] == "dog"
@@ -306,7 +330,7 @@ def test_hostile_names_are_rows_like_any_other(animals):
 
 def test_all_names_of_a_study_find_themselves(small_study):
     names = list(small_study.query("SELECT DISTINCT concept FROM concepts ORDER BY concept")["concept"])
-    table = testset.look_up_names(small_study, names, "lemmatized")
+    table = look_up_names(small_study, names, "lemmatized")
     assert table["concept"].tolist() == names
     counted = table.dropna(subset="percentile")["percentile"]
     assert counted.between(0, 100).all()
@@ -314,7 +338,7 @@ def test_all_names_of_a_study_find_themselves(small_study):
 
 
 def test_paper_counts_rose_as_the_release_does(published_study):
-    table = testset.look_up_names(published_study, ["rose", "Acadian_Flycatcher", "Flamingo"], "lowercased")
+    table = look_up_names(published_study, ["rose", "Acadian_Flycatcher", "Flamingo"], "lowercased")
     assert table["concept"].tolist() == ["rose", "acadian flycatcher", "flamingo"]
     counts = pick_counts(count_concepts(published_study, "lowercased"), "laion400m", table["concept"])
     assert counts[0] == 257_038
@@ -322,7 +346,7 @@ def test_paper_counts_rose_as_the_release_does(published_study):
 
 def test_near_spelling_is_offered_and_has_no_count_and_no_score(published_study, peers):
     names = ["crane", "Boeing 747", "bandana", "lace", "carbine", "hen-of-the-woods", "rose"]
-    table = testset.look_up_names(published_study, names, "lowercased")
+    table = look_up_names(published_study, names, "lowercased")
     table = table.assign(count=pick_counts(count_concepts(published_study, "lowercased"), "laion400m", table["concept"]))
     table = testset.expect_scores(table, table["count"], peers)
     assert table["how"].tolist() == ["none"] * 6 + ["exact"]

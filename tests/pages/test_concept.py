@@ -58,24 +58,61 @@ def test_unknown_name_is_a_sentence_with_names_to_begin_with(published):
     app = open_concept("zzzz")
     assert said(app).startswith("Which concept?")
     assert "No concept of this study is named “zzzz”." in said(app)
-    assert len(links(app)) == 8
+    assert links(app) == ["acadian flycatcher", "rose"]
     assert not app.dataframe
 
 
-def test_no_name_offers_the_most_frequent(published):
+def test_no_name_offers_rows_of_what_is_known_rare_and_odd(place_study, published_study):
+    place_study(source=published_study)
     app = open_concept("")
-    assert said(app).startswith("Which concept?")
-    assert "No concept of this study is named" not in said(app)
-    assert len(links(app)) == 8
+    text = said(app)
+    assert text.startswith("Which concept?")
+    assert "No concept of this study is named" not in text
+    for title in ("Well known and often shown", "Well known, yet hardly shown", "Counted wrongly"):
+        assert title in text
+    assert {"dog", "goldfinch", "rose"} <= set(links(app))
+    assert len(links(app)) == 21
 
 
 def test_prefix_offers_what_begins_with_it(published):
     assert links(open_concept("acad")) == ["acadian flycatcher"]
 
 
-def test_typed_name_opens_another_concept(published):
+def test_chosen_name_opens_and_stands_in_the_address(published):
     app = open_concept("rose")
-    assert said(assert_whole(choose(app, "text_input", "concept", "Jeans"))).startswith("How well is “jeans” covered?")
+    app = assert_whole(choose(app, "selectbox", "concept", "jeans"))
+    assert said(app).startswith("How well is “jeans” covered?")
+    assert app.query_params["concept"] == "jeans"
+    app = assert_whole(choose(app, "selectbox", "concept", None))
+    assert said(app).startswith("Which concept?")
+    assert "concept" not in app.query_params
+
+
+def test_search_box_has_every_name_with_its_count_in_the_largest_corpus(published):
+    options = find(open_concept(""), "selectbox", "concept").options
+    assert "rose · 3.35M" in options  # images
+    assert "acorn · 1,000" in options  # captions, where its images were not counted
+    assert "affenpinscher" in options  # not counted
+
+
+def test_concept_is_kept_while_other_pages_are_read(published):
+    app = open_concept("rose")
+    app = assert_whole(app.switch_page("pages/let_it_wag.py").run())
+    app = assert_whole(app.switch_page("pages/concept.py").run())
+    assert said(app).startswith("How well is “rose” covered?")
+    assert app.query_params["concept"] == "rose"
+
+
+def test_answer_stands_first_for_the_largest_corpus_and_for_another(published):
+    app = open_concept("rose")
+    assert find(app, "selectbox", "corpus").value == "laion400m"
+    assert app.subheader[0].value.replace("\\", "") == "rose: 3.35 million images in LAION-400M"
+    assert "text 257,038" in said(app)
+    app = assert_whole(choose(app, "selectbox", "corpus", "cc3m"))
+    assert app.subheader[0].value.replace("\\", "") == "rose: 1 caption in CC-3M"
+    assert "**the CLIP trained on it scores 23%" in said(app)
+    first = figure(app, "concept-counts")["layout"]["yaxis"]["categoryarray"][0]
+    assert first == "CC-3M"
 
 
 def test_counts_stand_in_every_corpus_with_rank_and_percentile(published):
@@ -98,7 +135,8 @@ def test_counts_stand_in_every_corpus_with_rank_and_percentile(published):
 def test_zero_count_is_a_mark_of_the_figure(published):
     traces = figure(open_concept("rose"), "concept-counts")["data"]
     assert sum(len(trace["customdata"]) for trace in traces) == 3  # text in two corpora, image in one
-    assert traces[0]["customdata"][1][:2] == [0, 0]
+    assert traces[0]["customdata"][0][:2] == [0, 0]  # the corpus at hand comes first
+    assert traces[0]["text"] == ["0", "1"]
 
 
 def test_disagreement_of_countings_is_flagged(studies):
@@ -167,7 +205,7 @@ def test_method_without_counts_of_a_models_corpus_is_a_sentence(published):
 def test_concept_that_nothing_scores_and_nothing_counts_is_shown_with_sentences(published):
     app = open_concept("Affenpinscher")  # a tail class that no task counts
     unknown = "No corpus of study 'published' counts 'affenpinscher'."
-    assert told(app) == [unknown, "No model has a score on 'affenpinscher' (classification, ensemble).", unknown]
+    assert told(app) == [unknown, "No model has a score on 'affenpinscher' (classification, ensemble)."]
     assert "one of the Let it Wag! classes" in said(app)
     assert "the best (ViT-H-14/dfn) 67.0%" in said(app)
     assert "See all tail classes" in links(app)
@@ -179,8 +217,7 @@ def test_concept_outside_the_tail_says_nothing_of_it(published):
 
 def test_neighbours_are_as_frequent(published):
     app = open_concept("rose")
-    assert find(app, "selectbox", "near").options == ["CC-3M", "LAION-400M"]
-    app = assert_whole(choose(app, "selectbox", "near", "laion400m"))
+    assert find(app, "selectbox", "corpus").options == ["CC-3M", "LAION-400M"]
     app = assert_whole(choose(app, "selectbox", "near_method", "lowercased"))
     (near,) = [frame.value for frame in app.dataframe if list(frame.value.columns) == ["concept", "count", "rank"]]
     assert near.values.tolist() == [
@@ -330,7 +367,7 @@ def test_true_numbers_stand_beside_the_counts(world):
     rows = table(app, "fewest", "count", "truth").set_index(["corpus", "method"])
     assert rows.loc[("Zipf", "openclip@0.26"), ["count", "truth"]].tolist() == [86, 120]
     assert rows.loc[("Zipf", "lemmatized"), ["count", "truth"]].tolist() == [92, 92]
-    strokes = [trace for trace in figure(app, "concept-counts")["data"] if trace["marker"]["symbol"] == "line-ns-open"]
+    strokes = [trace for trace in figure(app, "concept-counts")["data"] if trace["marker"].get("symbol") == "line-ns-open"]
     assert len(strokes) == 3
     assert "true numbers" in said(app)
 

@@ -29,11 +29,10 @@ POOR_PERCENTILE = 5  # below it, no candidate fits well
 @dataclass(frozen=True, eq=False)
 class Reference:
     """How well the best candidate fits images of a corpus of the study: `best` similarities, float32, in rising order, and the
-    corpus's title; `appearance`: how its images look, None where there are too few to tell."""
+    corpus's title."""
 
     best: np.ndarray
     title: str
-    appearance: Appearance | None = None
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,7 @@ class FitVerdict:
 def build_reference(
     study: Study, model: Model, classifier: Classifier, folder: Path = CACHE / "references", say: Progress | None = None
 ) -> Reference | None:
-    """The best similarities that images of the study itself reach, `REFERENCE_IMAGES` of its largest corpus, drawn by lot; and
-    how `LOOKED_AT` of them look.
+    """The best similarities that images of the study itself reach: `REFERENCE_IMAGES` of its largest corpus, drawn by lot.
 
     The same ones are drawn each time. Their features are kept on disk by weights and study, so that other candidates or
     prompts cost no encoding. Images that cannot be decoded are left out. None where that leaves fewer than `FEWEST_IMAGES`,
@@ -63,7 +61,7 @@ def build_reference(
     if len(features) < FEWEST_IMAGES:
         return None
     best = np.sort((features @ classifier.features.T).max(axis=1))
-    return Reference(best, study.corpus_titles.get(corpus, corpus), learn_appearance(study, folder, say))
+    return Reference(best, study.corpus_titles.get(corpus, corpus))
 
 
 def learn_appearance(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FunctionType
+from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.navigation.page import Page
@@ -98,6 +99,11 @@ def find_other_study(*tables: str) -> str | None:
 def link_study(page: str, study: str, label: str) -> None:
     """A link to a page as another study fills it."""
     st.page_link(page, label=escape(label), icon=":material/database:", query_params={STUDY_KEY: study})
+
+
+def concept_address(concept: str) -> str:
+    """The address of the page of a concept, from another page of the app."""
+    return f"concept?{urlencode(with_study(concept=concept))}"
 
 
 def link_concept(concept: str) -> None:

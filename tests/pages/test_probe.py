@@ -31,7 +31,7 @@ from pages.ui import probe_images as shown_images
 from pages.ui.probe_images import tell_samples
 from pages.ui.text import escape
 from precompute.evaluate.embeddings import embed_study
-from tests.invented_world import CONCEPTS, NEVER, true_counts
+from tests.invented_world import CONCEPTS, NEVER, draw_sample, true_counts
 from tests.pages.session import assert_whole, choose, downloads, explained, find, links, open_page, said, table, told, written
 from tests.strange_study import NAMES as STRANGE
 from tests.strange_study import write_strange
@@ -84,8 +84,16 @@ def load_tiny(models: Path, title: str):
 
 
 def draw(number: int = 0, form: str = "PNG", **options) -> bytes:
+    """A picture as the invented world has them, cut to a square."""
     stream = io.BytesIO()
-    draw_pictures(4)[number].save(stream, form, **options)
+    Image.open(io.BytesIO(draw_sample(3 * number, number))).crop((4, 0, 44, 40)).save(stream, form, **options)
+    return stream.getvalue()
+
+
+def draw_foreign(number: int = 0) -> bytes:
+    """A picture as the invented world has none."""
+    stream = io.BytesIO()
+    draw_pictures(4)[number].save(stream, "PNG")
     return stream.getvalue()
 
 
@@ -136,8 +144,15 @@ def test_counts_only_study_takes_uploads_and_offers_no_samples(published):
     app = probed()
     assert "the study" not in find(app, "button_group", "source").options
     assert not app.get("image")[1:]
-    assert "is not in this study, so no accuracy was measured" in said(app)
+    assert told(app)[0].startswith("The weights of ")
+
+
+def test_invented_model_in_a_study_of_the_real_world_names_no_species(published):
+    app = probed(clip_from="shipped")
+    assert app.subheader[0].value == "This model cannot know it"
     assert "has seen nothing but the invented species" in said(app)
+    assert "is not in this study, so no accuracy was measured" in said(app)
+    assert not app.warning
 
 
 # The answer
@@ -516,15 +531,16 @@ def test_stranger_starts_no_download(world, openclip, monkeypatch):
     app = assert_whole(open_page("probe", clip_from="OpenCLIP"))
     app = hand_in(app, ("a.png", draw()))
     assert told(app)[0] == (
-        "None of OpenCLIP's weights are on this machine. This server does not let visitors fetch weights. Who runs it can "
+        "No weights of OpenCLIP's are on this machine. This server does not let visitors fetch weights. Who runs it can "
         "allow that: TAILSCOPE_ALLOW_DOWNLOADS=1 in its environment."
     )
     assert not any(allowed for _, allowed in openclip)
 
 
-def test_model_that_is_not_here_is_marked_and_fetched_by_the_button_alone(world, openclip, open_server):
+def test_model_that_is_not_here_says_so_and_is_fetched_by_the_button_alone(world, openclip, open_server):
     app = probed(clip_from="OpenCLIP", clip="A/there")
-    assert find(app, "selectbox", "clip").options == ["A/here", "A/there (to download)"]
+    assert find(app, "selectbox", "clip").options == ["A/here", "A/there"]
+    assert "Not on this machine yet." in said(app)
     assert told(app) == ["The weights of A/there are not on this machine. Fetching them takes about 605 MB."]
     assert openclip == []
     find(app, "button", "download-model").click()
@@ -747,7 +763,7 @@ def test_nothing_that_never_was_sampled_is_offered(world):
 def test_corpora_may_be_called_like_columns(studies, models):
     weights = load_tiny(models, TITLES[0]).weights_sha256
     write_strange(studies / "strange", {"evaluate": {"net/tail": {"weights_sha256": weights}}})
-    app = probed(("a.png", draw()), ("b.png", draw(1)), clip=TITLES[0], truth="dog")
+    app = probed(("a.png", draw()), ("b.png", draw(1)), clip_from="shipped", clip=TITLES[0], truth="dog")
     rows = table(app, "place", "similarity", "measured").set_index("name")
     assert {name_count_column(name) for name in STRANGE} <= set(rows.columns)
     assert rows["measured"].to_dict() == {"ant": 10, "bee": 20, "cat": 30, "dog": 60, "elk": 50}

@@ -28,10 +28,15 @@ class Scope:
     foreign: str = ""
 
     def find_obstacle(self, picture: Image.Image) -> str:
-        """Why the model cannot know what a picture shows, and how that is known; "" where nothing says so."""
+        """Why the model cannot know what a picture shows, a sentence; "" where nothing says so."""
         if self.never or self.look is None or not self.look.is_foreign(picture):
             return self.never
-        return f"{self.foreign} {self.look.sentence}"
+        return self.foreign
+
+    @property
+    def tested(self) -> str:
+        """How it is known of pictures that they look otherwise, a sentence; "" where looks are not asked for."""
+        return "" if self.never or self.look is None else self.look.sentence
 
 
 def is_invented(study: Study, shipped: Collection[ModelChoice]) -> bool:

@@ -84,23 +84,22 @@ def show_answers(study: Study, setup: Setup, pictures: list[Picture], picture: P
         st.caption(f"{escape(picture.name)}: {escape(picture.about)}")
     with right:
         if obstacle:
-            show_obstacle(UNABLE if scope.never else FOREIGN, obstacle)
+            show_obstacle(UNABLE if scope.never else FOREIGN, obstacle, scope.tested)
         else:
             show_headline(rows.iloc[0], facts, titles, corpus)
         st.caption(
             f"{escape(setup.choice.title)} on {escape(describe_device(model.device))}; "
             f"{len(setup.candidates.names):,} candidates: {escape(setup.candidates.title)}."
         )
-        reference = None if obstacle else refer(study, model, classifier)
-        if reference:
-            show_fit(judge_fit(found, reference))
-        named = show_truth_box(setup.candidates)
-        if named is not None and not obstacle:
-            show_truth(judge_truth(facts, found, named, corpus))
+        if not obstacle:
+            if reference := refer(study, model, classifier):
+                show_fit(judge_fit(found, reference))
+            named = show_truth_box(setup.candidates)
+            if named is not None:
+                show_truth(judge_truth(facts, found, named, corpus))
     if obstacle:
         with st.expander("What the model says all the same"):
-            show_candidates(study, setup, facts, rows, named)
-        show_rows(facts, rows, titles)
+            show_candidates(study, setup, facts, rows, None)
         return
     own = facts.own_corpus in titles
     st.subheader("How often had it seen such things?" if own else "How often do the corpora show such things?", anchor=False)
@@ -143,10 +142,12 @@ def show_overview(facts: Facts, answers: list[Answer], pictures: list[Picture], 
     show_table(best, "images")
 
 
-def show_obstacle(title: str, obstacle: str) -> None:
+def show_obstacle(title: str, obstacle: str, tested: str) -> None:
     """That the model cannot know such a picture, where its best guess would stand, and where to ask another one."""
     st.subheader(title, anchor=False)
     st.markdown(escape(obstacle))
+    if tested:
+        st.caption(escape(tested))
     if other := find_other_study("frequency"):
         link_study("pages/probe.py", other, f"Ask in the study {other}")
 
@@ -168,7 +169,7 @@ def show_headline(best: pd.Series, facts: Facts, titles: dict[str, str], corpus:
 
 def tell_not_seen(facts: Facts) -> str:
     """That a model was not trained on a corpus, or that nothing says that it was."""
-    return "which it was not trained on" if facts.own_corpus else "which nothing says that it was trained on"
+    return "which it was not trained on" if facts.own_corpus else "which it is not known to have seen"
 
 
 def show_fit(verdict: FitVerdict) -> None:

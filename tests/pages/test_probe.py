@@ -143,8 +143,49 @@ def test_first_model_is_the_one_trained_on_the_corpus_of_the_causal_comparison(w
 def test_counts_only_study_takes_uploads_and_offers_no_samples(published):
     app = probed()
     assert "the study" not in find(app, "button_group", "source").options
-    assert not app.get("image")[1:]
-    assert told(app)[0].startswith("The weights of ")
+    assert len(app.get("image")) == 1
+    assert "a.png: 40 × 40 pixels, PNG" in said(app)
+
+
+# A study of the real world
+
+
+def test_study_of_the_real_world_runs_no_model_that_nobody_picked(published, monkeypatch):
+    monkeypatch.setattr("pages.ui.probe_setup._shelf", lambda: pytest.fail("A model was asked for."))
+    app = probed()
+    assert find(app, "button_group", "clip_from").options == ["OpenCLIP", "shipped"]
+    assert find(app, "selectbox", "clip").value == "ViT-B-32/laion400m_e32"
+    rows = table(app, "model", "trained_on", "megabytes")
+    assert rows["model"].tolist() == ["ViT-B-32/laion400m_e32"]
+    assert rows[["trained_on", "fetched"]].to_numpy().tolist() == [["LAION-400M", False]]
+    assert "was trained on LAION-400M, which this study counts" in said(app)
+    assert "It has 605 MB, to fetch and in memory." in said(app)
+
+
+def test_name_is_answered_by_counts_and_scores_without_a_model(published):
+    app = assert_whole(open_page("probe", truth="Rose, no such thing"))
+    text = said(app)
+    assert links(app)[0] == "rose"
+    assert re.search(r"\*\*[\d,]+ samples\*\* in its own data, LAION-400M", text)
+    assert re.search(r"accuracy: measured \*\*\d+%\*\*", text)
+    assert "Measured: the accuracy of ViT-B-32/laion400m on the concept" in text
+    assert "No concept of this study is named “no such thing”." in told(app)
+
+
+def test_recommended_model_is_fetched_by_one_button_where_that_is_allowed(published, open_server, monkeypatch):
+    asked = []
+
+    class Shelf:
+        def get(self, spec, *, allow_download=False, say=None):
+            asked.append((spec, allow_download))
+            raise TailscopeError("It could not be fetched.")
+
+    monkeypatch.setattr("pages.ui.probe_setup._shelf", lambda: Shelf())
+    app = probed()
+    find(app, "button", "download-model").click()
+    app = assert_whole(app.run())
+    assert asked == [("ViT-B-32:laion400m_e32", True)]
+    assert "It could not be fetched." in told(app)
 
 
 def test_invented_model_in_a_study_of_the_real_world_names_no_species(published):
@@ -240,6 +281,74 @@ def test_another_image_forgets_what_the_one_before_it_was(world):
     app = choose(probed(), "text_input", "truth", "striped daxu")
     app = hand_in(app, ("b.png", draw(1)))
     assert find(app, "text_input", "truth").value == ""
+
+
+# Pictures that the model cannot know
+
+
+def test_picture_that_is_none_of_the_studys_gets_that_sentence_and_no_species(scored_world, models, cache):
+    app = probed(("photo.png", draw_foreign()))
+    assert app.subheader[0].value == "Not one of this study's pictures"
+    text = said(app)
+    assert "vit/zipf was trained on Zipf alone, so it cannot know what this picture shows." in text
+    assert re.search(r"of 166 other pictures of its own, this test keeps \d+ \(9\d%\)", text)
+    candidates, answer = expect(models, scored_world, cache, draw_foreign())
+    best = candidates.names[answer.order[0]]
+    assert "which it was trained on, shows it in" not in text
+    assert not any(best in heading.value for heading in app.subheader)
+    assert not [box for box in app.get("text_input") if box.key == "truth"]
+    assert not app.warning
+
+
+def test_overview_of_several_images_names_none_that_cannot_be_known(scored_world):
+    rows = table(probed(("own.png", draw()), ("photo.png", draw_foreign())), "file", "name", "count")
+    assert rows["name"].tolist()[1] == "cannot be known"
+    assert rows.loc[1, ["probability", "count"]].isna().all()
+    assert rows.loc[0, ["probability", "count"]].notna().all()
+
+
+def test_foreign_images_of_a_batch_are_left_out_for_that_reason(scored_world):
+    files = {f"{CONCEPTS[0]}/1.png": draw(), f"{CONCEPTS[1]}/photo.png": draw_foreign()}
+    app = open_page("probe", experiment="A labelled batch")
+    app = assert_whole(hand_in(app, ("b.zip", pack(files)), key="batch-files"))
+    assert [metric.value for metric in app.metric][1] == "1 of 2 files"
+    (left,) = table(app, "file", "reason").to_dict("records")
+    assert left["reason"] == "looks like none of this study's pictures, so the model cannot know what it shows"
+
+
+def test_foreign_picture_has_no_guesses_side_by_side(scored_world):
+    app = probed(("photo.png", draw_foreign()), clips_beside="vit/balanced")
+    assert len(app.get("progress")) == 5  # the folded ones
+    assert said(app).count("alone, so it cannot know what this picture shows") == 3
+
+
+def test_counts_of_another_corpus_are_never_what_a_model_had_seen(scored_world):
+    own, other = probed(), probed(counts_of="balanced")
+    assert "Zipf, which it was trained on, shows it in" in said(own)
+    assert "samples** in its own data, Zipf" in said(own)
+    assert "Balanced, which it was not trained on, shows it in" in said(other)
+    assert "in its own data, Balanced" not in said(other)
+    assert own.subheader[1].value == "How often had it seen such things?"
+
+
+def test_model_of_unknown_data_has_seen_nothing_that_is_counted(world):
+    app = probed()
+    assert app.subheader[1].value == "How often do the corpora show such things?"
+    assert "What vit/zipf was trained on is not counted here: these are the counts of others' data." in said(app)
+    assert "its own data" not in said(app)
+
+
+def test_batch_says_whose_counts_these_are(scored_world):
+    app = open_page("probe", experiment="A labelled batch", counts_of="balanced")
+    app = assert_whole(hand_in(app, ("b.zip", pack({f"{CONCEPTS[0]}/1.png": draw()})), key="batch-files"))
+    assert "The counts are those of Balanced, which it was not trained on." in said(app)
+
+
+def test_example_pictures_lead_to_their_concept(world):
+    app = probed()
+    addresses = [picture.proto.link for picture in app.get("image") if picture.proto.link]
+    assert addresses[0] == f"concept?concept={links(app)[0].replace(' ', '+')}"
+    assert len(addresses) == len(app.get("image")) - 1
 
 
 # Several images, and those that are refused
@@ -359,6 +468,7 @@ def test_surprise_is_a_concept_of_the_tail_or_the_head_that_has_samples(world, k
     app = assert_whole(app.run())
     names = choose_candidates(invented_study, key, "lemmatized").names
     assert find(app, "text_input", "like").value in names
+    assert "; caption and image both say so." in said(app)
     assert f"{find(app, 'text_input', 'like').value}” comes " in said(app)
 
 
@@ -750,7 +860,7 @@ def test_address_opens_the_page_with_its_choices(world):
     assert "vit/balanced on" in said(app)
     assert len(table(app, "place", "similarity", "zipf samples")) == 10
     assert find(app, "selectbox", "prompts").value == "class"
-    assert "Balanced shows it in" in said(app)
+    assert "Balanced, which it is not known to have seen, shows it in" in said(app)
     assert "“striped daxu” comes" in said(app)
     assert "By the prompts alone, **striped daxu** (the true one) comes in place" in said(app)
 

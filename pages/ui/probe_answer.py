@@ -101,9 +101,9 @@ def show_answers(study: Study, setup: Setup, pictures: list[Picture], picture: P
         with st.expander("What the model says all the same"):
             show_candidates(study, setup, facts, rows, None)
         return
-    own = facts.own_corpus in titles
+    own = facts.own_corpus in titles and corpus == facts.own_corpus
     st.subheader("How often had it seen such things?" if own else "How often do the corpora show such things?", anchor=False)
-    if not own:
+    if facts.own_corpus not in titles:
         st.caption(
             f"What {escape(setup.choice.title)} was trained on is not counted here: these are the counts of others' data."
         )

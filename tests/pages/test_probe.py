@@ -24,6 +24,7 @@ from backend.probe.answer import probe_images
 from backend.probe.candidates import choose_candidates
 from backend.probe.held import Hands
 from backend.probe.uploads import open_upload
+from backend.roots import IMAGE_ROOTS
 from backend.settings import ALLOW_DOWNLOADS, ALLOW_PATHS, MODEL_ROOTS
 from backend.study import Study
 from pages.ui import handed, probe_experiments
@@ -74,8 +75,9 @@ def evaluated(models, invented_study) -> dict:
 
 
 @pytest.fixture
-def scored_world(place_study, invented_study, evaluated) -> Study:
-    """The invented world, which knows the shipped models' scores."""
+def scored_world(place_study, invented_study, evaluated, monkeypatch) -> Study:
+    """The invented world, which knows the shipped models' scores; its pictures lie where they were."""
+    monkeypatch.setenv(IMAGE_ROOTS, str(invented_study.folder))
     return place_study("synthetic", source=invented_study, arguments=evaluated)
 
 
@@ -328,7 +330,8 @@ def test_counts_of_another_corpus_are_never_what_a_model_had_seen(scored_world):
     assert "samples** in its own data, Zipf" in said(own)
     assert "Balanced, which it was not trained on, shows it in" in said(other)
     assert "in its own data, Balanced" not in said(other)
-    assert own.subheader[1].value == "How often had it seen such things?"
+    headings = [app.subheader[1].value for app in (own, other)]
+    assert headings == ["How often had it seen such things?", "How often do the corpora show such things?"]
 
 
 def test_model_of_unknown_data_has_seen_nothing_that_is_counted(world):

@@ -57,7 +57,7 @@ def test_model_of_another_invented_world_can_answer_on_nothing(small_study):
 
 
 def test_foreign_images_of_a_batch_are_left_out_and_in_its_books(invented_study, tmp_path):
-    scope = Scope(learn_appearance(invented_study, tmp_path))
+    scope = Scope(learn_appearance(invented_study, tmp_path), foreign="It cannot be known.")
     items = [Item("own.jpg", draw_sample(3, 8), 0), Item("photo.png", save(draw_pictures(1)[0]), 1), Item("bad.png", b"x", 1)]
     batch = Batch(tuple(items), pd.DataFrame([("a.txt", "no image")], columns=["file", "reason"]), {}, pd.DataFrame())
     left = leave_out_foreign(batch, scope)

@@ -14,6 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
+import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
@@ -93,11 +94,12 @@ def main() -> None:
     console.print(gallery)
 
     captions = list(study.query("SELECT caption FROM samples")["caption"])
+    column = pa.array(captions)
     concepts = list(study.query("SELECT DISTINCT concept FROM concepts")["concept"])
     vocabulary = compile_vocabulary(concepts)
     ours, theirs = [], []
     for _ in range(3):
-        ours.append(measure(lambda: search_captions(captions, vocabulary)))
+        ours.append(measure(lambda: search_captions(column, vocabulary)))
         theirs.append(measure(lambda: search_by_index(captions, concepts)))
     ratio = statistics.median(theirs) / statistics.median(ours)
     rate = len(captions) / statistics.median(ours)

@@ -204,7 +204,7 @@ def index(
 
     Example: python -m precompute index --study data/mine --corpus web --shards 'shards/*.tar' --tagger ViT-B-32:openai
     """
-    from precompute.search.index import index_study
+    from precompute.search.index import Request, index_study
 
     start = time.monotonic()
     try:
@@ -212,8 +212,7 @@ def index(
     except ValueError as error:
         raise TailscopeError(f"'{thresholds}' are no thresholds. Expected numbers: --thresholds 0.20,0.25,0.30") from error
     with _show_progress() as say:
-        manifest = index_study(
-            study,
+        asked = Request(
             corpus,
             shards,
             title=title,
@@ -224,10 +223,9 @@ def index(
             image_hits=image_hits,
             thresholds=numbers,
             chosen=chosen,
-            processes=processes,
             force=force,
-            say=say,
         )
+        manifest = index_study(study, asked, processes=processes, say=say)
     for name in ("samples", "hits", "misaligned"):
         if held := manifest["tables"].get(name, {}).get("files", {}).get(corpus):
             print(f"  {name:12} {held['rows']:>9,} rows")
@@ -262,23 +260,15 @@ def evaluate(
 
     Example: python -m precompute evaluate --study data/mine --model ViT-B-32:openai --task pets=images/pets
     """
-    from precompute.evaluate.scores import evaluate_model
+    from precompute.evaluate.scores import Evaluation, evaluate_model
 
     start = time.monotonic()
     tasks = {task: Path(folder) for task, folder in _split_named(task, "--task NAME=FOLDER").items()}
     patterns = {task: [pattern] for task, pattern in _split_named(retrieval, "--retrieval NAME=PATTERN").items()}
+    strategies = [strategy.strip() for strategy in prompts.split(",")]
+    asked = Evaluation(model, tasks, patterns, strategies, name, corpus, allow_download)
     with _show_progress() as say:
-        report = evaluate_model(
-            study,
-            model,
-            tasks,
-            patterns,
-            say,
-            prompts=[strategy.strip() for strategy in prompts.split(",")],
-            name=name,
-            corpus=corpus,
-            allow_download=allow_download,
-        )
+        report = evaluate_model(study, asked, say)
     for one in report.scores:
         print(f"  {one.task}, {one.setting}: {one.overall:.2f}%, {one.source}")
     print(f"{study} has the scores of {report.model} after {time.monotonic() - start:.1f} s.")
@@ -301,14 +291,13 @@ def tail(
 
     Example: python -m precompute tail --study data/mine --task pets=images/pets --corpus web --classes 10
     """
-    from precompute.evaluate.tail import build_tail
+    from precompute.evaluate.tail import TailPlan, build_tail
 
     start = time.monotonic()
     ((name, folder),) = _split_named([task], "--task NAME=FOLDER").items()
+    plan = TailPlan(name, Path(folder), corpus, classes, method, prompts, title, split)
     with _show_progress() as say:
-        report = build_tail(
-            study, name, Path(folder), corpus, classes, say, method=method, setting=prompts, title=title, split=split
-        )
+        report = build_tail(study, plan, say)
     for row in report.classes.head(5).itertuples(index=False):
         print(f"  {row.label}: {row.count:,} in {corpus}")
     for model, percent in report.overall.items():

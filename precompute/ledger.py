@@ -19,6 +19,12 @@ class Ledger:
         if dropped:
             self.dropped[reason] += dropped
 
+    def add(self, entry: dict) -> None:
+        """Books what another ledger's `entry` says."""
+        self.take(written=entry["written"])
+        for reason, dropped in entry["dropped"].items():
+            self.take(dropped=dropped, reason=reason)
+
     def entry(self) -> dict:
         """The manifest's form of these counts."""
         return {"read": self.read, "written": self.written, "dropped": dict(sorted(self.dropped.items()))}

@@ -1,15 +1,16 @@
 """How a step writes a study: alone, beside the old one, and moved into its place when it is whole."""
 
-import fcntl
 import os
 import platform
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from backend.errors import TailscopeError
 from backend.schema import MANIFEST, SCHEMA_VERSION
@@ -45,23 +46,20 @@ def hold_alone(out: Path) -> Iterator[None]:
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     path = out.with_name(f".{out.name}.lock")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+    lock = FileLock(path, timeout=0)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.path.samestat(path.stat(), os.fstat(descriptor)):
-                raise BlockingIOError  # its holder deleted the file between our opening and locking it
-        except (BlockingIOError, FileNotFoundError) as error:
-            raise TailscopeError(f"Another step writes {out}. Wait for its end and run again.") from error
+        lock.acquire()
+    except Timeout as error:
+        raise TailscopeError(f"Another step writes {out}. Wait for its end and run again.") from error
+    try:
         old = out.with_name(f".{out.name}.old")
         if old.exists() and not out.exists():
             old.replace(out)
-        try:
-            yield
-        finally:
-            path.unlink()
+        yield
     finally:
-        os.close(descriptor)
+        with suppress(OSError):  # while it is held: whoever opened it meanwhile sees that it is gone; Windows lets it lie
+            path.unlink()
+        lock.release()
 
 
 def start_part(out: Path) -> Path:

@@ -4,6 +4,8 @@ Colours are Okabe and Ito's, which colour-blind readers can tell apart (Color Un
 yellow, which vanish on a dark or a light page; lines differ in dash and points in symbol as well.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -41,7 +43,7 @@ def name_model(model: str, corpus: str | None, titles: dict[str, str]) -> str:
     return f"{model.removesuffix(f'/{corpus}')}, {titles[corpus]}" if model.endswith(f"/{corpus}") else model
 
 
-def each_corpus(rows: pd.DataFrame, titles: dict[str, str]):
+def each_corpus(rows: pd.DataFrame, titles: dict[str, str]) -> Iterator[tuple[str, pd.DataFrame]]:
     """(corpus, its rows) in the order of `titles`, which is the order of the legend."""
     for corpus in titles:
         part = rows[rows["corpus"] == corpus]

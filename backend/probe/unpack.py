@@ -22,7 +22,7 @@ TABLE = "csv"  # the ending of a table of labels
 UNREADABLE = "cannot be unpacked"
 ENCRYPTED = "is encrypted"
 OUTSIDE = "its name leads out of the archive"
-NO_IMAGE = "no image by its name"
+NOT_AN_IMAGE = "no image by its name"
 
 _ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -97,7 +97,7 @@ def _find_fault(path: PurePosixPath, size: int) -> str:
     if any(map(is_litter, path.parts)):
         return LITTER
     if read_ending(path.name) not in {*IMAGE_ENDINGS, TABLE}:
-        return NO_IMAGE
+        return NOT_AN_IMAGE
     return _tell_too_large(size) if size > UPLOAD_BYTES else ""
 
 

@@ -14,10 +14,12 @@ import numpy as np
 from PIL import Image
 
 from backend.errors import SourceError
+from backend.images import IMAGE_ENDINGS
 from backend.models.encode import Model
 from backend.models.prompts import PROMPTS, build_classifier, spell_name
 from backend.words import canonical
-from precompute.corpus.reading import IMAGE_ENDINGS, NO_IMAGE, SECOND_IMAGE, _is_plain, _read_members
+from precompute.corpus.sample import NO_IMAGE
+from precompute.corpus.tar import SECOND_IMAGE, is_plain, read_members
 from precompute.evaluate.class_folders import CLASS_NAMES, read_class_folders
 from precompute.evaluate.features import Place
 from precompute.ledger import Ledger
@@ -190,23 +192,23 @@ def _read_label_members(shard: Path, ledger: Ledger) -> tuple[dict[str, tuple[in
     images: dict[str, tuple[int, int]] = {}
     texts: dict[str, str] = {}
     key = fault = ""
-    with shard.open("rb") as headers, shard.open("rb") as contents:
-        for info, fault in _read_members(headers, shard):
-            if info and _is_plain(info):
+    with shard.open("rb") as stream:
+        for info, fault in read_members(stream, shard):
+            if info and is_plain(info):
                 path, _, name = info.name.rpartition("/")
                 stem, _, ending = name.partition(".")
                 key = f"{path}/{stem}"
             if fault:
                 break
-            if not _is_plain(info):
+            if not is_plain(info):
                 continue
             if ending.lower() in IMAGE_ENDINGS:
                 if key in images:
                     ledger.take(dropped=1, reason=SECOND_IMAGE)
                 images.setdefault(key, (info.offset_data, info.size))
             elif ending.lower() in ("cls", "json") and key not in texts:
-                contents.seek(info.offset_data)
-                text = contents.read(min(info.size, MAX_LABEL)).decode("utf-8", "replace").strip()
+                stream.seek(info.offset_data)
+                text = stream.read(min(info.size, MAX_LABEL)).decode("utf-8", "replace").strip()
                 texts[key] = text if ending.lower() == "cls" else _read_json_label(text)
     if fault and not (key in images and key in texts):
         images.pop(key, None)

@@ -27,12 +27,12 @@ from precompute.ledger import Ledger
 from precompute.study_writer import extend_study
 
 STEP = "embed"
-NO_IMAGE = "sample without an image"
+WITHOUT_IMAGE = "sample without an image"
 BLOCK = 32_768  # samples whose features are in memory at once: 64 MB by 512 numbers
 
 
 @dataclass
-class Report:
+class EmbeddingReport:
     """What came of the step: the model's name, and the books of the samples of each corpus that was embedded now."""
 
     model: str
@@ -41,7 +41,7 @@ class Report:
 
 def embed_study(
     folder: Path, spec: str, corpora: Sequence[str], say: StageProgress, *, allow_download: bool = False, force: bool = False
-) -> Report:
+) -> EmbeddingReport:
     """Embeds the images of corpora (all that have samples, where none is named) and adds them to the study.
 
     A corpus that has them already, of the same samples and by the same weights, is left as it is, but for `force`. Raises
@@ -54,7 +54,7 @@ def embed_study(
     if unknown := sorted(set(corpora) - set(held)):
         raise TailscopeError(f"Study '{study.name}' has no samples of '{unknown[0]}', only of: {', '.join(sorted(held))}.")
     model = load_model(spec, allow_download=allow_download)
-    report = Report(model.name)
+    report = EmbeddingReport(model.name)
     done = {} if force else _list_done(study, model)
     wanted = [corpus for corpus in corpora or sorted(held) if done.get(corpus) != held[corpus].sha256]
     if not wanted:
@@ -122,7 +122,7 @@ def _read_block(study: Study, corpus: str, start: int, ledger: Ledger) -> tuple[
         start=start,
     )
     with_image = rows["image"].notna().to_numpy()
-    ledger.take(dropped=int((~with_image).sum()), reason=NO_IMAGE)
+    ledger.take(dropped=int((~with_image).sum()), reason=WITHOUT_IMAGE)
     rows = rows[with_image]
     places = []
     for row in rows.itertuples(index=False):

@@ -1,6 +1,6 @@
 """Retrieval: how often a model finds an image's caption (i2t), and a caption's image (t2i), among all of a test set.
 
-Reads: held-out pairs in the layouts of `precompute.corpus.reading`. Writes nothing: scores are handed back.
+Reads: held-out pairs in the layouts of `precompute.corpus`. Writes nothing: scores are handed back.
 A concept's score is the mean over the images, or captions, that name it; the concepts of a caption are those that text search
 finds in it, those of an image the ones of its captions. The release's COCO figures fit that: those of helmet are of 30 images
 and 54 captions.
@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from backend.models.encode import Model
-from precompute.corpus.reading import find_shards, read_shard
+from precompute.corpus.registry import find_shards, read_samples
+from precompute.corpus.shard import Reading
 from precompute.evaluate.features import Place
 from precompute.ledger import Ledger
 from precompute.search.text import compile_vocabulary, search_captions
@@ -60,12 +62,10 @@ def read_pairs(patterns: Sequence[str], ledger: Ledger) -> Pairs:
     captions: list[str] = []
     of_image: list[int] = []
     for shard in find_shards(patterns):
-        table = read_shard(shard, shard.path.parent, ledger)
-        columns = (table[name].to_pylist() for name in ("image", "offset", "length"))
-        for image, offset, length in zip(*columns, strict=True):
-            place = (str(shard.path.parent / image), offset, length)
+        for sample in sorted(read_samples(shard, Reading(ledger)), key=lambda sample: sample.sample_id):
+            place = sample.image.below(shard.root).columns()
             of_image.append(numbers.setdefault(place, len(numbers)))
-        captions += table["caption"].to_pylist()
+            captions.append(sample.caption)
     return Pairs(list(numbers), captions, np.array(of_image, np.int64))
 
 
@@ -90,7 +90,7 @@ def evaluate_retrieval(model: Model, images: np.ndarray, pairs: Pairs, concepts:
     distinct = {caption: number for number, caption in enumerate(dict.fromkeys(pairs.captions))}
     of_text = np.array([distinct[caption] for caption in pairs.captions], np.int64)
     texts = model.encode_texts(list(distinct))
-    rows, named = search_captions(pairs.captions, compile_vocabulary(concepts))[METHOD]
+    rows, named = search_captions(pa.array(pairs.captions, pa.string()), compile_vocabulary(concepts))[METHOD]
     shown = np.unique(np.stack([pairs.of_image[rows], named]), axis=1)
     scores = {}
     for direction, standing, queries in (

@@ -53,7 +53,7 @@ class TaskScores:
 
 
 @dataclass
-class Report:
+class EvaluationReport:
     """What came of an evaluation: the model's name and how it was loaded, its scores, and the books by what they count."""
 
     model: str
@@ -62,59 +62,54 @@ class Report:
     ledgers: dict[str, Ledger] = field(default_factory=dict)
 
 
-def evaluate_model(
-    folder: Path,
-    spec: str,
-    tasks: dict[str, Path],
-    retrieval: dict[str, list[str]],
-    say: StageProgress,
-    *,
-    prompts: Sequence[str] = PROMPTS,
-    name: str | None = None,
-    corpus: str | None = None,
-    allow_download: bool = False,
-) -> Report:
-    """Scores a model on tasks (folders of labelled images) and on retrieval (shard patterns), and adds that to the study.
+@dataclass(frozen=True)
+class Evaluation:
+    """What to evaluate: a model by its spec on tasks (name -> folder of labelled images) and on retrieval (name -> shards).
+
+    prompts: how classes are named · name: the model's in the study, its own without one · corpus: the study's that it was
+    trained on.
+    """
+
+    spec: str
+    tasks: dict[str, Path] = field(default_factory=dict)
+    retrieval: dict[str, list[str]] = field(default_factory=dict)
+    prompts: Sequence[str] = PROMPTS
+    name: str | None = None
+    corpus: str | None = None
+    allow_download: bool = False
+
+
+def evaluate_model(folder: Path, asked: Evaluation, say: StageProgress) -> EvaluationReport:
+    """Scores a model on its tasks and adds that to the study.
 
     Rows that the model had on these tasks are replaced. Everything is checked before the model is loaded: raises
     TailscopeError where the study, a task or a name does not fit. A killed run finds its encoded images again, in a folder
     beside the study that is deleted at the end.
     """
     folder = folder.resolve()
-    _check_corpus(Study(folder), corpus)
+    _check_corpus(Study(folder), asked.corpus)
     work = folder.with_name(f".{folder.name}.{STEP}")
-    report = score_model(folder, spec, tasks, retrieval, work, say, prompts=prompts, name=name, allow_download=allow_download)
+    report = score_model(folder, asked, work, say)
     with extend_study(folder) as (part, manifest):
-        add_scores(part, manifest, report, corpus)
+        add_scores(part, manifest, report, asked.corpus)
         fit_lines(part, manifest, say)
     shutil.rmtree(work, ignore_errors=True)
     return report
 
 
-def score_model(
-    folder: Path,
-    spec: str,
-    tasks: dict[str, Path],
-    retrieval: dict[str, list[str]],
-    work: Path,
-    say: StageProgress = lambda stage, done: None,
-    *,
-    prompts: Sequence[str] = PROMPTS,
-    name: str | None = None,
-    allow_download: bool = False,
-) -> Report:
+def score_model(folder: Path, asked: Evaluation, work: Path, say: StageProgress = lambda stage, done: None) -> EvaluationReport:
     """`evaluate_model` without adding anything to the study; encoded images are kept in `work`, the caller's to delete."""
     study = Study(folder)
-    _check_arguments(study, tasks, retrieval, prompts)
-    ledgers = {task: Ledger() for task in [*tasks, *retrieval]}
-    labelled = {task: read_task(place, ledgers[task]) for task, place in tasks.items()}
-    paired = {task: read_pairs(patterns, ledgers[task]) for task, patterns in retrieval.items()}
-    model = load_model(spec, allow_download=allow_download)
-    made = {"model": spec, "weights_sha256": model.weights_sha256, "device": model.device, "prompts": list(prompts)}
-    report = Report(name or model.name, made | {library: version(library) for library in LIBRARIES})
+    _check_arguments(study, asked)
+    ledgers = {task: Ledger() for task in [*asked.tasks, *asked.retrieval]}
+    labelled = {task: read_task(place, ledgers[task]) for task, place in asked.tasks.items()}
+    paired = {task: read_pairs(patterns, ledgers[task]) for task, patterns in asked.retrieval.items()}
+    model = load_model(asked.spec, allow_download=asked.allow_download)
+    made = {"model": asked.spec, "weights_sha256": model.weights_sha256, "device": model.device, "prompts": list(asked.prompts)}
+    report = EvaluationReport(asked.name or model.name, made | {library: version(library) for library in LIBRARIES})
     _check_model(study.manifest.raw, _list_models(study), report)
     for task, read in labelled.items():
-        report.scores += _score_classification(model, task, read, prompts, ledgers[task], work, say)
+        report.scores += _score_classification(model, task, read, asked.prompts, ledgers[task], work, say)
         report.ledgers |= {f"{task}: images": ledgers[task], f"{task}: scores": _book_scores(report.scores, task, NO_IMAGES)}
     for task, pairs in paired.items():
         report.scores += _score_retrieval(model, task, pairs, study, ledgers[task], work, say)
@@ -122,7 +117,7 @@ def score_model(
     return report
 
 
-def add_scores(part: Path, manifest: dict, report: Report, corpus: str | None = None) -> None:
+def add_scores(part: Path, manifest: dict, report: EvaluationReport, corpus: str | None = None) -> None:
     """Adds a model's scores to the study whose tables lie in `part`: its rows of models, performance and overall.
 
     Raises TailscopeError where the study has scores of another model by that name.
@@ -150,12 +145,13 @@ def _check_corpus(study: Study, corpus: str | None) -> None:
             raise TailscopeError(f"Study '{study.name}' has no corpus '{corpus}'. It has: {', '.join(known) or 'none'}.")
 
 
-def _check_arguments(study: Study, tasks: dict, retrieval: dict, prompts: Sequence[str]) -> None:
+def _check_arguments(study: Study, asked: Evaluation) -> None:
+    tasks, retrieval = asked.tasks, asked.retrieval
     if not tasks and not retrieval:
         raise TailscopeError("Nothing to evaluate on. Name a folder of images with --task, or pairs with --retrieval.")
     if both := sorted(set(tasks) & set(retrieval)):
         raise TailscopeError(f"'{both[0]}' cannot be both a task of classification and one of retrieval. Rename one.")
-    for strategy in prompts:
+    for strategy in asked.prompts:
         find_templates(strategy)
     kinds = _list_task_kinds(study)
     for task, kind in [*((task, "classification") for task in tasks), *((task, "retrieval") for task in retrieval)]:
@@ -179,7 +175,7 @@ def _list_models(study: Study) -> list[str]:
     return list(study.query("SELECT model FROM models")["model"]) if study.has("models") else []
 
 
-def _check_model(manifest: dict, models: Sequence[str], report: Report) -> None:
+def _check_model(manifest: dict, models: Sequence[str], report: EvaluationReport) -> None:
     """Raises TailscopeError where the study has scores under this name that other weights, or another source, made."""
     held = manifest.get("arguments", {}).get(STEP, {}).get(report.model)
     if held is None and report.model not in models:
@@ -241,7 +237,7 @@ def _book_scores(scores: Sequence[TaskScores], task: str, reason: str) -> Ledger
     return ledger
 
 
-def _write_scores(part: Path, manifest: dict, report: Report, corpus: str | None) -> None:
+def _write_scores(part: Path, manifest: dict, report: EvaluationReport, corpus: str | None) -> None:
     study = Study(part, manifest)
     labels = {one.task: (one.kind, one.labels) for one in report.scores}
     concepts = name_concepts(part, manifest, labels)
@@ -270,7 +266,7 @@ def _write_scores(part: Path, manifest: dict, report: Report, corpus: str | None
     _drop_former_labels(part, manifest, {task: names for task, (_, names) in labels.items()})
 
 
-def _add_labels(part: Path, before: dict[str, list[str]], report: Report) -> dict[str, list[str]]:
+def _add_labels(part: Path, before: dict[str, list[str]], report: EvaluationReport) -> dict[str, list[str]]:
     """By task, the labels that no one but this model's evaluations brought to the study: those of before, and the new ones."""
     path = table_path(part, "concepts")
     known = (

@@ -9,6 +9,7 @@ The command: python -m precompute tail --study DIR --task NAME=FOLDER --corpus C
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -41,7 +42,7 @@ OTHER_CLASS = "image of a class that is not in the tail"
 
 
 @dataclass
-class Report:
+class TailReport:
     """What came of a tail: its classes (label, count; the rarest first), every model's rows and percent, facts and books."""
 
     classes: pd.DataFrame
@@ -52,63 +53,56 @@ class Report:
     ledgers: dict[str, Ledger] = field(default_factory=dict)
 
 
-def build_tail(
-    folder: Path,
-    task: str,
-    images: Path,
-    corpus: str,
-    size: int,
-    say: StageProgress,
-    *,
-    method: str = "lemmatized",
-    setting: str = "ensemble",
-    title: str | None = None,
-    split: float = SPLIT,
-) -> Report:
-    """Chooses the `size` least frequent classes of a task, scores on them every model that was evaluated on the task.
+@dataclass(frozen=True)
+class TailPlan:
+    """Which tail to make: the `size` least frequent classes of a task whose images lie in a folder, by a corpus's counts.
+
+    method: of the counts · setting: the prompts · split: percent on the whole task where the models' line breaks.
+    """
+
+    task: str
+    images: Path
+    corpus: str
+    size: int
+    method: str = "lemmatized"
+    setting: str = "ensemble"
+    title: str | None = None
+    split: float = SPLIT
+
+
+def build_tail(folder: Path, plan: TailPlan, say: StageProgress) -> TailReport:
+    """Makes the tail, scores on it every model that was evaluated on its task, and adds that to the study.
 
     Replaces a tail that this step made before. Raises TailscopeError where the corpus was not counted by this method, where
     no model was evaluated on the task in this setting, or where the study has a tail from elsewhere.
     """
     folder = folder.resolve()
-    report = score_tail(folder, task, images, corpus, size, say, method=method, setting=setting, title=title, split=split)
+    report = score_tail(folder, plan, say)
     with extend_study(folder) as (part, manifest):
         add_tail(part, manifest, report)
     shutil.rmtree(_work_folder(folder), ignore_errors=True)
     return report
 
 
-def score_tail(
-    folder: Path,
-    task: str,
-    images: Path,
-    corpus: str,
-    size: int,
-    say: StageProgress = lambda stage, done: None,
-    *,
-    method: str = "lemmatized",
-    setting: str = "ensemble",
-    title: str | None = None,
-    split: float = SPLIT,
-) -> Report:
+def score_tail(folder: Path, plan: TailPlan, say: StageProgress = lambda stage, done: None) -> TailReport:
     """`build_tail` without adding anything to the study; encoded images stay beside it."""
     study = Study(folder)
     _check_tail(study.manifest.raw)
-    counts = count_classes(study, task, corpus, method)
-    models = _list_evaluated(study, task, setting)
+    counts = count_classes(study, plan.task, plan.corpus, plan.method)
+    models = _list_evaluated(study, plan.task, plan.setting)
     read, chosen = Ledger(), Ledger()
-    whole = read_task(images, read)
-    classes = choose_tail(whole, counts, size, chosen)
+    whole = read_task(plan.images, read)
+    classes = choose_tail(whole, counts, plan.size, chosen)
     tail = cut_task(whole, list(classes["label"]), read)
-    facts = {"title": title or f"The tail of {task}", "task": task + ENDING, "compared_with": task}
-    arguments = {"task": task, "corpus": corpus, "method": method, "classes": size, "weights_sha256": {}}
+    facts = {"title": plan.title or f"The tail of {plan.task}", "task": plan.task + ENDING, "compared_with": plan.task}
+    arguments = {"task": plan.task, "corpus": plan.corpus, "method": plan.method, "classes": plan.size, "weights_sha256": {}}
     arguments |= {library: version(library) for library in LIBRARIES}
-    report = Report(classes, facts | {"setting": setting, "split": split}, arguments, ledgers={"classes": chosen})
+    report = TailReport(classes, facts | {"setting": plan.setting, "split": plan.split}, arguments, ledgers={"classes": chosen})
     frames = []
     for name, made in models.items():
         model = _load_same(name, made)
         ledger = report.ledgers[f"{name}: images"] = Ledger(read.read, read.written, read.dropped.copy())
-        scores = _score_classes(model, tail, setting, ledger, _work_folder(folder), lambda done, name=name: say(name, done))
+        scores = _score_classes(model, tail, plan.setting, ledger, _work_folder(folder), partial(say, name))
         frame = pd.DataFrame({"label": tail.labels, "value": scores.values, "n": scores.n.astype("int32")})
         frames.append(frame.query("n > 0").assign(model=name))
         report.overall[name] = scores.overall
@@ -117,7 +111,7 @@ def score_tail(
     return report
 
 
-def add_tail(part: Path, manifest: dict, report: Report) -> None:
+def add_tail(part: Path, manifest: dict, report: TailReport) -> None:
     """Adds a tail to the study whose tables lie in `part`, in the place of one that this step made before."""
     _check_tail(manifest)
     _drop_former(part, manifest)
@@ -224,7 +218,7 @@ def _drop_former(part: Path, manifest: dict) -> None:
             manifest["tables"][name] = write_table(part, name, to_arrow(name, rows[rows["task"] != former]))
 
 
-def _write_tail(part: Path, manifest: dict, report: Report) -> None:
+def _write_tail(part: Path, manifest: dict, report: TailReport) -> None:
     facts, labels = report.facts, sorted(report.classes["label"])
     task = facts["task"]
     concepts = name_concepts(part, manifest, {task: ("classification", labels)})

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from backend.words import TEXT_METHODS, Lexicon, split_words
 from precompute.search.ranges import expand_ranges
@@ -19,6 +21,8 @@ METHODS = tuple(TEXT_METHODS)
 _BATCH_CAPTIONS = 1 << 13
 _BATCH_CHARACTERS = 1 << 20  # so that a batch of long captions takes no more memory than one of short ones
 _KEPT_WORDS = 1 << 20
+
+Captions = pa.Array | pa.ChunkedArray  # of strings; a null is a caption without a word
 
 _Pairs = tuple[np.ndarray, np.ndarray]  # caption rows, concept numbers: int32 (hits,) each
 
@@ -70,12 +74,12 @@ def compile_vocabulary(concepts: Sequence[str]) -> Vocabulary:
     )
 
 
-def search_captions(captions: Sequence[str], vocabulary: Vocabulary) -> dict[str, _Pairs]:
+def search_captions(captions: Captions, vocabulary: Vocabulary) -> dict[str, _Pairs]:
     """For each method the hits: caption rows and concept numbers, both int32, sorted by both, each pair once."""
     found: dict[str, list[_Pairs]] = {method: [] for method in METHODS}
     known_words = _Words(vocabulary)
     for start, stop in _split_batches(captions):
-        rows, words, nouns = known_words.read(captions[start:stop])
+        rows, words, nouns = known_words.read(pc.fill_null(captions.slice(start, stop - start), "").to_pylist())
         pairs = {
             "lemmatized": _find_all(rows, nouns, stop - start, vocabulary.needed["lemmatized"]),
             "lowercased": _find_all(rows, words, stop - start, vocabulary.needed["lowercased"]),
@@ -124,15 +128,15 @@ def _place_tokens(numbers: np.ndarray, tokens: array, ends: array) -> _Places:
     return _Places(np.repeat(np.arange(len(numbers)), lengths), found)
 
 
-def _split_batches(captions: Sequence[str]) -> Iterator[tuple[int, int]]:
+def _split_batches(captions: Captions) -> Iterator[tuple[int, int]]:
+    """The rows where batches of bounded number and characters begin and end."""
+    ends = pc.fill_null(pc.utf8_length(captions), 0).to_numpy(zero_copy_only=False).cumsum(dtype=np.int64)
     start = characters = 0
-    for row, caption in enumerate(captions):
-        characters += len(caption)
-        if row + 1 - start == _BATCH_CAPTIONS or characters >= _BATCH_CHARACTERS:
-            yield start, row + 1
-            start, characters = row + 1, 0
-    if start < len(captions):
-        yield start, len(captions)
+    while start < len(ends):
+        full = int(np.searchsorted(ends, characters + _BATCH_CHARACTERS)) + 1
+        stop = min(full, start + _BATCH_CAPTIONS, len(ends))
+        yield start, stop
+        start, characters = stop, ends[stop - 1]
 
 
 def _group_needs(rows: Sequence[Sequence[int]]) -> tuple[_Needs, ...]:

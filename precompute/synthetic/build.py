@@ -26,18 +26,19 @@ from backend.schema import MANIFEST, SCHEMA_VERSION, table_path
 from backend.study import STUDIES, Study
 from backend.tables import to_arrow, write_table
 from backend.writing import file_sha256, write_manifest
-from precompute.corpus.reading import Shard, find_shards
+from precompute.corpus.registry import find_shards
+from precompute.corpus.shard import Shard
 from precompute.evaluate.classification import read_task
 from precompute.evaluate.features import CHUNK, Place, encode_ahead
 from precompute.evaluate.retrieval import read_pairs
-from precompute.evaluate.scores import Report, add_scores, fit_lines, score_model
-from precompute.evaluate.tail import Report as TailReport
-from precompute.evaluate.tail import add_tail, score_tail
+from precompute.evaluate.scores import Evaluation, EvaluationReport, add_scores, fit_lines, score_model
+from precompute.evaluate.tail import TailPlan, TailReport, add_tail, score_tail
 from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger
 from precompute.processes import Processes
-from precompute.search.images import ClipRecipe
-from precompute.search.index import ImageSearch, add_corpus, index_corpus, search_shards
+from precompute.search.corpus import CorpusPlan, add_corpus, index_corpus, search_shards
+from precompute.search.plan import ImageSearch
+from precompute.search.tagger import ClipRecipe
 from precompute.study_writer import built_with, extend_study, hold_alone, move_into_place, tell_time
 from precompute.synthetic.corpora import (
     BALANCED,
@@ -106,12 +107,12 @@ def build_synthetic(
         study = work / out.name
         study.mkdir(exist_ok=True)
         manifest = _begin_manifest(cards, seed, fingerprint)
-        tagger = ClipRecipe(name_folder(models / TAGGER), work, "simple")
+        tagger = ClipRecipe(name_folder(models / TAGGER), work / "classifiers", "simple")
         draw_files(study, seed, started, manifest, say)
-        shards = _search_corpora(study, work, manifest, tagger, seed, started, say)
+        shards = _search_corpora(study, manifest, tagger, seed, started, say)
         features = work / "features"
         encoding = _encode_pictures(study, tuple(name_folder(models / name) for name in TRAINED), features, started)
-        _index_corpora(study, work, manifest, tagger, shards, seed, say)
+        _index_corpora(study, manifest, tagger, shards, seed, say)
         write_manifest(study, manifest)
         for done in encoding:
             say("encoding pictures", done)
@@ -211,7 +212,7 @@ def _draw_file(drawing: _Drawing, seed: int) -> None:
 
 
 def _search_corpora(
-    study: Path, work: Path, manifest: dict, tagger: ClipRecipe, seed: int, processes: Processes, say: StageProgress
+    study: Path, manifest: dict, tagger: ClipRecipe, seed: int, processes: Processes, say: StageProgress
 ) -> dict[str, list[Shard]]:
     """Searches all shards, in several processes; `_index_corpora` finds them done. Returns those of each folder."""
     names = [one.name for one in draw_species(seed)]
@@ -223,14 +224,15 @@ def _search_corpora(
     concepts = sorted(set(rows["concept"].to_pylist()))
     for _ in processes.run(tagger.prepare, [(tuple(concepts),)]):  # there: torch takes seconds to load, and is loaded there
         pass
-    search_shards(study, every, work=work, image_search=search, processes=processes, say=say)
+    search_shards(study, every, study.parent, search, processes, say)
     return shards
 
 
 def _index_corpora(
-    study: Path, work: Path, manifest: dict, tagger: ClipRecipe, shards: dict[str, list[Shard]], seed: int, say: StageProgress
+    study: Path, manifest: dict, tagger: ClipRecipe, shards: dict[str, list[Shard]], seed: int, say: StageProgress
 ) -> None:
     """Adds every corpus, by the threshold that the validation split chose, and holds what was found against the truth."""
+    work = study.parent
     names = [one.name for one in draw_species(seed)]
     swept, chosen = _choose_on_validation(study, work, shards[VALIDATION], tagger, names, seed)
     search = ImageSearch(tagger, None, THRESHOLDS, chosen)
@@ -239,7 +241,7 @@ def _index_corpora(
         found = shards[BALANCED if corpus == BALANCED else "zipf-20k"][: PAIRS[corpus] // SHARD]
         what = "every species about equally often" if corpus == BALANCED else "species by a Zipf-Mandelbrot law"
         source = SOURCE.format(seed=seed, what=what)
-        indexed = index_corpus(study, corpus, TITLES[corpus], found, work=work, image_search=search, source=source)
+        indexed = index_corpus(study, CorpusPlan(corpus, TITLES[corpus], found, work, None, search, source))
         add_corpus(study, manifest, indexed)
         plans = plan_in(corpus, seed)
         quality.append(score_search(study, corpus, manifest["search"][corpus], plans, names))
@@ -258,7 +260,7 @@ def _choose_on_validation(
     scratch.mkdir()
     write_table(scratch, "concepts", pq.read_table(table_path(study, "concepts")))
     search = ImageSearch(tagger, None, THRESHOLDS, THRESHOLDS[0])
-    index_corpus(scratch, VALIDATION, VALIDATION, shards, work=work, base=study, image_search=search)
+    index_corpus(scratch, CorpusPlan(VALIDATION, VALIDATION, shards, work, study, search))
     return score_thresholds(scratch, VALIDATION, tagger.name, THRESHOLDS, plan_in(VALIDATION, seed), names)
 
 
@@ -289,14 +291,13 @@ def _encode_chunk(models: tuple[str, ...], study: Path, task: str, start: int, w
     encode_ahead(_load_models(models), _read_places(study, task), start, work)
 
 
-def _score_model(study: Path, spec: str, name: str, work: Path) -> Report:
+def _score_model(study: Path, spec: str, name: str, work: Path) -> EvaluationReport:
     paired = [str(study / "tasks" / PAIRED_TASK / "*.tar")]
-    return score_model(study, spec, {TASK: study / "tasks" / TASK}, {PAIRED_TASK: paired}, work, name=name)
+    return score_model(study, Evaluation(spec, {TASK: study / "tasks" / TASK}, {PAIRED_TASK: paired}, name=name), work)
 
 
 def _score_tail(study: Path) -> TailReport:
-    title = f"The {TAIL_SIZE} rarest"
-    return score_tail(study, TASK, study / "tasks" / TASK, "zipf-20k", TAIL_SIZE, setting="ensemble", title=title)
+    return score_tail(study, TailPlan(TASK, study / "tasks" / TASK, "zipf-20k", TAIL_SIZE, title=f"The {TAIL_SIZE} rarest"))
 
 
 def _begin_manifest(cards: dict[str, dict], seed: int, fingerprint: str) -> dict:

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from backend.methods import Method, join_methods, name_tagged
 from backend.schema import MODALITIES, table_path
-from precompute.corpus.reading import SAMPLES_PER_SHARD
-from precompute.search.images import choose_threshold
+from precompute.corpus.shard import SAMPLES_PER_SHARD
+from precompute.search.calibrate import choose_threshold
 from precompute.synthetic.corpora import SHARD, Plan
 
 VALIDATION = "validation"  # the name of the split that the tagger's threshold is chosen on

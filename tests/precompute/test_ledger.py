@@ -28,3 +28,12 @@ def test_line_for_people_has_the_reasons_only_where_something_was_dropped():
     entry = {"read": 1200, "written": 1198, "dropped": {"blank": 1, "empty label": 1}}
     assert describe_entry("values", entry) == ("values: read 1,200 = written 1,198 + dropped 2 (blank: 1; empty label: 1)")
     assert describe_entry("files", {"read": 3, "written": 3, "dropped": {}}) == "files: read 3 = written 3 + dropped 0"
+
+
+def test_books_of_several_ledgers_add_up():
+    whole, part = Ledger(), Ledger()
+    part.take(written=2)
+    part.take(dropped=1, reason="no image")
+    for _ in range(2):
+        whole.add(part.entry())
+    assert whole.entry() == {"read": 6, "written": 4, "dropped": {"no image": 2}}

@@ -2,11 +2,13 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
 from backend.errors import StudyNotFound, TailscopeError
-from backend.study import Study
+from backend.study import ROOT, Study
 from backend.validation import study_faults
 from precompute import study_writer
 from precompute.fingerprint import code_sha256
@@ -98,6 +100,24 @@ def test_second_step_at_the_same_time_is_refused_and_another_study_is_not(tmp_pa
             pass
         with hold_alone(tmp_path / "other"):
             pass
+    with hold_alone(tmp_path / "mine"):
+        pass
+    assert listing(tmp_path) == []
+
+
+def test_step_of_another_process_is_refused_until_it_is_killed(tmp_path):
+    code = f"""
+import pathlib, time
+from precompute.study_writer import hold_alone
+with hold_alone(pathlib.Path({str(tmp_path / "mine")!r})):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(TailscopeError, match="Another step writes .*/mine"), hold_alone(tmp_path / "mine"):
+            pass
+        other.kill()
     with hold_alone(tmp_path / "mine"):
         pass
     assert listing(tmp_path) == []

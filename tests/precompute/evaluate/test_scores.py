@@ -11,7 +11,7 @@ from backend.study import Study
 from backend.validation import study_faults
 from precompute import __main__ as commands
 from precompute.evaluate import scores as scoring
-from precompute.evaluate.scores import evaluate_model
+from precompute.evaluate.scores import Evaluation, evaluate_model
 from tests.precompute.evaluate.test_classification import write_class_folders
 from tests.tiny_clip import draw_pictures, write_model
 from tests.tiny_study import count_rows, model_row, overall_row, score_rows, write_study
@@ -55,7 +55,7 @@ def pairs(tmp_path):
 
 def evaluate(folder, spec, tasks=None, retrieval=None, **options):
     retrieval = {task: [pattern] for task, pattern in (retrieval or {}).items()}
-    return evaluate_model(folder, spec, tasks or {}, retrieval, lambda stage, done: None, **options)
+    return evaluate_model(folder, Evaluation(spec, tasks or {}, retrieval, **options), lambda stage, done: None)
 
 
 def rows(folder, sql: str) -> list[tuple]:

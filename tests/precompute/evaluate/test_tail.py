@@ -14,8 +14,8 @@ from backend.study import Study
 from backend.validation import study_faults
 from precompute import __main__ as commands
 from precompute.evaluate.classification import Task, score_prompts
-from precompute.evaluate.scores import evaluate_model
-from precompute.evaluate.tail import build_tail, choose_tail, cut_task
+from precompute.evaluate.scores import Evaluation, evaluate_model
+from precompute.evaluate.tail import TailPlan, build_tail, choose_tail, cut_task
 from precompute.ledger import Ledger
 from tests.precompute.evaluate.test_classification import write_class_folders
 from tests.tiny_clip import draw_pictures, write_model
@@ -39,7 +39,7 @@ def animals(tmp_path):
 def study(tmp_path, animals, models):
     folder = write_study(tmp_path / "studies" / "mine", count_rows("small", "lemmatized", COUNTS)).folder
     for name, spec in models.items():
-        evaluate_model(folder, spec, {"animals": animals}, {}, quiet, name=name, prompts=["class", "ensemble"])
+        evaluate_model(folder, Evaluation(spec, {"animals": animals}, prompts=["class", "ensemble"], name=name), quiet)
     return folder
 
 
@@ -83,7 +83,7 @@ def test_images_of_other_classes_are_booked():
 
 
 def test_models_are_scored_on_the_tail_alone(study, animals, models):
-    report = build_tail(study, "animals", animals, "small", 3, quiet, title="Rare animals")
+    report = build_tail(study, TailPlan("animals", animals, "small", 3, title="Rare animals"), quiet)
     assert study_faults(study) == []
     pictures = draw_pictures(11)  # as `write_class_folders` drew them: 3 ants, 2 bees, 2 cats, 1 dog, 2 elks, 1 gnu
     model = load_model(models["Tiny/0"])
@@ -102,7 +102,7 @@ def test_models_are_scored_on_the_tail_alone(study, animals, models):
 
 
 def test_page_finds_what_it_needs(study, animals):
-    report = build_tail(study, "animals", animals, "small", 3, quiet, title="Rare animals")
+    report = build_tail(study, TailPlan("animals", animals, "small", 3, title="Rare animals"), quiet)
     mine = Study(study)
     facts = {"title": "Rare animals", "task": "animals_tail", "compared_with": "animals", "setting": "ensemble", "split": 50}
     assert answers.describe_tail(mine) == TailEntry(**facts)
@@ -115,8 +115,8 @@ def test_page_finds_what_it_needs(study, animals):
 
 
 def test_second_tail_replaces_the_first(study, animals):
-    build_tail(study, "animals", animals, "small", 3, quiet)
-    build_tail(study, "animals", animals, "small", 2, quiet, setting="class")
+    build_tail(study, TailPlan("animals", animals, "small", 3), quiet)
+    build_tail(study, TailPlan("animals", animals, "small", 2, setting="class"), quiet)
     mine = Study(study)
     assert sorted(set(mine.query("SELECT label FROM tail")["label"])) == ["bee", "elk"]
     assert list(mine.query("SELECT label FROM concepts WHERE task = 'animals_tail' ORDER BY 1")["label"]) == ["bee", "elk"]
@@ -134,23 +134,23 @@ def test_what_is_missing_is_said(study, animals, models, tmp_path):
     }.items():
         wanted = {"task": "animals", "images": animals, "corpus": "small", "size": 3} | arguments
         with pytest.raises(TailscopeError, match=said):
-            build_tail(study, say=quiet, **wanted)
+            build_tail(study, TailPlan(**wanted), quiet)
 
 
 def test_weights_that_changed_since_are_refused(tmp_path, animals):
     folder = write_study(tmp_path / "studies" / "mine", count_rows("small", "lemmatized", COUNTS)).folder
     spec = write_model(tmp_path / "model")
-    evaluate_model(folder, str(spec), {"animals": animals}, {}, quiet, prompts=["ensemble"])
+    evaluate_model(folder, Evaluation(str(spec), {"animals": animals}, prompts=["ensemble"]), quiet)
     write_model(spec, seed=1)
     with pytest.raises(TailscopeError, match="holds other weights than when 'model' was evaluated. Evaluate it again."):
-        build_tail(folder, "animals", animals, "small", 3, quiet)
+        build_tail(folder, TailPlan("animals", animals, "small", 3), quiet)
 
 
 def test_tail_from_elsewhere_stays(tmp_path, animals):
     facts = {"title": "Let it Wag!", "task": "wag", "compared_with": "animals", "setting": "ensemble", "split": 50}
     study = write_study(tmp_path / "mine", count_rows("small", "lemmatized", COUNTS), manifest={"tail": facts})
     with pytest.raises(TailscopeError, match="The study has a tail from elsewhere already: Let it Wag!"):
-        build_tail(study.folder, "animals", animals, "small", 3, quiet)
+        build_tail(study.folder, TailPlan("animals", animals, "small", 3), quiet)
 
 
 def test_command_ends_with_its_books(study, animals, monkeypatch, capsys):

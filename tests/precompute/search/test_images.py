@@ -9,17 +9,23 @@ import pytest
 from PIL import Image
 
 from backend.errors import SourceError, TailscopeError
-from precompute.corpus.reading import SCHEMA, Shard, read_shard
+from precompute.corpus.registry import find_shards, read_batches
+from precompute.corpus.sample import SCHEMA, SampleBatch
+from precompute.corpus.shard import Reading
 from precompute.ledger import Ledger
 from precompute.search import images as image_search
-from precompute.search.images import ClipRecipe, ClipTagger, GivenHits, choose_threshold, search_images
+from precompute.search.calibrate import choose_threshold
+from precompute.search.given import GivenHits
+from precompute.search.images import search_images
+from precompute.search.tagger import ClipRecipe, ClipTagger
 from tests.hostile_images import save
 from tests.precompute.colour_shards import ColourTagger, picture, write_shard
 from tests.tiny_clip import draw_pictures, write_model
 
 
-def read(path) -> pa.Table:
-    return read_shard(Shard(0, path, "tar" if path.suffix == ".tar" else "table"), path.parent, Ledger())
+def read(path, with_images: bool = True) -> list[SampleBatch]:
+    (shard,) = find_shards([str(path)])
+    return list(read_batches(shard, Reading(), with_images))
 
 
 def search(path, floor: float, tagger: ColourTagger | None = None) -> tuple[list[tuple], dict]:
@@ -69,7 +75,7 @@ def test_image_that_cannot_be_decoded_is_booked_and_its_neighbours_are_searched(
 
 def test_image_that_has_gone_is_booked(tmp_path):
     path = write_shard(tmp_path / "a.tar", [("a", picture(128, 0, 0))])
-    samples = read(path)
+    samples = read(path, with_images=False)
     path.unlink()
     ledger = Ledger()
     assert search_images(samples, tmp_path, ColourTagger(), 0.1, ledger).num_rows == 0
@@ -129,7 +135,7 @@ def test_clip_tagger_gives_cosine_similarities():
 
 
 def test_clip_by_its_folder_scores_as_the_model_and_builds_its_classifier_once(tmp_path, monkeypatch):
-    from backend.models import loading, prompts
+    from backend.models import classifiers, loading
 
     folder = write_model(tmp_path / "tiny")
     recipe = ClipRecipe(str(folder), tmp_path / "cache", "simple")
@@ -138,7 +144,7 @@ def test_clip_by_its_folder_scores_as_the_model_and_builds_its_classifier_once(t
     expected = model.encode_images(pictures) @ model.encode_texts(["a photo of a rose.", "a photo of a fern."]).T
     assert tagger.score_images(pictures) == pytest.approx(expected, abs=1e-6)
     with monkeypatch.context() as patch:
-        patch.setattr(prompts, "build_classifier", lambda *arguments: pytest.fail("built again"))
+        patch.setattr(classifiers, "build_classifier", lambda *arguments: pytest.fail("built again"))
         assert (recipe.load(("rose", "fern")).classifier == tagger.classifier).all()
     others = [ClipRecipe(str(folder), tmp_path, "class"), ClipRecipe(str(write_model(tmp_path / "b", 1)), tmp_path, "simple")]
     assert len({one.identify() for one in (recipe, *others)}) == 3
@@ -203,9 +209,9 @@ def test_no_given_hits_are_none():
 
 
 def test_photos_inside_a_tar_cannot_be_named(tmp_path):
-    samples = read(write_shard(tmp_path / "a.tar", [("x", picture(0, 0, 0))]))
+    (batch,) = read(write_shard(tmp_path / "a.tar", [("x", picture(0, 0, 0))]))
     with pytest.raises(SourceError, match="photos inside a tar have none. Use a tagger"):
-        GivenHits(given(("1.jpg", "rose", 1)), CONCEPTS).join(samples)
+        GivenHits(given(("1.jpg", "rose", 1)), CONCEPTS).join(batch.table)
 
 
 # The threshold to choose

@@ -1,7 +1,10 @@
 """A corpus becomes part of a study: its tables, its books, and what a run that was killed leaves to the next one."""
 
+import dataclasses
 import io
 import os
+import shutil
+import tarfile
 
 import pyarrow.parquet as pq
 import pytest
@@ -11,16 +14,20 @@ from backend.alignment import list_degrees
 from backend.errors import InvalidTable, MissingTable, SourceError, StudyNotFound, TailscopeError
 from backend.images import read_image_bytes
 from backend.manifest import ChosenMethods
+from backend.roots import allowed_roots, declare_roots
 from backend.samples import count_hits, count_misaligned, describe_search, find_hits
 from backend.study import Study
 from backend.validation import study_faults
 from backend.writing import file_sha256
-from precompute.corpus.reading import find_shards
-from precompute.search import index
-from precompute.search.index import ImageSearch, add_corpus, check_thresholds, index_corpus, index_study
+from precompute.corpus.registry import find_shards
+from precompute.search import shards as shard_search
+from precompute.search.corpus import CorpusPlan, IndexedCorpus, add_corpus, index_corpus
+from precompute.search.index import Request, index_study
+from precompute.search.plan import THRESHOLDS, ImageSearch, check_thresholds
 from precompute.study_writer import extend_study
 from precompute.vocabulary import add_tasks
 from tests.precompute.colour_shards import ColourRecipe, picture, write_shard
+from tests.precompute.corpus.shard_files import write_tar
 from tests.tiny_study import count_rows, write_study
 
 RED, GREEN, BLACK = picture(128, 0, 0), picture(0, 96, 0), picture(0, 0, 0)
@@ -48,14 +55,14 @@ def study(tmp_path):
     return tmp_path / "studies" / "mine"
 
 
-def add(study, shards, corpus: str = "mine", search: ImageSearch | None = SEARCH, work=None, **options) -> index.IndexedCorpus:
+def add(study, shards, corpus: str = "mine", search: ImageSearch | None = SEARCH, work=None, **options) -> IndexedCorpus:
     """Indexes shards into a study by a tagger that needs no model."""
     work = work or study.with_name("work")
+    plan = CorpusPlan(corpus, "Mine", find_shards([str(shards)], options.pop("images", None)), work, study, search)
     with extend_study(study) as (part, manifest):
-        indexed = index_corpus(
-            part, corpus, "Mine", find_shards([str(shards)]), work=work, base=study, image_search=search, **options
-        )
+        indexed = index_corpus(part, plan, **options)
         add_corpus(part, manifest, indexed)
+    declare_roots(study, {shard.root for shard in plan.shards})
     return indexed
 
 
@@ -74,15 +81,15 @@ def searched(monkeypatch):
     class Searched(list):
         fails = None
 
-    names, read_shard = Searched(), index.read_shard
+    names, read_batches = Searched(), shard_search.read_batches
 
     def note(shard, *rest):
         names.append(shard.path.name)
         if shard.path.name == names.fails:
             raise KeyboardInterrupt
-        return read_shard(shard, *rest)
+        return read_batches(shard, *rest)
 
-    monkeypatch.setattr(index, "read_shard", note)
+    monkeypatch.setattr(shard_search, "read_batches", note)
     return names
 
 
@@ -160,7 +167,7 @@ def test_given_hits_are_annotated(study, tmp_path):
     (tmp_path / "a.csv").write_text("image,caption\n1.png,a rose\n1.png,red\n2.png,a fern\n")
     (tmp_path / "hits.csv").write_text("image,label\n1.png,Rose\n2.png,rose\n2.png,dalu\n9.png,rose\n")
     hits = tmp_path / "hits.csv"
-    manifest = index_study(study, "mine", [str(tmp_path / "a.csv")], images=tmp_path / "photos", image_hits=hits)
+    manifest = index_study(study, Request("mine", [str(tmp_path / "a.csv")], images=tmp_path / "photos", image_hits=hits))
     assert study_faults(study) == []
     assert manifest["search"]["mine"]["image"] == ["annotated"]
     sql = "SELECT method, count FROM frequency WHERE label = 'Rose' AND modality <> 'text' ORDER BY method"
@@ -180,8 +187,8 @@ def test_given_scores_count_from_each_threshold_on(study, tmp_path):
     (tmp_path / "hits.csv").write_text("image,label,score\n1.png,rose,0.7\n2.png,rose,0.55\n")
     shards, hits = [str(tmp_path / "a.csv")], tmp_path / "hits.csv"
     with pytest.raises(TailscopeError, match=r"2 of 2 scores in .*hits\.csv are not 1. Say .* --thresholds"):
-        index_study(study, "mine", shards, image_hits=hits)
-    index_study(study, "mine", shards, image_hits=hits, thresholds=[0.7, 0.5])
+        index_study(study, Request("mine", shards, image_hits=hits))
+    index_study(study, Request("mine", shards, image_hits=hits, thresholds=[0.7, 0.5]))
     sql = "SELECT method, count FROM frequency WHERE label = 'Rose' AND modality = 'image' ORDER BY method"
     assert count(study, sql) == [("given@0.50", 2), ("given@0.70", 1)]
 
@@ -230,14 +237,44 @@ def test_run_that_was_killed_goes_on_where_it_was(study, corpus, searched):
     assert checksums(study) == whole
 
 
+@pytest.mark.parametrize("kind", ["tars", "table"])
+def test_run_that_is_killed_anywhere_ends_with_the_same_bytes_when_it_is_run_again(study, corpus, tmp_path, kind):
+    (tmp_path / "a.csv").write_text("image,caption\n1.png,a rose\n1.png,a fern\n")
+    (tmp_path / "1.png").write_bytes(RED)
+    (tmp_path / "hits.csv").write_text("image,label\n1.png,rose\n")
+    asked = {
+        "tars": Request("mine", [str(corpus / "*.tar")], force=True),
+        "table": Request("mine", [str(tmp_path / "a.csv")], image_hits=tmp_path / "hits.csv", force=True),
+    }[kind]
+    index_study(study, asked)
+    whole, told, point = checksums(study), [], 0
+
+    def kill(stage, done):
+        told.append(stage)
+        if len(told) == point:
+            raise KeyboardInterrupt
+
+    while len(told) >= point:
+        point += 1
+        told.clear()
+        try:
+            index_study(study, asked, say=kill)
+        except KeyboardInterrupt:
+            assert checksums(study) == whole
+            index_study(study, asked)
+        assert checksums(study) == whole
+    assert point > 4
+    assert study_faults(study) == []
+
+
 def test_half_written_part_is_not_taken_for_a_whole_one(study, corpus, searched, monkeypatch):
     def full(table, path, **options):
         raise OSError(28, "No space left on device", str(path))
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
-        patch.setattr(index.pq, "write_table", full)
+        patch.setattr(shard_search.pq, "write_table", full)
         with extend_study(study) as (part, _):
-            index_corpus(part, "mine", "Mine", find_shards([str(corpus / "0.tar")]), work=study.with_name("work"), base=study)
+            index_corpus(part, CorpusPlan("mine", "Mine", find_shards([str(corpus / "0.tar")]), study.with_name("work"), study))
     searched[:] = []
     add(study, corpus / "0.tar", search=None)
     assert searched == ["0.tar"]
@@ -250,14 +287,13 @@ def test_half_written_part_is_not_taken_for_a_whole_one(study, corpus, searched,
         {"search": ImageSearch(ColourRecipe("other weights"), None, (0.25, 0.5), 0.25)},
         {"search": ImageSearch(ColourRecipe(), None, (0.3, 0.5), 0.5)},
         {"search": None},
-        {"images": True},
     ],
-    ids=["other tagger", "lower threshold", "no tagger", "other photos"],
+    ids=["other tagger", "lower threshold", "no tagger"],
 )
 def test_other_arguments_search_every_shard_again(study, corpus, searched, other):
     add(study, corpus / "*.tar")
     searched[:] = []
-    add(study, corpus / "*.tar", **({"images": corpus} if "images" in other else other))
+    add(study, corpus / "*.tar", **other)
     assert searched == ["0.tar", "1.tar", "2.tar"]
 
 
@@ -267,7 +303,9 @@ def test_changed_shard_other_concepts_and_other_code_are_searched_again(study, c
     add(study, corpus / "*.tar", search=ImageSearch(ColourRecipe(), None, (0.25, 0.4), 0.4))
     assert searched == []  # a higher threshold follows from the scores that are kept
     status = (corpus / "1.tar").stat()
-    os.utime(corpus / "1.tar", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    write_shard(corpus / "1.tar", [("nothing", GREEN), ("Rose", b"no image")])
+    os.utime(corpus / "1.tar", ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (corpus / "1.tar").stat().st_size == status.st_size
     add(study, corpus / "*.tar")
     assert searched == ["1.tar"]
     searched[:] = []
@@ -275,7 +313,7 @@ def test_changed_shard_other_concepts_and_other_code_are_searched_again(study, c
     add_tasks(study, {"more": tmp_path / "more.txt"})
     add(study, corpus / "*.tar")
     assert searched == ["0.tar", "1.tar", "2.tar"]
-    monkeypatch.setattr(index, "code_sha256", lambda module: "other code")
+    monkeypatch.setattr(shard_search, "code_sha256", lambda module: "other code")
     add(study, corpus / "*.tar")
     assert searched == ["0.tar", "1.tar", "2.tar"] * 2
 
@@ -290,6 +328,138 @@ def test_corpora_that_share_shards_share_their_parts(study, corpus, searched, tm
     add(study, corpus / "[12].tar", corpus="less", work=tmp_path / "afresh")
     assert searched == ["1.tar", "2.tar"]
     assert checksums(study) == shared
+
+
+def test_full_disk_at_the_manifest_costs_no_search(study, corpus, searched, monkeypatch):
+    asked, before = Request("mine", [str(corpus / "*.tar")]), checksums(study)
+
+    def full(folder, manifest):
+        raise OSError(28, "No space left on device", str(folder / "manifest.json"))
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr("precompute.study_writer.write_manifest", full)
+        index_study(study, asked)
+    assert checksums(study) == before
+    assert searched == ["0.tar", "1.tar", "2.tar"]
+    searched[:] = []
+    index_study(study, asked)
+    assert searched == []
+    assert study_faults(study) == []
+    assert sorted(path.name for path in study.parent.iterdir()) == ["mine"]
+
+
+def test_study_is_free_for_other_steps_while_shards_are_searched(study, corpus):
+    stages = []
+
+    def write_meanwhile(stage, done):
+        stages.append(stage)
+        if stage == "merging shards" and stages.count(stage) == 1:
+            with extend_study(study) as (_, manifest):
+                manifest["title"] = "Written meanwhile"
+
+    manifest = index_study(study, Request("mine", [str(corpus / "*.tar")]), say=write_meanwhile)
+    assert (manifest["title"], Study(study).title) == ("Written meanwhile", "Written meanwhile")
+    assert study_faults(study) == []
+
+
+def test_concepts_that_change_meanwhile_are_noticed_and_the_study_stays(study, corpus, searched, tmp_path):
+    (tmp_path / "more.txt").write_text("dalu\n")
+    asked = Request("mine", [str(corpus / "*.tar")])
+    with pytest.raises(TailscopeError, match="concepts changed while 'mine' was searched for them. Run again"):
+        index_study(study, asked, say=lambda stage, done: add_tasks(study, {"more": tmp_path / "more.txt"}))
+    assert not Study(study).has("corpora")
+    index_study(study, asked)
+    assert count(study, "SELECT count FROM frequency WHERE concept = 'dalu' AND method = 'phrase'") == [(0,)]
+
+
+def test_same_corpus_at_the_same_time_is_refused(study, corpus):
+    asked = Request("mine", [str(corpus / "*.tar")])
+
+    def index_again(stage, done):
+        with pytest.raises(TailscopeError, match="Another step writes .*mine"):
+            index_study(study, asked)
+
+    index_study(study, asked, say=index_again)
+    assert study_faults(study) == []
+
+
+def test_copied_corpus_is_not_searched_again(study, corpus, searched, tmp_path):
+    add(study, corpus / "*.tar")
+    first = pq.read_table(study / "hits" / "mine.parquet")
+    shutil.copytree(corpus, tmp_path / "copy")
+    searched[:] = []
+    add(study, tmp_path / "copy" / "*.tar")
+    assert searched == []
+    assert pq.read_table(study / "hits" / "mine.parquet").equals(first)
+    row = Study(study).query("SELECT * FROM samples WHERE sample_id = 20000000").iloc[0]
+    assert row["image"] == "../../copy/2.tar"
+    assert read_image_bytes(study, row["image"], row["offset"], row["length"]) == RED
+
+
+def test_table_in_pieces_makes_the_same_bytes_as_whole(study, tmp_path, searched, monkeypatch):
+    for name, content in (("1.png", RED), ("2.png", GREEN)):
+        (tmp_path / name).write_bytes(content)
+    rows = [f"{number % 2 + 1}.png,{caption}" for number, caption in enumerate(["a rose", "fern", "", "sky", "red rose"] * 5)]
+    (tmp_path / "a.csv").write_text("\n".join(["image,caption", *rows]) + "\n")
+    add(study, tmp_path / "a.csv")
+    whole, books = checksums(study), Study(study).manifest.raw["counts"]["index"]
+    monkeypatch.setattr("precompute.corpus.tables.WHOLE_BYTES", 0)
+    monkeypatch.setattr("precompute.corpus.shard.PIECE_SAMPLES", 7)
+    searched[:] = []
+    add(study, tmp_path / "a.csv", work=tmp_path / "afresh")
+    assert searched == ["a.csv"] * 4
+    assert checksums(study) == whole
+    pieces = Study(study).manifest.raw["counts"]["index"]
+    assert pieces["mine"]["samples"] == books["mine"]["samples"]
+    assert count(study, "SELECT source FROM corpora") == [("1 file such as a.csv",)]
+
+
+def test_given_hits_are_joined_in_any_process(study, tmp_path, monkeypatch):
+    for name in ("1.png", "2.png", "3.png"):
+        (tmp_path / name).write_bytes(BLACK)
+        (tmp_path / f"{name}.csv").write_text(f"image,caption\n{name},a rose\n")
+    (tmp_path / "hits.csv").write_text("image,label\n1.png,Rose\n3.png,fern\n9.png,rose\n")
+    asked = Request("mine", [str(tmp_path / "*.png.csv")], image_hits=tmp_path / "hits.csv")
+    books = index_study(study, asked)["counts"]["index"]["mine"]
+    one = checksums(study)
+    monkeypatch.setattr("precompute.search.merge.PARTS_AT_ONCE", 1)
+    again = index_study(study, dataclasses.replace(asked, force=True), processes=2)["counts"]["index"]["mine"]
+    assert checksums(study) == one
+    assert again == books
+    assert books["image hits"] == {"read": 3, "written": 2, "dropped": {"image that the corpus lacks": 1}}
+
+
+# Nothing is lost silently
+
+
+def test_run_that_keeps_nothing_fails_and_says_why(study, tmp_path):
+    (tmp_path / "a.csv").write_text("image,caption\n1.jpg,a rose\n2.jpg,a fern\n3.jpg,\n")
+    message = (
+        r"Nothing of 'mine' was kept; the study stays as it was. samples: read 3 = written 0 \+ dropped 3 "
+        r"\(no caption: 1; no image: 2\). Name the folder of the photos: --images FOLDER."
+    )
+    before = checksums(study)
+    with pytest.raises(TailscopeError, match=message):
+        index_study(study, Request("mine", [str(tmp_path / "a.csv")]))
+    assert checksums(study) == before
+    with tarfile.open(tmp_path / "b.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("0.json"), io.BytesIO())
+    with pytest.raises(TailscopeError, match=r"members: read 1 = written 0 \+ dropped 1 \(plays no part: .json: 1\)"):
+        index_study(study, Request("mine", [str(tmp_path / "b.tar")]))
+    write_shard(tmp_path / "c.tar", [])
+    with pytest.raises(TailscopeError, match="There was nothing in it"):
+        index_study(study, Request("mine", [str(tmp_path / "c.tar")]))
+    assert [path.name for path in study.parent.iterdir()] == ["mine"]
+
+
+def test_members_that_play_no_part_stand_in_the_books(study, tmp_path):
+    members = [("0.png", RED), ("0.txt", b"rose"), ("0.json", b"{}")]
+    manifest = index_study(study, Request("mine", [str(write_tar(tmp_path / "a.tar", members))]))
+    assert manifest["counts"]["index"]["mine"]["members"] == {
+        "read": 3,
+        "written": 2,
+        "dropped": {"plays no part: .json": 1},
+    }
 
 
 def test_two_processes_make_the_same_bytes_as_one(study, corpus, tmp_path):
@@ -312,7 +482,8 @@ def test_error_in_a_process_is_the_error_of_the_run(study, corpus, tmp_path):
 
 
 def test_indexed_study_says_with_what(study, corpus):
-    manifest = index_study(study, "mine", [str(corpus / "*.tar")], title="My corpus")
+    manifest = index_study(study, Request("mine", [str(corpus / "*.tar")], title="My corpus"))
+    assert allowed_roots(study) == (study, corpus)  # its pages may show them
     arguments = manifest["arguments"]["index"]["mine"]
     assert (arguments["shards"], arguments["files"], arguments["tagger"]) == ([str(corpus / "*.tar")], 3, None)
     assert {"revision", "code", "python"} <= set(arguments["built_with"])
@@ -320,13 +491,31 @@ def test_indexed_study_says_with_what(study, corpus):
     assert sorted(path.name for path in study.parent.iterdir()) == ["mine"]
 
 
+def test_images_beside_the_study_may_be_shown_once_it_is_indexed(study, corpus):
+    index_study(study, Request("mine", [str(corpus / "*.tar")]))
+    row = Study(study).query("SELECT * FROM samples WHERE sample_id = 0").iloc[0]
+    assert row["image"] == "../../corpus/0.tar"
+    assert read_image_bytes(study, row["image"], row["offset"], row["length"]) == RED
+
+
+def test_photos_behind_a_link_may_be_shown_too(study, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "1.png").write_bytes(RED)
+    (tmp_path / "captions").mkdir()
+    (tmp_path / "captions" / "images").symlink_to(tmp_path / "disk")
+    (tmp_path / "captions" / "a.csv").write_text("image,caption\n1.png,a rose\n")
+    index_study(study, Request("mine", [str(tmp_path / "captions" / "a.csv")]))
+    row = Study(study).query("SELECT * FROM samples").iloc[0]
+    assert read_image_bytes(study, row["image"]) == RED
+
+
 def test_corpus_that_is_there_is_indexed_anew_by_force_alone(study, corpus):
     add(study, corpus / "*.tar")
-    manifest = index_study(study, "less", [str(corpus / "0.tar")])
+    manifest = index_study(study, Request("less", [str(corpus / "0.tar")]))
     with pytest.raises(TailscopeError, match="Study 'mine' holds 'less' already. Index it anew with --force"):
-        index_study(study, "less", [str(corpus / "0.tar")])
+        index_study(study, Request("less", [str(corpus / "0.tar")]))
     assert Study(study).manifest.raw == manifest
-    index_study(study, "less", [str(corpus / "1.tar")], force=True)
+    index_study(study, Request("less", [str(corpus / "1.tar")], force=True))
     assert study_faults(study) == []
     assert count(study, "SELECT indexed FROM corpora ORDER BY corpus") == [(2,), (6,)]
 
@@ -341,7 +530,7 @@ def test_images_that_are_no_longer_searched_leave_no_tables(study, corpus):
 def test_corpus_of_another_step_is_never_replaced(tmp_path, corpus):
     study = write_study(tmp_path / "counts", count_rows("cc3m", "lemmatized", {"rose": 7}), manifest={"arguments": {}}).folder
     with pytest.raises(TailscopeError, match="'cc3m' is a corpus of study 'counts' that another step made"):
-        index_study(study, "cc3m", [str(corpus / "*.tar")], force=True)
+        index_study(study, Request("cc3m", [str(corpus / "*.tar")], force=True))
 
 
 def test_arguments_that_do_not_fit_are_refused_before_anything_is_read(study, corpus, tmp_path, searched):
@@ -362,7 +551,7 @@ def test_arguments_that_do_not_fit_are_refused_before_anything_is_read(study, co
     for arguments, error, message in wrong:
         arguments = {"study": study, "corpus": "mine", "patterns": shards} | arguments
         with pytest.raises(error, match=message):
-            index_study(**arguments)
+            index_study(arguments.pop("study"), Request(**arguments))
     assert searched == []
     assert sorted(path.name for path in study.parent.iterdir()) == ["mine"]
 
@@ -371,12 +560,12 @@ def test_study_without_concepts_says_how_to_begin(tmp_path, corpus):
     with extend_study(tmp_path / "mine", {"title": "", "description": "", "source": "", "built_with": {}}):
         pass
     with pytest.raises(MissingTable, match="no table 'concepts'. Build it: python -m precompute concepts --study"):
-        index_study(tmp_path / "mine", "mine", [str(corpus / "*.tar")])
+        index_study(tmp_path / "mine", Request("mine", [str(corpus / "*.tar")]))
 
 
 def test_thresholds_rise_and_their_middle_is_chosen():
     assert check_thresholds([0.3, 0.2]) == ((0.2, 0.3), 0.2)
-    assert check_thresholds(index.THRESHOLDS)[1] == 0.25
+    assert check_thresholds(THRESHOLDS)[1] == 0.25
     assert check_thresholds([0.2, 0.3], 0.3)[1] == 0.3
     for wrong in ([], [0.2, 0.2], [-0.1], [1.1], [float("nan")]):
         with pytest.raises(TailscopeError, match="[Tt]hreshold"):

@@ -9,7 +9,7 @@ import pytest
 
 from backend.study import Study
 from backend.validation import study_faults
-from precompute.search.index import index_study
+from precompute.search.index import Request, index_study
 from precompute.vocabulary import add_tasks
 
 CATEGORIES = ["person", "dog", "cat", "sports ball", "surfboard", "skis", "umbrella", "cell phone", "toilet", "bicycle"]
@@ -34,7 +34,7 @@ def words_of(caption: str) -> set[str]:
 
 def test_flickr8k_counts_are_those_of_a_plain_search(study, shared_data):
     path = shared_data / "flickr8k-1000" / "captions.txt"
-    index_study(study, "flickr8k", [str(path)])
+    index_study(study, Request("flickr8k", [str(path)]))
     assert study_faults(study) == []
     captions = [line.partition(",")[2] for line in path.read_text(encoding="utf-8").splitlines()[1:]]
     plain = {name: sum(set(name.split()) <= words_of(caption) for caption in captions) for name in CATEGORIES}
@@ -50,7 +50,7 @@ def test_flickr8k_counts_are_those_of_a_plain_search(study, shared_data):
 def test_coco_boxes_and_captions_agree_as_a_plain_search_says(study, shared_data):
     folder = shared_data / "coco-mini"
     captions, instances = (folder / "annotations" / f"{name}_val2017.json" for name in ("captions", "instances"))
-    manifest = index_study(study, "coco", [str(captions)], images=folder / "val2017", image_hits=instances)
+    manifest = index_study(study, Request("coco", [str(captions)], images=folder / "val2017", image_hits=instances))
     assert study_faults(study) == []
 
     content = json.loads(instances.read_text())
@@ -79,6 +79,6 @@ def test_photos_that_lie_elsewhere_are_counted_not_lost(study, shared_data, tmp_
     (tmp_path / "images").mkdir()
     first = rows[1][0]
     (tmp_path / "images" / first).write_bytes((shared_data / "flickr8k-1000" / "images" / first).read_bytes())
-    manifest = index_study(study, "few", [str(tmp_path / "captions.csv")])
+    manifest = index_study(study, Request("few", [str(tmp_path / "captions.csv")]))
     kept = sum(row[0] == first for row in rows[1:])
     assert manifest["counts"]["index"]["few"]["samples"] == {"read": 10, "written": kept, "dropped": {"no image": 10 - kept}}

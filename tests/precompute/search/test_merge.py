@@ -1,16 +1,23 @@
 """Shards become tables: joint hits, misaligned samples at each threshold, counts, and files in the order readers count on."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from backend.schema import TABLES, table_path
-from precompute.corpus.reading import SCHEMA
-from precompute.search import merge as match
+from precompute.corpus.sample import SCHEMA
+from precompute.corpus.shard import Shard
+from precompute.processes import Processes
+from precompute.search import match, merge
 from precompute.search.images import HITS_SCHEMA
-from precompute.search.merge import Methods, Part, count_frequency, describe_alignment, match_part, merge_parts
+from precompute.search.match import Methods, ShardPart, count_frequency, describe_alignment, match_part
+from precompute.search.merge import Merge
+from precompute.search.shards import store_part
 
 CONCEPTS = ["fern", "rose", "sky"]
 METHODS = Methods(("lemmatized", "phrase"), ("openclip@0.20", "openclip@0.30"), (0.2, 0.3))
@@ -24,19 +31,46 @@ IMAGE = {
 }
 
 
-def make_part(text: dict[int, str], image: dict[int, dict[str, float]], first: int = 0, samples: int = 7) -> Part:
+def make_part(text: dict[int, str], image: dict[int, dict[str, float]], first: int = 0, samples: int = 7) -> ShardPart:
     """A shard whose captions have these concepts by `lemmatized` (the first alone by `phrase`), its images these scores."""
     by_lemma = [("lemmatized", first + row, CONCEPTS.index(name)) for row, names in text.items() for name in names.split()]
     by_phrase = [("phrase", first + row, CONCEPTS.index(names.split()[0])) for row, names in text.items()]
     scored = [(first + row, CONCEPTS.index(name), score) for row, shown in image.items() for name, score in shown.items()]
     rows = [{"sample_id": first + row, "caption": f"caption {row}", "image": "a.tar", "offset": row} for row in range(samples)]
-    return Part(
+    return ShardPart(
         pa.Table.from_pylist(rows, schema=SCHEMA),
         pa.Table.from_pylist(
             [dict(zip(match.TEXT_SCHEMA.names, row, strict=True)) for row in by_lemma + by_phrase], schema=match.TEXT_SCHEMA
         ),
         pa.Table.from_pylist([dict(zip(HITS_SCHEMA.names, row, strict=True)) for row in scored], schema=HITS_SCHEMA),
     )
+
+
+def place_parts(parts: list[ShardPart], folder: Path) -> dict[Shard, Path]:
+    """The parts as the search leaves them: in folders, with ids that count from the shard's beginning."""
+    places = {}
+    for number, part in enumerate(parts):
+        first = part.samples["sample_id"][0].as_py()
+        tables = [
+            table.set_column(
+                table.schema.get_field_index("sample_id"), "sample_id", pc.subtract(table["sample_id"], pa.scalar(first))
+            )
+            for table in (part.samples, part.text, part.image)
+        ]
+        shard = Shard(0, Path("/corpus/a.tar"), "tar", first)
+        places[shard] = folder / f"part-{number}"
+        store_part(places[shard], ShardPart(*tables), {})
+    return places
+
+
+def merge_parts(
+    parts: list[ShardPart], folder: Path, corpus: str, methods: Methods, processes: int = 1
+) -> tuple[dict, match.Counts]:
+    """What is merged into a study's folder, whose files stand there afterwards."""
+    places = place_parts(parts, folder.with_name(f"{folder.name}-{corpus}-parts"))
+    plan = Merge(folder, corpus, tuple(CONCEPTS), methods, folder, folder / "work")
+    with Processes(processes) as started:
+        return merge.merge_parts(plan, places, started)[:2]
 
 
 def read_rows(folder, name: str, corpus: str = "mine") -> list[tuple]:
@@ -89,7 +123,7 @@ def test_without_image_search_nothing_is_misaligned():
 
 def test_merged_files_have_the_order_of_their_tables(tmp_path):
     parts = [make_part({0: "rose", 1: "sky"}, {0: {"rose": 0.25}}, 0, 2), make_part({0: "rose"}, {0: {"rose": 0.5}}, 10, 1)]
-    entries, counts = merge_parts(parts, tmp_path, "mine", CONCEPTS, METHODS, tmp_path / "work")
+    entries, counts = merge_parts(parts, tmp_path, "mine", METHODS)
     assert read_rows(tmp_path, "hits") == [
         ("rose", "image", "openclip@0.20", 10, 0.5),
         ("rose", "image", "openclip@0.20", 0, 0.25),
@@ -109,30 +143,28 @@ def test_merged_files_have_the_order_of_their_tables(tmp_path):
 
 def test_row_groups_have_the_size_of_the_table_whatever_the_shards_have(tmp_path):
     parts = [make_part({}, {}, first, 5_000) for first in range(0, 20_000, 5_000)]
-    merge_parts(parts, tmp_path, "mine", CONCEPTS, Methods(METHODS.text), tmp_path / "work")
+    merge_parts(parts, tmp_path, "mine", Methods(METHODS.text))
     metadata = pq.read_metadata(tmp_path / "samples" / "mine.parquet")
     assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == [8_192, 8_192, 3_616]
 
 
 def test_corpus_without_image_search_has_no_file_of_misaligned_samples(tmp_path):
-    entries, _ = merge_parts([make_part(TEXT, {})], tmp_path, "mine", CONCEPTS, Methods(METHODS.text), tmp_path / "work")
+    entries, _ = merge_parts([make_part(TEXT, {})], tmp_path, "mine", Methods(METHODS.text))
     assert sorted(entries) == ["hits", "samples"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["hits", "samples", "work"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hits", "samples"]
 
 
 def test_corpus_without_a_sample_has_empty_files(tmp_path):
-    entries, counts = merge_parts([], tmp_path, "mine", CONCEPTS, METHODS, tmp_path / "work")
+    entries, counts = merge_parts([], tmp_path, "mine", METHODS)
     assert [entry["rows"] for entry in entries.values()] == [0, 0, 0]
     assert describe_alignment("mine", METHODS, counts)["degree"].tolist() == [0, 0]
 
 
 def test_failure_leaves_no_file(tmp_path):
-    def read_parts():
-        yield make_part(TEXT, IMAGE)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        merge_parts(read_parts(), tmp_path, "mine", CONCEPTS, METHODS, tmp_path / "work")
+    places = place_parts([make_part(TEXT, IMAGE), make_part(TEXT, IMAGE, 7)], tmp_path.with_name(f"{tmp_path.name}-parts"))
+    (list(places.values())[1] / "text.parquet").unlink()
+    with Processes(1) as started, pytest.raises(FileNotFoundError):
+        merge.merge_parts(Merge(tmp_path, "mine", tuple(CONCEPTS), METHODS, tmp_path, tmp_path / "work"), places, started)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
@@ -143,7 +175,7 @@ def test_shards_sum_to_the_whole(tmp_path):
     named = {row: " ".join(name for name in CONCEPTS if rng.random() < 0.3) for row in range(60)}
     named = {row: names for row, names in named.items() if names}
 
-    def part(start: int, stop: int) -> Part:
+    def part(start: int, stop: int) -> ShardPart:
         rows = range(start, stop)
         text, image = ({row - start: of[row] for row in rows if row in of} for of in (named, shown))
         return make_part(text, image, start, stop - start)
@@ -151,7 +183,7 @@ def test_shards_sum_to_the_whole(tmp_path):
     answers = []
     for name, bounds in (("whole", [0, 60]), ("shards", [0, 7, 31, 60])):
         parts = [part(*pair) for pair in zip(bounds, bounds[1:], strict=False)]
-        _, counts = merge_parts(parts, tmp_path, name, CONCEPTS, METHODS, tmp_path / "work")
+        _, counts = merge_parts(parts, tmp_path, name, METHODS)
         hits = {method: found.tolist() for method, found in counts.hits.items()}
         misaligned = read_rows(tmp_path, "misaligned", name)
         answers.append((hits, counts.misaligned, counts.extracted, misaligned, read_rows(tmp_path, "hits", name)))
@@ -182,3 +214,28 @@ def test_degrees_are_shares_of_all_samples_and_of_those_with_a_concept():
         ("mine", "lemmatized+openclip@0.20", 1, 1 / 7, 1 / 6),
         ("mine", "lemmatized+openclip@0.30", 1, 1 / 7, 1 / 6),
     ]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_ranges_of_concepts_make_the_same_bytes_as_one(tmp_path, monkeypatch, processes):
+    chance = np.random.default_rng(3)
+    parts = []
+    for first in range(0, 90, 30):
+        text = {row: " ".join(name for name in CONCEPTS if chance.random() < 0.5) for row in range(30)}
+        image = {row: {name: float(chance.random() / 2 + 0.2) for name in CONCEPTS[:2]} for row in range(0, 30, 2)}
+        parts.append(make_part({row: names for row, names in text.items() if names}, image, first, 30))
+    entries, _ = merge_parts(parts, tmp_path / "one", "mine", METHODS)
+    monkeypatch.setattr(merge, "RANGE_HITS", 100)
+    monkeypatch.setattr(merge, "ROWS_AT_ONCE", 17)
+    monkeypatch.setattr(merge, "PARTS_AT_ONCE", 1)
+    assert merge.split_concepts([80, 60, 30]) == [(0, 1), (1, 3)]
+    assert merge_parts(parts, tmp_path / "ranges", "mine", METHODS, processes)[0] == entries
+    assert entries["hits"]["rows"] > 200
+
+
+def test_hits_of_a_part_can_be_read_by_concept(tmp_path):
+    (place,) = place_parts([make_part(TEXT, IMAGE)], tmp_path).values()
+    for name in ("text", "image"):
+        concepts = pq.read_table(place / f"{name}.parquet")["concept"].to_pylist()
+        assert concepts == sorted(concepts)
+        assert len(set(concepts)) > 1

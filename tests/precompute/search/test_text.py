@@ -6,6 +6,7 @@ import re
 import time
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -13,9 +14,14 @@ from hypothesis import strategies as st
 
 from backend.words import lemma, match_words, split_words
 from precompute.search import text as text_search
-from precompute.search.text import METHODS, compile_vocabulary, search_captions
+from precompute.search.text import METHODS, Vocabulary, compile_vocabulary
 
 WORDS = ("dalu", "dalus", "crested", "banded", "red", "roses", "rose", "of", "a", "zib")
+
+
+def search_captions(captions: list[str | None], vocabulary: Vocabulary) -> dict:
+    """The search of a list, which takes an Arrow array."""
+    return text_search.search_captions(pa.array(captions, pa.string()), vocabulary)
 
 
 def named(caption: str, *concepts: str) -> dict[str, list[str]]:
@@ -245,3 +251,13 @@ def test_dogs_of_flickr8k_are_those_that_a_plain_expression_finds(shared_data):
     assert len(captions) == 5000
     assert 0 < len(singular) < len(either)
     assert rows == {"lemmatized": either, "lowercased": singular, "phrase": either}
+
+
+def test_chunks_of_a_column_are_searched_as_one_array_and_a_null_names_nothing():
+    vocabulary = compile_vocabulary(["rose", "red dalu"])
+    captions = ["a rose", None, "red", "dalu red roses"]
+    chunked = pa.chunked_array([pa.array(captions[:1]), pa.array([], pa.string()), pa.array(captions[1:])])
+    found, expected = text_search.search_captions(chunked, vocabulary), search_captions(captions, vocabulary)
+    for method in METHODS:
+        assert [part.tolist() for part in found[method]] == [part.tolist() for part in expected[method]]
+    assert [part.tolist() for part in found["lemmatized"]] == [[0, 3, 3], [0, 0, 1]]

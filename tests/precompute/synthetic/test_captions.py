@@ -1,5 +1,6 @@
 """Captions of the invented world: whatever their form, the phrase search finds what they name, and nothing else."""
 
+import pyarrow as pa
 import pytest
 
 from precompute.search.text import compile_vocabulary, search_captions
@@ -20,7 +21,7 @@ def captions():
 
 def test_phrase_search_finds_exactly_what_is_named(captions):
     vocabulary = compile_vocabulary([one.name for one in SPECIES])
-    rows, concepts = search_captions([caption for _, caption in captions], vocabulary)["phrase"]
+    rows, concepts = search_captions(pa.array([caption for _, caption in captions]), vocabulary)["phrase"]
     named = {(row, one.number) for row, (names, _) in enumerate(captions) for one in names}
     assert set(zip(rows.tolist(), concepts.tolist(), strict=True)) == named
 

@@ -6,8 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from precompute.corpus.reading import Shard, read_shard
-from precompute.ledger import Ledger
+from precompute.corpus.registry import read_samples
+from precompute.corpus.shard import Reading, Shard
 from precompute.synthetic.corpora import (
     BALANCED,
     HELD_OUT,
@@ -104,11 +104,12 @@ def test_a_shard_is_the_same_bytes_each_time_and_the_general_reader_reads_it(zip
     for name in ("a.tar", "b.tar"):
         write_shard(tmp_path / name, studio, "zipf-20k", zipf[:6])
     assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
-    ledger = Ledger()
-    samples = read_shard(Shard(0, tmp_path / "a.tar", "tar"), tmp_path, ledger)
-    assert samples["caption"].to_pylist() == [plan.caption for plan in zipf[:6]]
-    assert (ledger.written, ledger.dropped.total()) == (6, 0)
-    start, length = (samples[name][2].as_py() for name in ("offset", "length"))
+    reading = Reading()
+    samples = list(read_samples(Shard(0, tmp_path / "a.tar", "tar"), reading))
+    assert [sample.caption for sample in samples] == [plan.caption for plan in zipf[:6]]
+    assert (reading.samples.written, reading.samples.dropped.total()) == (6, 0)
+    assert reading.members.entry() == {"read": 18, "written": 12, "dropped": {"plays no part: .json": 6}}
+    start, length = samples[2].image.offset, samples[2].image.length
     assert (tmp_path / "a.tar").read_bytes()[start : start + length] == studio.photograph("zipf-20k", 2, zipf[2].shown)
 
 

@@ -13,7 +13,7 @@ from backend.probe.candidates import choose_candidates
 from backend.probe.facts import find_sure_examples
 from backend.study import ROOT, Study
 from backend.validation import study_faults
-from precompute.corpus.reading import SAMPLES_PER_SHARD
+from precompute.corpus.shard import SAMPLES_PER_SHARD
 from precompute.synthetic import build, corpora, truth
 
 SILENT = lambda stage, done: None  # noqa: E731

@@ -1,6 +1,6 @@
 """Runs every benchmark: `make bench`, or python -m benchmarks."""
 
-from benchmarks import bands, intervals, pages, probe, samples, server, startup
+from benchmarks import bands, foreign, intervals, pages, probe, samples, server, startup
 
 
 def main() -> None:
@@ -11,6 +11,7 @@ def main() -> None:
     samples.main()
     intervals.main()
     bands.main()
+    foreign.main()
     server.main(["--seconds", "10", "--runs", "1000"])
 
 

@@ -4,10 +4,11 @@ import streamlit as st
 
 from pages.ui.address import current_study
 from pages.ui.blocks import explain_counting, show_guarded, show_title
+from pages.ui.probe_advice import show_without_model
 from pages.ui.probe_answer import show_answers
 from pages.ui.probe_experiments import TABS
 from pages.ui.probe_images import choose_picture, choose_pictures
-from pages.ui.probe_setup import choose_setup, offer_download
+from pages.ui.probe_setup import choose_setup
 
 EXPLAINED = (
     "**Similarity:** the cosine between the model's features of the image and of a candidate's prompts. **Probability:** the "
@@ -26,14 +27,15 @@ pictures = choose_pictures(study)
 setup = choose_setup(study, expanded=not pictures)
 picture = choose_picture(pictures)
 if not setup.choice.here:
-    show_guarded(offer_download, setup.choice)
+    show_guarded(show_without_model, study, setup, picture)
 elif picture:
     show_guarded(show_answers, study, setup, pictures, picture)
 else:
     st.info("No image yet. Choose one above.", icon=":material/add_photo_alternate:")
-st.subheader("Experiments", anchor=False)
-for tab, show in zip(st.tabs(list(TABS), key="experiment", bind="query-params"), TABS.values(), strict=True):
-    if tab.open:
-        with tab:
-            show_guarded(show, study, setup, picture)
+if setup.choice.here:
+    st.subheader("Experiments", anchor=False)
+    for tab, show in zip(st.tabs(list(TABS), key="experiment", bind="query-params"), TABS.values(), strict=True):
+        if tab.open:
+            with tab:
+                show_guarded(show, study, setup, picture)
 explain_counting(study, [setup.method], EXPLAINED)

@@ -221,7 +221,7 @@ def _write_shard(path: Path, names: list[str]) -> list[tuple[int, int]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w") as tar:
         for i, name in enumerate(names):
-            content = _draw(CONCEPTS.index(name), i)
+            content = draw_sample(CONCEPTS.index(name), i)
             member = tarfile.TarInfo(f"{i:06}.jpg")
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
@@ -229,7 +229,7 @@ def _write_shard(path: Path, names: list[str]) -> list[tuple[int, int]]:
         return [(member.offset_data, member.size) for member in tar]
 
 
-def _draw(k: int, i: int) -> bytes:
+def draw_sample(k: int, i: int) -> bytes:
     """A small picture: a body in the concept's colour on a ground that differs from picture to picture."""
     ground, body = (
         tuple(int(255 * part) for part in colorsys.hsv_to_rgb(*hsv)) for hsv in (((i * 0.07) % 1, 0.2, 0.9), (k / 40, 0.8, 0.7))

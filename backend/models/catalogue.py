@@ -27,12 +27,14 @@ NO_DOWNLOADS = (
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A model to choose: `spec` loads it; `here`, whether its weights are on this machine; `note`: what is known of it."""
+    """A model to choose: `spec` loads it; `here`, whether its weights are on this machine; `note`: what is known of it;
+    `corpus`: what a shipped one was trained on, as its card says."""
 
     spec: str
     title: str
     here: bool
     note: str
+    corpus: str | None = None
 
 
 def list_shipped(folder: Path = MODELS) -> list[ModelChoice]:
@@ -48,7 +50,7 @@ def list_shipped(folder: Path = MODELS) -> list[ModelChoice]:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             title, corpus = path.parent.name, None
         note = f"shipped; trained on {corpus}" if corpus else "shipped"
-        found.append(ModelChoice(name_folder(path.parent), title, True, note))
+        found.append(ModelChoice(name_folder(path.parent), title, True, note, str(corpus) if corpus else None))
     return found
 
 

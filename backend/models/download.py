@@ -4,6 +4,7 @@ import hashlib
 import pickle
 import re
 import shutil
+import socket
 from pathlib import Path
 
 from backend.errors import TailscopeError
@@ -112,7 +113,18 @@ def shorten_error(error: BaseException) -> str:
     """The beginning of an error, without places of this machine and without torch's advice to run what a file holds."""
     if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
         return NO_WEIGHTS
+    if _is_unreached(error):
+        return "the place where they lie cannot be reached. Is this machine connected to the Internet?"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}."
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else f"{text[:300]} ..."
+
+
+def _is_unreached(error: BaseException | None) -> bool:
+    """Whether an error comes from a name that is not resolved or a host that does not answer, however clients wrap it."""
+    while error is not None:
+        if isinstance(error, (socket.gaierror, ConnectionError, TimeoutError)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -132,9 +132,17 @@ def count_weights(architecture: str) -> int | None:
     config = open_clip.get_model_config(architecture)
     if config is None or config["text_cfg"].get("hf_model_name"):
         return None  # its text side is described on the network
-    with torch.device("meta"):
+    with torch.device("meta"), _without_warning():
         net = open_clip.create_model(architecture, device="meta", pretrained_image=False, pretrained_hf=False)
     return sum(parameter.numel() for parameter in net.parameters())
+
+
+def find_patch(architecture: str) -> int:
+    """Pixels of the side of the patches that a net cuts images into: the larger, the quicker it is. 0 for nets without."""
+    import open_clip
+
+    config = open_clip.get_model_config(architecture) or {}
+    return config.get("vision_cfg", {}).get("patch_size") or 0
 
 
 def _load_folder(folder: Path) -> Model:

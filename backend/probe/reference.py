@@ -1,7 +1,7 @@
-"""How well the best candidate fits an image, held against images of the study itself."""
+"""How an image compares with images of the study itself: whether it looks like them, and how well its best candidate fits."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,15 @@ from PIL import Image
 from backend.errors import ImageError
 from backend.images import decode_image, read_image_bytes
 from backend.models.classifiers import CACHE, Classifier, load_array, store_array
-from backend.models.encode import Model
+from backend.models.encode import Model, join_features, take_batches
 from backend.probe.answer import Answer
+from backend.probe.appearance import LEVELS, SHARES, SIDE, Appearance, fit_appearance, measure_pictures
 from backend.progress import Progress
 from backend.study import Study
 
-REFERENCE_IMAGES = 256
+REFERENCE_IMAGES = 256  # whose best candidates are known
+LOOKED_AT = 768  # images that say how the study's pictures look
+MEASURED_AT_ONCE = 64
 FEWEST_IMAGES = 20
 REFERENCE_BYTES = 64 * 2**20  # of all references on disk, 0.5 MB each by 512 numbers
 POOR_PERCENTILE = 5  # below it, no candidate fits well
@@ -50,21 +53,33 @@ def build_reference(
     prompts cost no encoding. Images that cannot be decoded are left out. None where that leaves fewer than `FEWEST_IMAGES`,
     or the study holds no samples.
     """
-    if not study.has("samples"):
+    corpus = _find_largest(study)
+    if corpus is None:
         return None
-    corpora = study.query("SELECT corpus FROM samples GROUP BY corpus ORDER BY count(*) DESC, corpus LIMIT 1")["corpus"]
-    if corpora.empty:
-        return None
-    key = hashlib.sha256(f"{model.weights_sha256} {study.token} {REFERENCE_IMAGES}".encode()).hexdigest()
-    features = load_array(folder / f"{key}.npy")
-    if features is None:
-        features = model.encode_images(_draw_images(study, corpora[0], say))
-        with suppress(OSError):  # a full disk costs the cache, not the answer
-            store_array(folder / f"{key}.npy", features, REFERENCE_BYTES)
+    key = f"{model.weights_sha256} {study.token} {REFERENCE_IMAGES}"
+    features = _keep(folder, key, lambda: model.encode_images(_draw_images(study, corpus, REFERENCE_IMAGES, say)))
     if len(features) < FEWEST_IMAGES:
         return None
     best = np.sort((features @ classifier.features.T).max(axis=1))
-    return Reference(best, study.corpus_titles.get(corpora[0], corpora[0]))
+    return Reference(best, study.corpus_titles.get(corpus, corpus))
+
+
+def learn_appearance(
+    study: Study, folder: Path = CACHE / "references", say: Progress | None = None, images: int = LOOKED_AT
+) -> Appearance | None:
+    """How the images of the study's largest corpus look, by so many of them, drawn by lot; kept on disk by study.
+
+    None where the study has too few, or none.
+    """
+    corpus = _find_largest(study)
+    if corpus is None:
+        return None
+
+    def measure() -> np.ndarray:
+        drawn = take_batches(_draw_images(study, corpus, images, say), MEASURED_AT_ONCE)
+        return join_features([measure_pictures(batch) for batch in drawn])
+
+    return fit_appearance(_keep(folder, f"appearance {study.token} {images} {SIDE} {LEVELS} {SHARES}", measure))
 
 
 def judge_fit(answer: Answer, reference: Reference | None) -> FitVerdict | None:
@@ -81,12 +96,31 @@ def judge_fit(answer: Answer, reference: Reference | None) -> FitVerdict | None:
     return FitVerdict(percentile, poor, f"{words} Below {POOR_PERCENTILE}%, a fit counts as poor.")
 
 
-def _draw_images(study: Study, corpus: str, say: Progress | None) -> Iterator[Image.Image]:
+def _find_largest(study: Study) -> str | None:
+    """The corpus with the most samples; None where the study holds none."""
+    if not study.has("samples"):
+        return None
+    corpora = study.query("SELECT corpus FROM samples GROUP BY corpus ORDER BY count(*) DESC, corpus LIMIT 1")["corpus"]
+    return None if corpora.empty else corpora[0]
+
+
+def _keep(folder: Path, key: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """An array that is made once, and kept on disk by its key."""
+    path = folder / f"{hashlib.sha256(key.encode()).hexdigest()}.npy"
+    array = load_array(path)
+    if array is None:
+        array = make()
+        with suppress(OSError):  # a full disk costs the cache, not the answer
+            store_array(path, array, REFERENCE_BYTES)
+    return array
+
+
+def _draw_images(study: Study, corpus: str, images: int, say: Progress | None) -> Iterator[Image.Image]:
     rows = study.query(
         """SELECT image, "offset", length FROM samples WHERE corpus = $corpus AND image IS NOT NULL
            ORDER BY hash(sample_id), sample_id LIMIT $images""",
         corpus=corpus,
-        images=REFERENCE_IMAGES,
+        images=images,
     )
     for number, row in enumerate(rows.itertuples(index=False), start=1):
         with suppress(ImageError):

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FunctionType
+from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.navigation.page import Page
@@ -136,6 +137,11 @@ def link_study(page: str, study: str, label: str) -> None:
     """A link to a page as another study fills it."""
     title = st.session_state[LISTED_KEY][study]
     st.page_link(page, label=escape(label), icon=":material/database:", query_params={STUDY_KEY: title})
+
+
+def concept_address(concept: str) -> str:
+    """The address of the page of a concept, from another page of the app."""
+    return f"concept?{urlencode(with_study(concept=concept))}"
 
 
 def link_concept(concept: str) -> None:

@@ -54,12 +54,12 @@ def show_gallery(study: Study, rows: pd.DataFrame, name: str, explain: Callable[
     offer_rows(rows, name)
 
 
-def show_picture(study: Study, row) -> None:
-    """The sample's thumbnail, or why there is none."""
+def show_picture(study: Study, row, link: str | None = None) -> None:
+    """The sample's thumbnail, or why there is none; a click opens `link`."""
     try:
         picture = _thumbnails().get(study, row)
     except ImageError as error:
         with st.container(border=True, height=NARROWEST, vertical_alignment="center"):
             st.caption(f":material/broken_image: {escape(shorten(str(error), CAPTION_CHARACTERS))}")
     else:
-        st.image(picture, width="stretch", alt=shorten(row.caption, CAPTION_CHARACTERS))
+        st.image(picture, width="stretch", alt=shorten(row.caption, CAPTION_CHARACTERS), link=link)

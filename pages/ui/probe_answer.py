@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -13,20 +14,23 @@ from backend.probe.answer import Answer, Truth, judge_truth, probe_images, tabul
 from backend.probe.candidates import Candidates, find_candidate
 from backend.probe.facts import Facts, find_examples
 from backend.probe.reference import FitVerdict, judge_fit
+from backend.probe.scope import Scope
 from backend.probe.uploads import open_upload
 from backend.shelf import Shelf
 from backend.study import Study
-from pages.ui.address import answer, link_concept
+from pages.ui.address import answer, concept_address, find_other_study, link_concept, link_study
 from pages.ui.blocks import format_count, show_table
 from pages.ui.controls import corpus_titles
 from pages.ui.gallery import show_picture
 from pages.ui.probe_images import Picture, tell_samples
-from pages.ui.probe_setup import Setup, describe, embed, list_shipped, load, refer
+from pages.ui.probe_setup import Setup, describe, embed, limit, load, refer
 from pages.ui.progress import follow
 from pages.ui.text import escape, shorten
 
 ANSWERED = "probe-answers"  # of this session
 ANSWERED_BYTES = 16 * 2**20  # an answer over 50,000 candidates takes 1 MB
+OBSTACLES, MAX_OBSTACLES = "probe-obstacles", 256  # of this session
+FOREIGN, UNABLE = "Not one of this study's pictures", "This model cannot know it"  # in place of a guess
 BEST, ROWS = 5, 100  # candidates shown in full; in a table
 PICTURES = 150  # pixels of the two pictures of a candidate
 
@@ -49,6 +53,17 @@ def _look(model: Model, classifier: Classifier, picture: Picture) -> Answer:
     return probe_images(model, classifier, [open_upload(picture.read()).image])[0]
 
 
+def find_obstacles(scope: Scope, pictures: list[Picture]) -> list[str]:
+    """Why the model cannot know each image, "" where it may; this session's last findings are remembered."""
+    held: Shelf[str] = st.session_state.setdefault(OBSTACLES, Shelf(MAX_OBSTACLES, lambda found: 1))
+
+    def look(picture: Picture) -> str:
+        return scope.find_obstacle(open_upload(picture.read()).image)
+
+    key = (scope.never, scope.foreign, scope.look.limit if scope.look else None)
+    return [held.get((*key, picture.key), partial(look, picture)) for picture in pictures]
+
+
 def show_answers(study: Study, setup: Setup, pictures: list[Picture], picture: Picture) -> None:
     """The whole answer on one of the images; where there are several, first one line each."""
     model = load(setup.choice)
@@ -57,64 +72,104 @@ def show_answers(study: Study, setup: Setup, pictures: list[Picture], picture: P
     facts = describe(study, setup, model)
     titles = corpus_titles(study)
     corpus = setup.find_corpus(facts, titles)
-    if facts.model is None and setup.choice in list_shipped():
-        st.warning(
-            "This small model has seen nothing but the invented species of the embedded study. For photos, choose one of "
-            "OpenCLIP's models.",
-            icon=":material/warning:",
-        )
+    scope = limit(study, setup, facts)
+    obstacles = find_obstacles(scope, pictures)
     if len(pictures) > 1:
-        show_overview(facts, answers, pictures, corpus)
-    found = answers[pictures.index(picture)]
+        show_overview(facts, answers, pictures, obstacles, corpus)
+    found, obstacle = answers[pictures.index(picture)], obstacles[pictures.index(picture)]
     rows = tabulate_answer(facts, found, len(setup.candidates.names))
     left, right = st.columns([1, 2])
     with left:
         st.image(picture.preview, width="stretch", alt=picture.name)
         st.caption(f"{escape(picture.name)}: {escape(picture.about)}")
     with right:
-        show_headline(rows.iloc[0], facts, model, setup, titles, corpus)
-        reference = refer(study, model, classifier)
-        if reference:
-            show_fit(judge_fit(found, reference))
-        named = show_truth_box(setup.candidates)
-        if named is not None:
-            show_truth(judge_truth(facts, found, named, corpus))
-    st.subheader("How often had it seen such things?", anchor=False)
+        if obstacle:
+            show_obstacle(UNABLE if scope.never else FOREIGN, obstacle, scope.tested)
+        else:
+            show_headline(rows.iloc[0], facts, titles, corpus)
+        st.caption(
+            f"{escape(setup.choice.title)} on {escape(describe_device(model.device))}; "
+            f"{len(setup.candidates.names):,} candidates: {escape(setup.candidates.title)}."
+        )
+        if not obstacle:
+            if reference := refer(study, model, classifier):
+                show_fit(judge_fit(found, reference))
+            named = show_truth_box(setup.candidates)
+            if named is not None:
+                show_truth(judge_truth(facts, found, named, corpus))
+    if obstacle:
+        with st.expander("What the model says all the same"):
+            show_candidates(study, setup, facts, rows, None)
+        return
+    own = facts.own_corpus in titles and corpus == facts.own_corpus
+    st.subheader("How often had it seen such things?" if own else "How often do the corpora show such things?", anchor=False)
+    if facts.own_corpus not in titles:
+        st.caption(
+            f"What {escape(setup.choice.title)} was trained on is not counted here: these are the counts of others' data."
+        )
+    show_candidates(study, setup, facts, rows, named)
+    show_rows(facts, rows, titles)
+
+
+def show_candidates(study: Study, setup: Setup, facts: Facts, rows: pd.DataFrame, named: int | None) -> None:
+    """The best candidates and the true one, each with what is known of it."""
+    titles = corpus_titles(study)
+    corpus = setup.find_corpus(facts, titles)
     for row in rows[(rows["rank"] <= BEST) | (rows["number"] == named)].to_dict("records"):
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            lines = tell_candidate(row, facts.find_counts(row["number"]), titles, corpus)
-            show_candidate(study, row, lines, row["number"] == named)
+            show_candidate(study, row, tell_candidate(row, facts, titles, corpus), row["number"] == named)
     st.caption(tell_scores(facts, setup.choice.title, titles))
+
+
+def show_rows(facts: Facts, rows: pd.DataFrame, titles: dict[str, str]) -> None:
+    """The best candidates as a table."""
     table = rows.head(ROWS).drop(columns="number").rename(columns={"rank": "place", "tail": "in_tail"})
     table = frequency.spread_counts(table, facts.counts, titles)
     with st.expander(f"The best {len(table)} candidates as a table"):
         show_table(table, "candidates", titles=titles)
 
 
-def show_overview(facts: Facts, answers: list[Answer], pictures: list[Picture], corpus: str) -> None:
-    """One line an image: what comes first, and how often a corpus shows it."""
+def show_overview(facts: Facts, answers: list[Answer], pictures: list[Picture], obstacles: list[str], corpus: str) -> None:
+    """One line an image: what comes first, and how often a corpus shows it; nothing of images that the model cannot know."""
     best = pd.concat([tabulate_answer(facts, found, 1) for found in answers], ignore_index=True)
-    best.insert(0, "file", [picture.name for picture in pictures])
     best["count"] = frequency.pick_counts(facts.counts, corpus, best["concept"])
     best = best.rename(columns={"tail": "in_tail"})
-    columns = ["file", "name", "probability", "similarity", *(["count"] if corpus else []), "percentile", "in_tail"]
-    show_table(best[columns], "images")
+    columns = ["name", "probability", "similarity", *(["count"] if corpus else []), "percentile", "in_tail"]
+    unknown = np.repeat(np.array(obstacles, dtype=bool)[:, None], len(columns), axis=1)
+    best = best[columns].astype({"in_tail": "boolean"}).mask(unknown)
+    best["name"] = best["name"].fillna("cannot be known")
+    best.insert(0, "file", [picture.name for picture in pictures])
+    show_table(best, "images")
 
 
-def show_headline(best: pd.Series, facts: Facts, model: Model, setup: Setup, titles: dict[str, str], corpus: str) -> None:
+def show_obstacle(title: str, obstacle: str, tested: str) -> None:
+    """That the model cannot know such a picture, where its best guess would stand, and where to ask another one."""
+    st.subheader(title, anchor=False)
+    st.markdown(escape(obstacle))
+    if tested:
+        st.caption(escape(tested))
+    if other := find_other_study("frequency"):
+        link_study("pages/probe.py", other, f"Ask in the study {other}")
+
+
+def show_headline(best: pd.Series, facts: Facts, titles: dict[str, str], corpus: str) -> None:
     """The best candidate, how sure the model is, and how often a corpus shows it."""
     st.subheader(f"{escape(shorten(best['name'], 80))}: {best['probability']:.0f}%", anchor=False)
-    if corpus in facts.corpora:
-        own = ", which it was trained on," if corpus == facts.own_corpus else ""
-        count = facts.find_counts(best["number"]).get(corpus)
-        if count is None:
-            st.markdown(f"{escape(titles[corpus])}{own} does not count it.")
-        else:
-            st.markdown(f"{escape(titles[corpus])}{own} shows it in **{tell_samples(count)}**; {tell_place(best, '.')}")
-    st.caption(
-        f"{escape(setup.choice.title)} on {escape(describe_device(model.device))}; "
-        f"{len(setup.candidates.names):,} candidates: {escape(setup.candidates.title)}."
-    )
+    if corpus not in facts.corpora:
+        return
+    title, own = escape(titles[corpus]), corpus == facts.own_corpus
+    count = facts.find_counts(best["number"]).get(corpus)
+    if count is None:
+        st.markdown(f"{title}{', which it was trained on,' if own else ''} does not count it.")
+    elif own:
+        st.markdown(f"{title}, which it was trained on, shows it in **{tell_samples(count)}**; {tell_place(best, '.')}")
+    else:
+        st.markdown(f"{title}, {tell_not_seen(facts)}, shows it in {tell_samples(count)}; {tell_place(best, '.')}")
+
+
+def tell_not_seen(facts: Facts) -> str:
+    """That a model was not trained on a corpus, or that nothing says that it was."""
+    return "which it was not trained on" if facts.own_corpus else "which it is not known to have seen"
 
 
 def show_fit(verdict: FitVerdict) -> None:
@@ -162,7 +217,7 @@ def show_candidate(study: Study, row: dict, lines: list[str], true: bool) -> Non
     if len(examples):
         with st.container(width=PICTURES), st.grid(2, min_column_width=40, wrap=False, gap="xsmall"):
             for example in examples.itertuples(index=False):
-                show_picture(study, example)
+                show_picture(study, example, link=concept_address(concept))
     with st.container(gap="xsmall"):
         if concept:
             link_concept(concept)
@@ -174,14 +229,16 @@ def show_candidate(study: Study, row: dict, lines: list[str], true: bool) -> Non
         st.caption("  \n".join(lines))
 
 
-def tell_candidate(row: dict, counts: dict[str, int], titles: dict[str, str], corpus: str) -> list[str]:
+def tell_candidate(row: dict, facts: Facts, titles: dict[str, str], corpus: str) -> list[str]:
     """Lines on one candidate: its counts and where it stands among the concepts, the score measured and the one expected."""
     if not isinstance(row["concept"], str):
         return ["not a concept of this study"]
+    counts = facts.find_counts(row["number"])
     lines = []
     names = {name: escape(title) for name, title in titles.items() if name in counts}
     if corpus in names:
-        lines.append(f"**{tell_samples(counts[corpus])}** in {names[corpus]}")
+        seen = "its own data, " if corpus == facts.own_corpus else ""
+        lines.append(f"**{tell_samples(counts[corpus])}** in {seen}{names[corpus]}")
     others = [f"{format_count(counts[name])} in {title}" for name, title in names.items() if name != corpus]
     if others or not lines:
         lines.append(" · ".join(others) or "not counted")

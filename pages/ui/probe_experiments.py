@@ -1,5 +1,7 @@
 """Small experiments: several models on one image, other prompts and names, a labelled batch, and text to images."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from backend.models.catalogue import ModelChoice
@@ -10,6 +12,7 @@ from backend.probe.batch import BatchReport
 from backend.probe.candidates import Candidates, find_candidate
 from backend.probe.facts import Facts
 from backend.probe.labelled import SOURCES, label_parts
+from backend.probe.scope import leave_out_foreign
 from backend.probe.unpack import BATCH_BYTES, MAX_IMAGES
 from backend.probe.uploads import UPLOAD_BYTES
 from backend.study import Study
@@ -17,9 +20,9 @@ from pages.ui.blocks import show_table
 from pages.ui.controls import choose_corpus, choose_word, corpus_titles
 from pages.ui.gallery import show_gallery
 from pages.ui.handed import bound_store, find_hand, take_batch
-from pages.ui.probe_answer import ask
+from pages.ui.probe_answer import ask, find_obstacles, tell_not_seen
 from pages.ui.probe_images import Picture, tell_samples
-from pages.ui.probe_setup import Setup, classifiers, describe, embed, list_offered, load, read_model_settings, score
+from pages.ui.probe_setup import Setup, classifiers, describe, embed, limit, list_offered, load, read_model_settings, score
 from pages.ui.progress import follow
 from pages.ui.text import escape, shorten, tell_range
 
@@ -48,14 +51,20 @@ def compare_models(study: Study, setup: Setup, picture: Picture | None) -> None:
     if not others:
         return
     choices = [setup.choice, *(offered.get(name) or ModelChoice(name, name, True, "") for name in others)]
-    found, facts = {}, {}
+    found, facts, obstacles = {}, {}, {}
     for choice in choices:
         model = load(choice)
         (found[choice.title],) = ask(model, embed(model, setup.candidates, setup.prompts), [picture])
         facts[choice.title] = describe(study, setup, model)
+        scope = limit(study, replace(setup, choice=choice), facts[choice.title])
+        (obstacles[choice.title],) = find_obstacles(scope, [picture])
     for column, title in zip(st.columns(len(found)), found, strict=True):
         with column.container(border=True):
-            show_places(study, title, facts[title], found[title], find_named(setup.candidates))
+            if obstacles[title]:
+                st.markdown(f"**{escape(title)}**")
+                st.caption(escape(obstacles[title]))
+            else:
+                show_places(study, title, facts[title], found[title], find_named(setup.candidates))
     compared = experiments.compare_models(found, setup.candidates, TOP)
     with st.expander("Each one's candidates as a table"):
         show_table(compared.drop(columns=["number", "concept"]).rename(columns={"rank": "place"}), "models")
@@ -153,8 +162,12 @@ def score_batch(study: Study, setup: Setup, picture: Picture | None) -> None:
     if st.session_state.get(SCORED, (None,))[0] != key:
         parts = [part for file in hand.keys for part in hand.get(file)]
         read = label_parts(parts, setup.candidates, labels=None if labels == "any" else labels)
+        scope = limit(study, setup, facts)
+        read = follow("Looking at how the images look", lambda say: leave_out_foreign(read, scope, say))
         st.session_state[SCORED] = (key, score(model, classifier, facts, read, corpus))
     show_report(st.session_state[SCORED][1])
+    if corpus in titles and corpus != facts.own_corpus:
+        st.caption(f"The counts are those of {escape(titles[corpus])}, {tell_not_seen(facts)}.")
 
 
 def show_report(report: BatchReport) -> None:

@@ -17,7 +17,7 @@ from backend.concepts import find_concept
 from backend.errors import ImageError
 from backend.images import encode_jpeg, read_image_bytes
 from backend.probe.candidates import choose_candidates
-from backend.probe.facts import find_examples
+from backend.probe.facts import find_examples, find_sure_examples
 from backend.probe.uploads import UPLOAD_BYTES, describe_limits, open_upload
 from backend.study import Study
 from pages.ui.address import answer
@@ -191,7 +191,7 @@ def choose_sample(study: Study) -> list[Picture]:
             st.info(f"No concept of this study is named “{escape(query)}”.", icon=":material/info:")
         show_spread(study)
         return []
-    corpus, rows = answer(find_examples, study, concept, EXAMPLES)
+    corpus, rows, sure = choose_examples(study, concept, EXAMPLES)
     if rows.empty:
         st.info(f"No sample of this study shows “{escape(concept)}”.", icon=":material/visibility_off:")
         return []
@@ -204,13 +204,22 @@ def choose_sample(study: Study) -> list[Picture]:
     chosen = choose_word("Which", numbers, "pick") if len(numbers) > 1 else "1"
     row = next(rows.iloc[[int(chosen) - 1]].itertuples(index=False))
     title = escape(corpus_titles(study).get(corpus, corpus))
+    doubt = "caption and image both say so" if sure else "that may err: its caption and its image do not both say so"
     st.caption(
-        f"Sample {row.sample_id} of {title}, which a search found for “{escape(concept)}”. A model that was trained on this "
-        "corpus has seen it. Its caption:"
+        f"Sample {row.sample_id} of {title}, which a search found for “{escape(concept)}”; {doubt}. A model that was trained "
+        "on this corpus has seen it. Its caption:"
     )
     st.text(shorten(row.caption, CAPTION_CHARACTERS) or "(no caption)")
     picture = open_sample(study, corpus, row)
     return [picture] if picture else []
+
+
+def choose_examples(study: Study, concept: str, count: int) -> tuple[str | None, pd.DataFrame, bool]:
+    """(corpus, samples of a concept, whether they are sure to show it): sure ones where there are any, else what was found."""
+    corpus, rows = answer(find_sure_examples, study, concept, count)
+    if len(rows):
+        return corpus, rows, True
+    return *answer(find_examples, study, concept, count), False
 
 
 def open_sample(study: Study, corpus: str, row) -> Picture | None:
@@ -227,7 +236,7 @@ def show_spread(study: Study) -> None:
                 show_picture(study, SimpleNamespace(**row))
                 name = row["concept"]
                 st.button(
-                    escape(shorten(name, 40)), key=f"use-{name}", on_click=_choose_concept_named, args=(name,), type="tertiary"
+                    escape(shorten(name, 40)), key=f"use-{name}", on_click=_choose_concept, args=(study, name), type="tertiary"
                 )
                 st.caption(tell_samples(row["samples_found"]))
 
@@ -246,28 +255,28 @@ def spread_samples(study: Study) -> pd.DataFrame:
     places = sorted({round(i * (len(shown) - 1) / (SPREAD - 1)) for i in range(SPREAD)}) if len(shown) else []
     found = []
     for row in shown.iloc[places].itertuples(index=False):
-        _, examples = find_examples(study, row.concept, 1)
+        _, examples = find_sure_examples(study, row.concept, 1)
+        if examples.empty:
+            _, examples = find_examples(study, row.concept, 1)
         found.append(examples.assign(concept=row.concept, samples_found=row.count))
     return pd.concat([rows for rows in found if len(rows)], ignore_index=True) if found else pd.DataFrame()
 
 
 def _choose_concept(study: Study, text: str) -> None:
+    """Takes a name for what is looked for; what the picture really shows is said only where that is sure."""
     found = find_concept(study, text).concept if text else None
-    _choose_concept_named(text, found or "")
-
-
-def _choose_concept_named(query: str, truth: str | None = None) -> None:
-    st.session_state["like"] = query
-    st.session_state["truth"] = query if truth is None else truth
+    sure = found is not None and choose_examples(study, found, EXAMPLES)[2]
+    st.session_state["like"] = text
+    st.session_state["truth"] = found if sure else ""
     if "pick" in st.session_state:
         st.session_state["pick"] = "1"
 
 
 def _surprise(study: Study, key: str) -> None:
-    """Chooses one of the most or least frequent concepts that a sample shows, by lot."""
+    """Chooses one of the most or least frequent concepts that a sample is sure to show, by lot; the truth is known then."""
     method = answer(frequency.list_methods, study)["method"].iloc[0]
     names = list(answer(choose_candidates, study, key, method).concepts)
     for name in random.sample(names, len(names)):
-        if len(answer(find_examples, study, name, EXAMPLES)[1]):
-            _choose_concept_named(name)
+        if choose_examples(study, name, EXAMPLES)[2]:
+            _choose_concept(study, name)
             return

@@ -6,19 +6,21 @@ from pathlib import Path
 import streamlit as st
 
 from backend import frequency, scaling
-from backend.errors import EmptySelection, TailscopeError
+from backend.errors import EmptySelection
 from backend.models import catalogue
 from backend.models.catalogue import MODELS, NO_DOWNLOADS, ModelChoice
 from backend.models.classifiers import CACHE, Classifier, ClassifierCache
 from backend.models.encode import Model
 from backend.models.kept import ModelShelf
 from backend.models.prompts import PROMPTS, check_templates
+from backend.probe.advice import Advice, advise_models
 from backend.probe.batch import BatchReport, score_batch
 from backend.probe.candidates import KIND, Candidates, list_candidate_sets, read_candidates
 from backend.probe.candidates import choose_candidates as choose_candidates_of_study
 from backend.probe.facts import Facts, describe_candidates, find_study_model
 from backend.probe.labelled import Batch
-from backend.probe.reference import Reference, build_reference
+from backend.probe.reference import Reference, build_reference, learn_appearance
+from backend.probe.scope import Scope, find_scope, is_invented
 from backend.settings import ModelSettings, is_local, read_settings
 from backend.study import Study
 from pages.ui.address import answer
@@ -27,7 +29,7 @@ from pages.ui.progress import follow
 from pages.ui.text import escape
 
 SHIPPED, OPENCLIP, OWN_FILE = "shipped", "OpenCLIP", "a file"
-TO_DOWNLOAD = " (to download)"  # marks a model in the list; an address does without it
+TO_DOWNLOAD = " (to download)"  # what addresses said once behind a model that was not there
 ALLOWED = "probe-download"
 NOT_OPENED = "probe-place-not-opened"
 TYPED, OWN = "typed", "own"
@@ -107,7 +109,7 @@ def choose_setup(study: Study, expanded: bool) -> Setup:
             label_visibility="collapsed",
         )
     with model:
-        choice = choose_model(study)
+        choice = choose_model(study, method)
     with candidates:
         chosen = choose_candidates(study, method)
     with prompts:
@@ -115,14 +117,27 @@ def choose_setup(study: Study, expanded: bool) -> Setup:
     return Setup(choice, chosen, how, method, corpus, find_setting(study, how))
 
 
-def choose_model(study: Study) -> ModelChoice:
+@st.cache_data(show_spinner=False, hash_funcs={Study: lambda study: study.token})
+def _advise(study: Study, offered: list[ModelChoice], method: str) -> list[Advice]:
+    return advise_models(study, offered, method)
+
+
+def advise(study: Study, method: str) -> list[Advice]:
+    """The models of OpenCLIP whose own corpus the study counts; of an invented world none is among them."""
+    return [] if is_invented(study, list_shipped()) else _advise(study, _list_openclip(), method)
+
+
+def choose_model(study: Study, method: str) -> ModelChoice:
     """A model that is offered here, one of OpenCLIP's, or one that the visitor names by its place, where that is allowed.
 
-    Loads nothing. The study's own causal comparison says which model to begin with: the one whose data hardly shows some
-    concepts.
+    Loads nothing. In an invented world the models come first that were trained on it, and its own causal comparison says with
+    which to begin: the one whose data hardly shows some concepts. In other studies OpenCLIP's come first, and of them those
+    whose corpus the study counts.
     """
     offered, allowed = list_offered(), read_model_settings()
-    sources = [*([SHIPPED] if offered else []), OPENCLIP, *([OWN_FILE] if allowed.paths else [])]
+    invented = is_invented(study, list_shipped())
+    known = [SHIPPED, OPENCLIP] if invented else [OPENCLIP, SHIPPED]
+    sources = [source for source in known if offered or source != SHIPPED] + ([OWN_FILE] if allowed.paths else [])
     if not allowed.paths and st.query_params.get("clip_from") == OWN_FILE:
         st.session_state[NOT_OPENED] = True  # for Streamlit takes out of the address what is no choice
     if NOT_OPENED in st.session_state:
@@ -138,36 +153,38 @@ def choose_model(study: Study) -> ModelChoice:
             "architecture of OpenCLIP, a colon, and a file of weights.",
         ).strip()
         return ModelChoice(spec, spec.replace("\\", "/").rstrip("/").rpartition("/")[2] or spec, True, "")
-    models = {choice.title: choice for choice in (offered if source == SHIPPED else _list_openclip())}
+    advised = [one.choice for one in advise(study, method)] if source == OPENCLIP else []
+    models = {choice.title: choice for choice in [*advised, *(offered if source == SHIPPED else _list_openclip())]}
     if not allowed.downloads:
-        models = {title: choice for title, choice in models.items() if choice.here}
+        models = {title: choice for title, choice in models.items() if choice.here or choice in advised}
     if not models:
-        return ModelChoice("", OPENCLIP, True, f"None of OpenCLIP's weights are on this machine. {NO_DOWNLOADS}")
-    marked = {title: title if choice.here else title + TO_DOWNLOAD for title, choice in models.items()}
+        return ModelChoice("", OPENCLIP, False, f"No weights of OpenCLIP's are on this machine. {NO_DOWNLOADS}")
     asked = "" if "clip" in st.session_state else st.query_params.get("clip", "")
-    if asked.removesuffix(TO_DOWNLOAD) in models and asked not in marked.values():  # linked before or after its download
-        st.query_params["clip"] = marked[asked.removesuffix(TO_DOWNLOAD)]
+    if asked.endswith(TO_DOWNLOAD):
+        st.query_params["clip"] = asked.removesuffix(TO_DOWNLOAD)
         st.rerun()
     first = next((pair.models[0] for pair in scaling.list_comparisons(study)), None)
     title = st.selectbox(
         "Which model",
         list(models),
         list(models).index(first) if first in models else 0,
-        format_func=marked.get,
         key="clip",
         bind="query-params",
         label_visibility="collapsed",
     )
+    if not models[title].here:
+        st.caption("Not on this machine yet.")
     return models[title]
 
 
 def offer_download(choice: ModelChoice) -> None:
     """What fetching a model's weights comes to, and the button that does it; nothing else on the page downloads.
 
-    Raises TailscopeError where visitors may not fetch any.
+    Raises TailscopeError where a download fails.
     """
     if not read_model_settings().downloads:
-        raise TailscopeError(NO_DOWNLOADS)
+        st.info(escape(choice.note if not choice.spec else NO_DOWNLOADS), icon=":material/cloud_off:")
+        return
     size = follow("Looking up its size", lambda say: catalogue.describe_download(choice.spec))
     name = escape(choice.title)
     st.info(f"The weights of {name} are not on this machine. {escape(size)}", icon=":material/cloud_download:")
@@ -269,6 +286,19 @@ def refer(study: Study, model: Model, classifier: Classifier) -> Reference | Non
     return follow(
         "Looking at images of the study, to know what a good fit is",
         lambda say: build_reference(study, model, classifier, CACHE / "references", say),
+    )
+
+
+def limit(study: Study, setup: Setup, facts: Facts) -> Scope:
+    """Which pictures the chosen model can answer on."""
+    look = follow("Looking at images of the study", lambda say: learn_appearance(study, CACHE / "references", say))
+    shipped = {choice.spec: choice for choice in list_shipped()}
+    return find_scope(
+        study,
+        shipped.get(setup.choice.spec, setup.choice),
+        own_corpus=facts.own_corpus,
+        look=look,
+        closed=is_invented(study, shipped.values()) and any(setup.candidates.concepts),
     )
 
 

@@ -14,6 +14,8 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from backend.models.catalogue import MODELS
+from backend.settings import MODEL_ROOTS
 from backend.study import ROOT, Study
 
 PATIENCE_SECONDS = 60
@@ -43,7 +45,7 @@ def serve(studies: Path, log: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless", "true"]
-    environment = os.environ | {"TAILSCOPE_DATA": str(studies)}
+    environment = os.environ | {"TAILSCOPE_DATA": str(studies), MODEL_ROOTS: str(MODELS)}  # declared, so of any study
     with log.open("w") as output:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
     try:

@@ -11,6 +11,7 @@ from backend.probe.facts import find_examples
 from tests.invented_world import CONCEPTS, true_counts
 
 FREQUENT, RARE = CONCEPTS[0], CONCEPTS[30]
+MODEL = "clip_from=shipped&clip=zipf-20k"  # of a declared folder: nothing says that it can know no other pictures
 OTHER = "RN-mini-64/zipf-5k"  # one of the models that come with the program
 PATIENCE_MS = 120_000  # the first model that a server loads brings PyTorch with it
 
@@ -47,10 +48,10 @@ def say_what_it_is(visitor, name: str) -> None:
 
 
 def test_person_hands_in_a_rare_and_a_frequent_species_and_tries_every_experiment(world_server, visit, pictures):
-    visitor = visit(f"{world_server}/probe")
+    visitor = visit(f"{world_server}/probe?{MODEL}")
     assert "No image yet" in visitor.text
     upload(visitor, pictures[RARE])
-    visitor.page.get_by_text("How often had it seen such things?").wait_for()
+    visitor.page.get_by_text("How often do the corpora show such things?").wait_for()
     say_what_it_is(visitor, RARE)
     assert "%" in visitor.page.locator("h3").first.inner_text()
     assert "of the concepts are rarer" in visitor.text
@@ -80,7 +81,7 @@ def test_person_hands_in_a_rare_and_a_frequent_species_and_tries_every_experimen
     visitor.page.wait_for_url("**/concept?**")
     assert visitor.wait().title == f"How well is “{name}” covered?"
     visitor.page.go_back()
-    visitor.page.get_by_text("How often had it seen such things?").wait_for()
+    visitor.page.get_by_text("How often do the corpora show such things?").wait_for()
     assert f"{FREQUENT}.jpg" in visitor.wait().text
 
 
@@ -90,7 +91,7 @@ def test_person_runs_a_labelled_batch_and_takes_its_table(world_server, visit, p
         for name, file in pictures.items():
             archive.writestr(f"{name}/1.jpg", file["buffer"])
         archive.writestr(f"{RARE}/broken.jpg", b"no image")
-    visitor = visit(f"{world_server}/probe?experiment=A+labelled+batch")
+    visitor = visit(f"{world_server}/probe?{MODEL}&experiment=A+labelled+batch")
     upload(visitor, {"name": "pictures.zip", "mimeType": "application/zip", "buffer": stream.getvalue()}, box=1)
     visitor.page.get_by_text("2 of 3 files").wait_for()
     box = visitor.page.get_by_test_id("stExpander").filter(has_text="All 2 images as a table")
@@ -106,7 +107,7 @@ def test_person_runs_a_labelled_batch_and_takes_its_table(world_server, visit, p
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
 def test_answer_fits_the_window(world_server, visit, pictures, width, dark):
-    visitor = visit(f"{world_server}/probe?clips_beside=RN-mini-64%2Fzipf-5k", width=width, dark=dark)
+    visitor = visit(f"{world_server}/probe?{MODEL}&clips_beside=RN-mini-64%2Fzipf-5k", width=width, dark=dark)
     assert visitor.title == "Does CLIP know what is on my photo?"
     assert visitor.fits()
     upload(visitor, pictures[RARE], pictures[FREQUENT])

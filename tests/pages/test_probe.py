@@ -24,6 +24,7 @@ from backend.probe.answer import probe_images
 from backend.probe.candidates import choose_candidates
 from backend.probe.held import Hands
 from backend.probe.uploads import open_upload
+from backend.roots import IMAGE_ROOTS
 from backend.settings import ALLOW_DOWNLOADS, ALLOW_PATHS, MODEL_ROOTS
 from backend.study import Study
 from pages.ui import handed, probe_experiments
@@ -31,7 +32,7 @@ from pages.ui import probe_images as shown_images
 from pages.ui.probe_images import tell_samples
 from pages.ui.text import escape
 from precompute.evaluate.embeddings import embed_study
-from tests.invented_world import CONCEPTS, NEVER, true_counts
+from tests.invented_world import CONCEPTS, NEVER, draw_sample, true_counts
 from tests.pages.session import assert_whole, choose, downloads, explained, find, links, open_page, said, table, told, written
 from tests.strange_study import NAMES as STRANGE
 from tests.strange_study import write_strange
@@ -74,8 +75,9 @@ def evaluated(models, invented_study) -> dict:
 
 
 @pytest.fixture
-def scored_world(place_study, invented_study, evaluated) -> Study:
-    """The invented world, which knows the shipped models' scores."""
+def scored_world(place_study, invented_study, evaluated, monkeypatch) -> Study:
+    """The invented world, which knows the shipped models' scores; its pictures lie where they were."""
+    monkeypatch.setenv(IMAGE_ROOTS, str(invented_study.folder))
     return place_study("synthetic", source=invented_study, arguments=evaluated)
 
 
@@ -84,8 +86,16 @@ def load_tiny(models: Path, title: str):
 
 
 def draw(number: int = 0, form: str = "PNG", **options) -> bytes:
+    """A picture as the invented world has them, cut to a square."""
     stream = io.BytesIO()
-    draw_pictures(4)[number].save(stream, form, **options)
+    Image.open(io.BytesIO(draw_sample(3 * number, number))).crop((4, 0, 44, 40)).save(stream, form, **options)
+    return stream.getvalue()
+
+
+def draw_foreign(number: int = 0) -> bytes:
+    """A picture as the invented world has none."""
+    stream = io.BytesIO()
+    draw_pictures(4)[number].save(stream, "PNG")
     return stream.getvalue()
 
 
@@ -135,9 +145,57 @@ def test_first_model_is_the_one_trained_on_the_corpus_of_the_causal_comparison(w
 def test_counts_only_study_takes_uploads_and_offers_no_samples(published):
     app = probed()
     assert "the study" not in find(app, "button_group", "source").options
-    assert not app.get("image")[1:]
-    assert "is not in this study, so no accuracy was measured" in said(app)
+    assert len(app.get("image")) == 1
+    assert "a.png: 40 × 40 pixels, PNG" in said(app)
+
+
+# A study of the real world
+
+
+def test_study_of_the_real_world_runs_no_model_that_nobody_picked(published, monkeypatch):
+    monkeypatch.setattr("pages.ui.probe_setup._shelf", lambda: pytest.fail("A model was asked for."))
+    app = probed()
+    assert find(app, "button_group", "clip_from").options == ["OpenCLIP", "shipped"]
+    assert find(app, "selectbox", "clip").value == "ViT-B-32/laion400m_e32"
+    rows = table(app, "model", "trained_on", "megabytes")
+    assert rows["model"].tolist() == ["ViT-B-32/laion400m_e32"]
+    assert rows[["trained_on", "fetched"]].to_numpy().tolist() == [["LAION-400M", False]]
+    assert "was trained on LAION-400M, which this study counts" in said(app)
+    assert "It has 605 MB, to fetch and in memory." in said(app)
+
+
+def test_name_is_answered_by_counts_and_scores_without_a_model(published):
+    app = assert_whole(open_page("probe", truth="Rose, no such thing"))
+    text = said(app)
+    assert links(app)[0] == "rose"
+    assert re.search(r"\*\*[\d,]+ samples\*\* in its own data, LAION-400M", text)
+    assert re.search(r"accuracy: measured \*\*\d+%\*\*", text)
+    assert "Measured: the accuracy of ViT-B-32/laion400m on the concept" in text
+    assert "No concept of this study is named “no such thing”." in told(app)
+
+
+def test_recommended_model_is_fetched_by_one_button_where_that_is_allowed(published, open_server, monkeypatch):
+    asked = []
+
+    class Shelf:
+        def get(self, spec, *, allow_download=False, say=None):
+            asked.append((spec, allow_download))
+            raise TailscopeError("It could not be fetched.")
+
+    monkeypatch.setattr("pages.ui.probe_setup._shelf", lambda: Shelf())
+    app = probed()
+    find(app, "button", "download-model").click()
+    app = assert_whole(app.run())
+    assert asked == [("ViT-B-32:laion400m_e32", True)]
+    assert "It could not be fetched." in told(app)
+
+
+def test_invented_model_in_a_study_of_the_real_world_names_no_species(published):
+    app = probed(clip_from="shipped")
+    assert app.subheader[0].value == "This model cannot know it"
     assert "has seen nothing but the invented species" in said(app)
+    assert "is not in this study, so no accuracy was measured" in said(app)
+    assert not app.warning
 
 
 # The answer
@@ -225,6 +283,75 @@ def test_another_image_forgets_what_the_one_before_it_was(world):
     app = choose(probed(), "text_input", "truth", "striped daxu")
     app = hand_in(app, ("b.png", draw(1)))
     assert find(app, "text_input", "truth").value == ""
+
+
+# Pictures that the model cannot know
+
+
+def test_picture_that_is_none_of_the_studys_gets_that_sentence_and_no_species(scored_world, models, cache):
+    app = probed(("photo.png", draw_foreign()))
+    assert app.subheader[0].value == "Not one of this study's pictures"
+    text = said(app)
+    assert "vit/zipf was trained on Zipf alone, so it cannot know what this picture shows." in text
+    assert re.search(r"of 166 other pictures of its own, this test keeps \d+ \(9\d%\)", text)
+    candidates, answer = expect(models, scored_world, cache, draw_foreign())
+    best = candidates.names[answer.order[0]]
+    assert "which it was trained on, shows it in" not in text
+    assert not any(best in heading.value for heading in app.subheader)
+    assert not [box for box in app.get("text_input") if box.key == "truth"]
+    assert not app.warning
+
+
+def test_overview_of_several_images_names_none_that_cannot_be_known(scored_world):
+    rows = table(probed(("own.png", draw()), ("photo.png", draw_foreign())), "file", "name", "count")
+    assert rows["name"].tolist()[1] == "cannot be known"
+    assert rows.loc[1, ["probability", "count"]].isna().all()
+    assert rows.loc[0, ["probability", "count"]].notna().all()
+
+
+def test_foreign_images_of_a_batch_are_left_out_for_that_reason(scored_world):
+    files = {f"{CONCEPTS[0]}/1.png": draw(), f"{CONCEPTS[1]}/photo.png": draw_foreign()}
+    app = open_page("probe", experiment="A labelled batch")
+    app = assert_whole(hand_in(app, ("b.zip", pack(files)), key="batch-files"))
+    assert [metric.value for metric in app.metric][1] == "1 of 2 files"
+    (left,) = table(app, "file", "reason").to_dict("records")
+    assert left["reason"] == "looks like none of this study's pictures, so the model cannot know what it shows"
+
+
+def test_foreign_picture_has_no_guesses_side_by_side(scored_world):
+    app = probed(("photo.png", draw_foreign()), clips_beside="vit/balanced")
+    assert len(app.get("progress")) == 5  # the folded ones
+    assert said(app).count("alone, so it cannot know what this picture shows") == 3
+
+
+def test_counts_of_another_corpus_are_never_what_a_model_had_seen(scored_world):
+    own, other = probed(), probed(counts_of="balanced")
+    assert "Zipf, which it was trained on, shows it in" in said(own)
+    assert "samples** in its own data, Zipf" in said(own)
+    assert "Balanced, which it was not trained on, shows it in" in said(other)
+    assert "in its own data, Balanced" not in said(other)
+    headings = [app.subheader[1].value for app in (own, other)]
+    assert headings == ["How often had it seen such things?", "How often do the corpora show such things?"]
+
+
+def test_model_of_unknown_data_has_seen_nothing_that_is_counted(world):
+    app = probed()
+    assert app.subheader[1].value == "How often do the corpora show such things?"
+    assert "What vit/zipf was trained on is not counted here: these are the counts of others' data." in said(app)
+    assert "its own data" not in said(app)
+
+
+def test_batch_says_whose_counts_these_are(scored_world):
+    app = open_page("probe", experiment="A labelled batch", counts_of="balanced")
+    app = assert_whole(hand_in(app, ("b.zip", pack({f"{CONCEPTS[0]}/1.png": draw()})), key="batch-files"))
+    assert "The counts are those of Balanced, which it was not trained on." in said(app)
+
+
+def test_example_pictures_lead_to_their_concept(world):
+    app = probed()
+    addresses = [picture.proto.link for picture in app.get("image") if picture.proto.link]
+    assert addresses[0] == f"concept?concept={links(app)[0].replace(' ', '+')}"
+    assert len(addresses) == len(app.get("image")) - 1
 
 
 # Several images, and those that are refused
@@ -344,6 +471,7 @@ def test_surprise_is_a_concept_of_the_tail_or_the_head_that_has_samples(world, k
     app = assert_whole(app.run())
     names = choose_candidates(invented_study, key, "lemmatized").names
     assert find(app, "text_input", "like").value in names
+    assert "; caption and image both say so." in said(app)
     assert f"{find(app, 'text_input', 'like').value}” comes " in said(app)
 
 
@@ -516,15 +644,16 @@ def test_stranger_starts_no_download(world, openclip, monkeypatch):
     app = assert_whole(open_page("probe", clip_from="OpenCLIP"))
     app = hand_in(app, ("a.png", draw()))
     assert told(app)[0] == (
-        "None of OpenCLIP's weights are on this machine. This server does not let visitors fetch weights. Who runs it can "
+        "No weights of OpenCLIP's are on this machine. This server does not let visitors fetch weights. Who runs it can "
         "allow that: TAILSCOPE_ALLOW_DOWNLOADS=1 in its environment."
     )
     assert not any(allowed for _, allowed in openclip)
 
 
-def test_model_that_is_not_here_is_marked_and_fetched_by_the_button_alone(world, openclip, open_server):
+def test_model_that_is_not_here_says_so_and_is_fetched_by_the_button_alone(world, openclip, open_server):
     app = probed(clip_from="OpenCLIP", clip="A/there")
-    assert find(app, "selectbox", "clip").options == ["A/here", "A/there (to download)"]
+    assert find(app, "selectbox", "clip").options == ["A/here", "A/there"]
+    assert "Not on this machine yet." in said(app)
     assert told(app) == ["The weights of A/there are not on this machine. Fetching them takes about 605 MB."]
     assert openclip == []
     find(app, "button", "download-model").click()
@@ -734,7 +863,7 @@ def test_address_opens_the_page_with_its_choices(world):
     assert "vit/balanced on" in said(app)
     assert len(table(app, "place", "similarity", "zipf samples")) == 10
     assert find(app, "selectbox", "prompts").value == "class"
-    assert "Balanced shows it in" in said(app)
+    assert "Balanced, which it is not known to have seen, shows it in" in said(app)
     assert "“striped daxu” comes" in said(app)
     assert "By the prompts alone, **striped daxu** (the true one) comes in place" in said(app)
 
@@ -747,7 +876,7 @@ def test_nothing_that_never_was_sampled_is_offered(world):
 def test_corpora_may_be_called_like_columns(studies, models):
     weights = load_tiny(models, TITLES[0]).weights_sha256
     write_strange(studies / "strange", {"evaluate": {"net/tail": {"weights_sha256": weights}}})
-    app = probed(("a.png", draw()), ("b.png", draw(1)), clip=TITLES[0], truth="dog")
+    app = probed(("a.png", draw()), ("b.png", draw(1)), clip_from="shipped", clip=TITLES[0], truth="dog")
     rows = table(app, "place", "similarity", "measured").set_index("name")
     assert {name_count_column(name) for name in STRANGE} <= set(rows.columns)
     assert rows["measured"].to_dict() == {"ant": 10, "bee": 20, "cat": 30, "dog": 60, "elk": 50}

@@ -18,7 +18,7 @@ def test_shipped_models_are_those_with_a_card(tmp_path):
             (tmp_path / name / "card.json").write_text(card)
     assert list_shipped(tmp_path) == [
         ModelChoice(str(tmp_path / "a"), "RN/all", True, "shipped"),
-        ModelChoice(str(tmp_path / "b"), "RN/zipf", True, "shipped; trained on zipf"),
+        ModelChoice(str(tmp_path / "b"), "RN/zipf", True, "shipped; trained on zipf", "zipf"),
         ModelChoice(str(tmp_path / "c"), "c", True, "shipped"),
     ]
 

@@ -15,6 +15,7 @@ from PIL import Image
 from backend.errors import TailscopeError
 from backend.models.classifiers import ClassifierCache
 from backend.models.device import choose_device, describe_device
+from backend.models.download import shorten_error
 from backend.models.encode import Model, split_preprocess
 from backend.models.loading import count_weights, list_tags, load_model
 from backend.models.prompts import build_classifier, find_templates
@@ -266,8 +267,22 @@ def test_tag_that_the_hub_lacks_is_one_message(hub):
 
 def test_hub_out_of_reach_is_one_message(hub):
     hub.stop()
-    said = message("Tiny-ViT-8:mine", allow_download=True)
-    assert said.startswith("The weights of Tiny-ViT-8:mine could not be fetched: ")
+    assert message("Tiny-ViT-8:mine", allow_download=True) == (
+        "The weights of Tiny-ViT-8:mine could not be fetched: the place where they lie cannot be reached. Is this machine "
+        "connected to the Internet?"
+    )
+
+
+def test_name_that_is_not_resolved_is_the_same_message_however_it_is_wrapped():
+    try:
+        try:
+            raise socket.gaierror(-2, "Name or service not known")
+        except OSError as error:
+            raise RuntimeError("[Errno -2] Name or service not known") from error
+    except RuntimeError as error:
+        assert shorten_error(error) == (
+            "the place where they lie cannot be reached. Is this machine connected to the Internet?"
+        )
 
 
 def test_weights_of_an_architecture_are_counted_without_making_them(architecture, model):

@@ -9,8 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from backend.errors import TailscopeError
+from backend.probe.candidates import choose_candidates
+from backend.probe.facts import find_sure_examples
 from backend.study import ROOT, Study
 from backend.validation import study_faults
+from precompute.corpus.shard import SAMPLES_PER_SHARD
 from precompute.synthetic import build, corpora, truth
 
 SILENT = lambda stage, done: None  # noqa: E731
@@ -110,6 +113,22 @@ def test_its_text_search_is_nearly_perfect_and_its_image_search_is_not_far_off(e
     chosen = embedded_study.manifest.raw["search"]["zipf-20k"]["chosen"]["image"]
     assert rows.loc[chosen, "precision"] > 0.7
     assert rows.loc[chosen, "recall"] > 0.7
+
+
+def test_samples_that_are_sure_to_show_a_rare_species_do(embedded_study):
+    names = [one.name for one in build.draw_species(build.SEED)]
+    shown = {
+        corpus: pq.read_table(embedded_study.folder / "corpora" / f"truth-{corpus}.parquet")["shown"].to_pylist()
+        for corpus in embedded_study.list_corpora("samples")
+    }
+    found = []
+    for name in choose_candidates(embedded_study, "tail", "lemmatized").concepts:
+        corpus, rows = find_sure_examples(embedded_study, name, 6)
+        for sample_id in rows["sample_id"]:
+            number = sample_id // SAMPLES_PER_SHARD * build.SHARD + sample_id % SAMPLES_PER_SHARD
+            found.append(shown[corpus][number] == [names.index(name)])
+    assert len(found) > 200
+    assert np.mean(found) > 0.99
 
 
 def test_accuracy_rises_with_frequency_where_the_data_is_zipf_and_not_where_it_is_balanced(embedded_study):

@@ -57,7 +57,7 @@ def show_card(study: Study, concept: str, corpus: str, kinds: list[str]) -> None
         for row in settings[settings["kind"].isin(kinds)].head(1).itertuples():
             kind, setting = row.kind, row.setting
     dealt = answer(card.deal_card, study, concept, corpus, kind=kind, setting=setting)
-    st.subheader(f"{escape(dealt.concept)}: {escape(dealt.shown)}", anchor=False)
+    st.header(f"{escape(dealt.concept)}: {escape(dealt.shown)}", anchor=False)
     st.markdown(tell_card(dealt))
     if answer(flags.flag_counts, study, concept):
         st.caption(":material/flag: Some of its counts cannot be taken at their word; why stands below the chart.")
@@ -120,7 +120,7 @@ def show_oddities(study: Study, concept: str) -> None:
 
 def show_scores(study: Study, concept: str, labels: pd.DataFrame) -> None:
     """Every model's measured score beside the band of concepts that are about as frequent."""
-    st.subheader("How well do models know it?", anchor=False)
+    st.header("How well do models know it?", anchor=False)
     scored = answer(scaling.list_settings, study)
     kinds = [kind for kind in labels["kind"].unique() if kind in set(scored["kind"])]
     left, right = st.columns(2)
@@ -160,7 +160,7 @@ def show_expectations(study: Study, own: pd.DataFrame, choice: dict[str, str]) -
     models = list(own["model"].unique())
     first = study.manifest.default_model
     model = st.selectbox(
-        "Look closer at", models, models.index(first) if first in models else 0, key="model", bind="query-params"
+        "Look closer at", models, models.index(first) if first in models else 0, key="closer", bind="query-params"
     )
     row = own[own["model"] == model].iloc[0]
     apart = None if row["tasks"] == expected.POOLED else [row["tasks"]]
@@ -173,7 +173,7 @@ def show_expectations(study: Study, own: pd.DataFrame, choice: dict[str, str]) -
 
 def show_neighbours(study: Study, concept: str, corpus: str) -> None:
     """The concepts just above and below in frequency in the corpus at hand."""
-    st.subheader("What is as frequent?", anchor=False)
+    st.header("What is as frequent?", anchor=False)
     counts = answer(frequency.list_counts, study, concept)
     methods = list(counts.loc[counts["corpus"] == corpus, "method"])
     order = [method for method in answer(frequency.list_methods, study)["method"] if method in methods]

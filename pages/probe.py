@@ -33,7 +33,7 @@ elif picture:
 else:
     st.info("No image yet. Choose one above.", icon=":material/add_photo_alternate:")
 if setup.choice.here:
-    st.subheader("Experiments", anchor=False)
+    st.header("Experiments", anchor=False)
     for tab, show in zip(st.tabs(list(TABS), key="experiment", bind="query-params"), TABS.values(), strict=True):
         if tab.open:
             with tab:

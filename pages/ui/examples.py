@@ -19,7 +19,7 @@ YES, NO = ":material/check:", ":material/close:"
 
 def show_examples(study: Study, concept: str) -> None:
     """A gallery of the samples of a corpus that show a concept; where the study holds no samples, what would bring some."""
-    st.subheader("What do its samples look like?", anchor=False)
+    st.header("What do its samples look like?", anchor=False)
     corpora = list(answer(samples.list_sampled_corpora, study)["corpus"]) if study.has("samples", "hits") else []
     if not corpora:
         show_way_to_samples(study)

@@ -28,7 +28,7 @@ def show_without_model(study: Study, setup: Setup, picture: Picture | None) -> N
         left.caption(f"{escape(picture.name)}: {escape(picture.about)}")
     with right:
         show_named(study, setup, chosen)
-        st.subheader("To let a model look", anchor=False)
+        st.header("To let a model look", anchor=False)
         if chosen:
             size = f" It has {chosen.size / 1e6:,.0f} MB, to fetch and in memory." if chosen.size else ""
             st.markdown(

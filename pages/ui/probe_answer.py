@@ -102,7 +102,7 @@ def show_answers(study: Study, setup: Setup, pictures: list[Picture], picture: P
             show_candidates(study, setup, facts, rows, None)
         return
     own = facts.own_corpus in titles and corpus == facts.own_corpus
-    st.subheader("How often had it seen such things?" if own else "How often do the corpora show such things?", anchor=False)
+    st.header("How often had it seen such things?" if own else "How often do the corpora show such things?", anchor=False)
     if facts.own_corpus not in titles:
         st.caption(
             f"What {escape(setup.choice.title)} was trained on is not counted here: these are the counts of others' data."
@@ -144,7 +144,7 @@ def show_overview(facts: Facts, answers: list[Answer], pictures: list[Picture], 
 
 def show_obstacle(title: str, obstacle: str, tested: str) -> None:
     """That the model cannot know such a picture, where its best guess would stand, and where to ask another one."""
-    st.subheader(title, anchor=False)
+    st.header(title, anchor=False)
     st.markdown(escape(obstacle))
     if tested:
         st.caption(escape(tested))
@@ -154,7 +154,7 @@ def show_obstacle(title: str, obstacle: str, tested: str) -> None:
 
 def show_headline(best: pd.Series, facts: Facts, titles: dict[str, str], corpus: str) -> None:
     """The best candidate, how sure the model is, and how often a corpus shows it."""
-    st.subheader(f"{escape(shorten(best['name'], 80))}: {best['probability']:.0f}%", anchor=False)
+    st.header(f"{escape(shorten(best['name'], 80))}: {best['probability']:.0f}%", anchor=False)
     if corpus not in facts.corpora:
         return
     title, own = escape(titles[corpus]), corpus == facts.own_corpus

@@ -24,7 +24,6 @@ ADDRESSES = (
 THEMES = ("light", "dark")
 GRAVE = ("serious", "critical")
 STREAMLITS_OWN: tuple[tuple[str, str], ...] = ()  # axe's rule, and a part of the markup that Streamlit alone decides on
-SKIP_A_LEVEL = ("concept", "probe")  # their sections begin at the third level
 LEAST = 4.5  # to one: the contrast of text by WCAG 2.2, 1.4.3
 CHART_TEXTS = """() => [...document.querySelectorAll(
     '.js-plotly-plot :is(.xaxislayer-above, .yaxislayer-above, .g-xtitle, .g-ytitle, .legend) text'
@@ -71,8 +70,7 @@ def test_page_has_no_grave_finding_in_either_theme_and_no_gap_in_its_headings(wo
     visitor = visit(f"{world_server}/{address}")
     levels = visitor.page.evaluate(HEADINGS)
     assert levels[0] == 1
-    if not address.startswith(SKIP_A_LEVEL):
-        assert all(below - above <= 1 for above, below in pairwise(levels)), levels
+    assert all(below - above <= 1 for above, below in pairwise(levels)), levels
     for theme in THEMES:
         visitor.page.emulate_media(color_scheme=theme)
         visitor.wait()

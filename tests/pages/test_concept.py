@@ -106,10 +106,10 @@ def test_concept_is_kept_while_other_pages_are_read(published):
 def test_answer_stands_first_for_the_largest_corpus_and_for_another(published):
     app = open_concept("rose")
     assert find(app, "selectbox", "corpus").value == "laion400m"
-    assert app.subheader[0].value.replace("\\", "") == "rose: 3.35 million images in LAION-400M"
+    assert app.header[0].value.replace("\\", "") == "rose: 3.35 million images in LAION-400M"
     assert "text 257,038" in said(app)
     app = assert_whole(choose(app, "selectbox", "corpus", "cc3m"))
-    assert app.subheader[0].value.replace("\\", "") == "rose: 1 caption in CC-3M"
+    assert app.header[0].value.replace("\\", "") == "rose: 1 caption in CC-3M"
     assert "**the CLIP trained on it scores 23%" in said(app)
     first = figure(app, "concept-counts")["layout"]["yaxis"]["categoryarray"][0]
     assert first == "CC-3M"
@@ -407,8 +407,8 @@ def test_concept_of_a_model_whose_line_falls_is_told_no_data_needed(studies):
 def test_data_needed_is_about_the_chosen_model_and_stands_beside_its_back_test(studies):
     two_corpora(studies / "tiny", {"small": 100, "large": 1_000})
     app = open_concept("bee")
-    assert find(app, "selectbox", "model").options == ["net/large", "other/large", "net/small"]
-    app = assert_whole(choose(app, "selectbox", "model", "net/small"))
+    assert find(app, "selectbox", "closer").options == ["net/large", "other/large", "net/small"]
+    app = assert_whole(choose(app, "selectbox", "closer", "net/small"))
     # 10 ** (10 / 11) to 10 ** (10 / 6) times ten samples
     assert "net/small scores 20.0 at 10 samples; by its slope, 8.1 to 46.4 times as many (81 to 464; 95% interval)" in said(app)
     assert "In 0 of 1 pairs of corpora, what the larger one gave lies in the range" in said(app)

@@ -192,7 +192,7 @@ def test_recommended_model_is_fetched_by_one_button_where_that_is_allowed(publis
 
 def test_invented_model_in_a_study_of_the_real_world_names_no_species(published):
     app = probed(clip_from="shipped")
-    assert app.subheader[0].value == "This model cannot know it"
+    assert app.header[0].value == "This model cannot know it"
     assert "has seen nothing but the invented species" in said(app)
     assert "is not in this study, so no accuracy was measured" in said(app)
     assert not app.warning
@@ -205,7 +205,7 @@ def test_answer_is_the_models_own_with_counts_and_links(world, models, invented_
     app = probed()
     candidates, answer = expect(models, invented_study, cache, draw())
     best = [candidates.names[number] for number in answer.order]
-    assert app.subheader[0].value == f"{best[0]}: {100 * answer.probabilities[answer.order[0]]:.0f}%"
+    assert app.header[0].value == f"{best[0]}: {100 * answer.probabilities[answer.order[0]]:.0f}%"
     assert links(app)[:5] == best[:5]
     rows = table(app, "place", "probability", "similarity")
     assert rows["name"].tolist() == best
@@ -290,14 +290,14 @@ def test_another_image_forgets_what_the_one_before_it_was(world):
 
 def test_picture_that_is_none_of_the_studys_gets_that_sentence_and_no_species(scored_world, models, cache):
     app = probed(("photo.png", draw_foreign()))
-    assert app.subheader[0].value == "Not one of this study's pictures"
+    assert app.header[0].value == "Not one of this study's pictures"
     text = said(app)
     assert "vit/zipf was trained on Zipf alone, so it cannot know what this picture shows." in text
     assert re.search(r"of 166 other pictures of its own, this test keeps \d+ \(9\d%\)", text)
     candidates, answer = expect(models, scored_world, cache, draw_foreign())
     best = candidates.names[answer.order[0]]
     assert "which it was trained on, shows it in" not in text
-    assert not any(best in heading.value for heading in app.subheader)
+    assert not any(best in heading.value for heading in app.header)
     assert not [box for box in app.get("text_input") if box.key == "truth"]
     assert not app.warning
 
@@ -330,13 +330,13 @@ def test_counts_of_another_corpus_are_never_what_a_model_had_seen(scored_world):
     assert "samples** in its own data, Zipf" in said(own)
     assert "Balanced, which it was not trained on, shows it in" in said(other)
     assert "in its own data, Balanced" not in said(other)
-    headings = [app.subheader[1].value for app in (own, other)]
+    headings = [app.header[1].value for app in (own, other)]
     assert headings == ["How often had it seen such things?", "How often do the corpora show such things?"]
 
 
 def test_model_of_unknown_data_has_seen_nothing_that_is_counted(world):
     app = probed()
-    assert app.subheader[1].value == "How often do the corpora show such things?"
+    assert app.header[1].value == "How often do the corpora show such things?"
     assert "What vit/zipf was trained on is not counted here: these are the counts of others' data." in said(app)
     assert "its own data" not in said(app)
 
@@ -362,10 +362,10 @@ def test_several_images_have_a_line_each_and_one_is_looked_at(world, models, inv
     assert table(app, "file", "name")["file"].tolist() == ["a.png", "b.webp"]
     app = assert_whole(choose(app, "selectbox", "picture", 1))
     candidates, answer = expect(models, invented_study, cache, draw(1))
-    assert app.subheader[0].value.startswith(candidates.names[answer.order[0]])
+    assert app.header[0].value.startswith(candidates.names[answer.order[0]])
     app = assert_whole(hand_in(app, ("a.png", draw())))
     candidates, answer = expect(models, invented_study, cache, draw())
-    assert app.subheader[0].value.startswith(candidates.names[answer.order[0]])
+    assert app.header[0].value.startswith(candidates.names[answer.order[0]])
 
 
 @pytest.mark.parametrize(
@@ -537,7 +537,7 @@ def test_folder_that_is_named_is_a_model(world, models, open_server):
 def test_model_that_cannot_be_loaded_is_a_sentence(world, open_server, spec):
     app = probed(clip_from="a file", clip_file=spec)
     assert len(told(app)) == 1
-    assert not app.subheader[0].value.endswith("%")
+    assert not app.header[0].value.endswith("%")
 
 
 @pytest.mark.parametrize("key", ["clip_file", "clips_beside"])

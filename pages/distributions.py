@@ -23,7 +23,8 @@ def choose_ranked(study: Study, titles: dict[str, str]) -> tuple[str, pd.DataFra
     with middle:
         corpora = choose_corpora(study, in_order(titles, ranked["corpus"]))
     with right:
-        query = st.text_input("Mark a concept", key="concept", bind="query-params", placeholder="rose")
+        # The concept page's box of this name, left empty, holds None.
+        query = st.text_input("Mark a concept", key="concept", bind="query-params", placeholder="rose") or ""
     if not corpora:
         raise EmptySelection("No corpus is chosen. Choose at least one above.")
     ranked = ranked[ranked["corpus"].isin(corpora)]

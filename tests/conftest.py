@@ -1,6 +1,7 @@
 """What tests share: a small release and its study, and the real data where it lies beside the checkout."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -37,6 +38,14 @@ def own_state(tmp_path_factory) -> Iterator[None]:
         patch.setenv(STATE, str(tmp_path_factory.mktemp("state")))
         patch.delenv(IMAGE_ROOTS, raising=False)
         yield
+
+
+@pytest.fixture(autouse=True)
+def keep_main() -> Iterator[None]:
+    """A page's test makes app.py the main module; processes that are started afterwards would run it."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture(scope="session")

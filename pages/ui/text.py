@@ -11,12 +11,14 @@ def escape(text: str) -> str:
 
 
 def link_sources(text: str) -> str:
-    """A text in which web addresses and numbers of arXiv are links, and everything else is escaped.
+    """A text in which numbers of arXiv and addresses there or on GitHub are links, and everything else is escaped.
 
-    >>> link_sources("A paper, arXiv 2404.04125; https://example.org/a_b")
-    'A paper, [arXiv 2404\\\\.04125](https://arxiv.org/abs/2404.04125); [example\\\\.org/a\\\\_b](https://example.org/a_b)'
+    Addresses elsewhere stay text: a study may come from a stranger.
+
+    >>> link_sources("A paper, arXiv 2404.04125; https://github.com/a_b, https://example.org")
+    'A paper, [arXiv 2404\\\\.04125](https://arxiv.org/abs/2404.04125); [github\\\\.com/a\\\\_b](https://github.com/a_b), https\\\\://example\\\\.org'
     """
-    parts = re.split(r"(https?://[\w./~%=?&-]*[\w/]|arXiv[ :]\d{4}\.\d{4,5})", text)
+    parts = re.split(r"(https://(?:github\.com|arxiv\.org)/[\w./-]*\w|arXiv[ :]\d{4}\.\d{4,5})", text)
     return "".join(_link(part) if i % 2 else escape(part) for i, part in enumerate(parts))
 
 

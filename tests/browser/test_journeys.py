@@ -112,7 +112,7 @@ def test_table_offers_no_csv_of_its_own(small_server, visit):
     visitor = visit(f"{small_server}/scaling")
     visitor.page.get_by_test_id("stDataFrame").first.hover()
     tools = visitor.page.get_by_test_id("stElementToolbarButton").all()
-    assert "Search" in [tool.get_by_role("button").get_attribute("aria-label") for tool in tools]
+    assert "Search" in [tool.locator("button").get_attribute("aria-label") for tool in tools]
     assert visitor.page.get_by_role("button", name="Download as CSV").count() == 0
 
 

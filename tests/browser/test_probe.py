@@ -53,7 +53,7 @@ def test_person_hands_in_a_rare_and_a_frequent_species_and_tries_every_experimen
     upload(visitor, pictures[RARE])
     visitor.page.get_by_text("How often do the corpora show such things?").wait_for()
     say_what_it_is(visitor, RARE)
-    assert "%" in visitor.page.locator("h3").first.inner_text()
+    assert "%" in visitor.page.get_by_test_id("stMain").locator("h2").first.inner_text()
     assert "of the concepts are rarer" in visitor.text
     assert visitor.shown_pictures() > 5
 

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from backend.charts.style import COLORS, MINOR, NEUTRAL, each_corpus, finish, style_of, with_zero, zero_axis
 
 BAR = 16  # pixels of a bar with its number beside it
-ROOM_FOR_NUMBERS = 0.9  # powers of ten right of the longest bar
+ROOM_FOR_NUMBERS = 1.3  # powers of ten right of the longest bar
 NEUTRAL_INK = "#8A8A8A"  # stands out on a bar of any colour and on both pages
 
 

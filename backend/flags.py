@@ -43,9 +43,8 @@ def tell_lost_words(study: Study, concept: str) -> list[str]:
 
 
 def _find_lost(study: Study, concept: str) -> pd.DataFrame:
-    lost = list_lost_words(study)
-    lost = lost[(lost["concept"] == concept) & (lost["count"] > 0)]
-    return lost.merge(study.query("SELECT corpus, title FROM corpora"), on="corpus")
+    lost = list_lost_words(study, concept)
+    return lost[lost["count"] > 0].merge(study.query("SELECT corpus, title FROM corpora"), on="corpus")
 
 
 def list_zeros(study: Study) -> pd.DataFrame:

@@ -19,19 +19,25 @@ _COUNTS = """
 """
 _EQUAL = f"""
     WITH counts AS ({_COUNTS}),
-         names AS (SELECT concept, any_value(list_sort(list_distinct(words))) AS words FROM concepts GROUP BY concept)
-    SELECT mine.corpus, mine.method, mine.concept, mine.count, other.concept AS same_as,
+         mine AS (SELECT * FROM counts WHERE $concept IS NULL OR concept = $concept),
+         pairs AS (
+             SELECT mine.*, other.concept AS same_as FROM mine JOIN counts other USING (corpus, method, count)
+             WHERE mine.concept <> other.concept
+         ),
+         names AS (
+             SELECT concept, list_sort(list_distinct(any_value(words))) AS words FROM concepts
+             WHERE concept IN (SELECT concept FROM pairs UNION ALL SELECT same_as FROM pairs) GROUP BY concept
+         )
+    SELECT corpus, method, pairs.concept, count, same_as,
            list_filter(my.words, lambda word: list_contains(their.words, word)) AS shared
-    FROM counts mine JOIN counts other USING (corpus, method, count)
-    JOIN names my ON my.concept = mine.concept JOIN names their ON their.concept = other.concept
-    WHERE mine.concept <> other.concept AND len(shared) < len(my.words)
-    AND len(list_filter(shared, lambda word: regexp_full_match(word, '[^0-9]+'))) > 0
+    FROM pairs JOIN names my ON my.concept = pairs.concept JOIN names their ON their.concept = same_as
+    WHERE len(shared) < len(my.words) AND len(list_filter(shared, lambda word: regexp_full_match(word, '[^0-9]+'))) > 0
 """
 
 
-def list_lost_words(study: Study) -> pd.DataFrame:
+def list_lost_words(study: Study, concept: str | None = None) -> pd.DataFrame:
     """corpus, method, concept, count, words (that the count is of), same_as (concepts with this very count): text counts that
-    are not of all the concept's words. Counts that the study's own index made are never among them.
+    are not of all the concept's words, of one concept or of all. Counts that the study's own index made are never among them.
 
     The words are those of the search's query where it is known, else those that the concepts of one count have in common.
     Empty where the study lacks counts or words to tell by.
@@ -39,7 +45,7 @@ def list_lost_words(study: Study) -> pd.DataFrame:
     if not study.has("frequency", "concepts"):
         return pd.DataFrame(columns=["corpus", "method", "concept", "count", "words", "same_as"])
     own = sorted(study.manifest.search)
-    equal = study.query(_EQUAL, own=own, fewest=FEWEST_EQUAL)
+    equal = study.query(_EQUAL, own=own, fewest=FEWEST_EQUAL, concept=concept)
     keys = ["corpus", "method", "concept", "count"]
     lost = (
         equal.sort_values("same_as")
@@ -48,23 +54,25 @@ def list_lost_words(study: Study) -> pd.DataFrame:
         .reset_index()
     )
     lost["words"] = [list(words) for words in lost["words"]]
-    queried = _list_queried(study, own)
+    queried = _list_queried(study, own, concept)
     known = queried.merge(lost[[*keys[:3], "same_as"]], on=keys[:3], how="left")
     known["same_as"] = [names if isinstance(names, list) else [] for names in known["same_as"]]
     rows = pd.concat([known, lost]).drop_duplicates(keys[:3], keep="first")
     return rows.sort_values(keys[:3], ignore_index=True)[[*keys, "words", "same_as"]]
 
 
-def _list_queried(study: Study, own: list[str]) -> pd.DataFrame:
+def _list_queried(study: Study, own: list[str], concept: str | None) -> pd.DataFrame:
     """corpus, method, concept, count, words: the counts whose query is known to differ from the concept's words."""
     if not study.has("queries"):
         return pd.DataFrame(columns=["corpus", "method", "concept", "count", "words"])
     rows = study.query(
         f"""WITH counts AS ({_COUNTS}), asked AS (
-                SELECT method, concept, any_value(words ORDER BY task, label) AS words FROM queries GROUP BY method, concept
+                SELECT method, concept, any_value(words ORDER BY task, label) AS words FROM queries
+                WHERE $concept IS NULL OR concept = $concept GROUP BY method, concept
             ) SELECT corpus, method, concept, count, words FROM counts JOIN asked USING (method, concept)""",
         own=own,
         fewest=0,
+        concept=concept,
     )
     return rows.assign(words=[list(words) for words in rows["words"]])
 

@@ -146,3 +146,10 @@ def test_breeds_counted_as_dog_and_houses_as_house_are_known(published_study):
     assert "dog" in lost.loc[("cc3m", "lemmatized", "newfoundland dog"), "same_as"]
     assert lost.loc[("cc3m", "lemmatized", "oast house"), "count"] == 55_204
     assert ("cc3m", "lemmatized", "dog") not in lost.index
+
+
+@pytest.mark.parametrize("concept", ["newfoundland dog", "colt's foot", "rose", "unicorn"])
+def test_lost_words_of_one_concept_are_those_of_all(published_study, concept):
+    everything = list_lost_words(published_study)
+    of_one = everything[everything["concept"] == concept].reset_index(drop=True)
+    assert list_lost_words(published_study, concept).to_dict("records") == of_one.to_dict("records")

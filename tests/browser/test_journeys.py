@@ -146,13 +146,11 @@ def test_gallery_of_a_concept_pages_through_and_filters(world_server, visit):
     pages.scroll_into_view_if_needed()
     assert "1 to 24 of 67" in visitor.text
     pages.get_by_role("button", name="Page 3", exact=True).click()
-    visitor.wait()
-    assert "49 to 67 of 67" in visitor.text
-    assert "hits_page=3" in visitor.page.url
+    visitor.page.get_by_text("49 to 67 of 67").wait_for()
+    assert "hits_page=3" in visitor.wait().page.url
     visitor.page.get_by_role("radio", name="text", exact=True).click()
-    visitor.wait()
-    assert "1 to 24 of 92" in visitor.text
-    assert "hits_page" not in visitor.page.url
+    visitor.page.get_by_text("1 to 24 of 92").wait_for()
+    assert "hits_page" not in visitor.wait().page.url
     visitor.page.get_by_text("See its samples whose caption and image disagree").click()
     visitor.page.wait_for_url("**/misalignment?about=striped+daxu**")
     visitor.wait()

@@ -60,6 +60,7 @@ def test_typed_name_that_is_no_concept_is_met_with_others(published_server, visi
     visitor.page.get_by_text("Did you mean").wait_for()
     visitor.page.get_by_role("link", name="flamingo", exact=True).click()
     visitor.page.get_by_role("heading", name="How well is “flamingo” covered?").wait_for()
+    assert visitor.wait().title == "How well is “flamingo” covered?"
 
 
 def test_changed_corpus_stands_in_the_address_and_opens_again_in_a_new_window(small_server, visit):

@@ -1,0 +1,102 @@
+"""Commands about a corpus: `concepts` names what to search for, `index` searches."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backend.errors import TailscopeError
+from precompute.commands.console import app, show_progress, split_named
+from precompute.ledger import describe_entry
+
+
+@app.command()
+def concepts(
+    study: Annotated[Path, typer.Option(help="The study's folder; a new one begins a study.")],
+    task: Annotated[list[str], typer.Option(help="NAME=CLASSNAMES.txt: a task and its labels, one a line. May be repeated.")],
+    title: Annotated[str | None, typer.Option(help="A new study's title; default: the folder's name.")] = None,
+) -> None:
+    """Begins a study with the concepts to search for, or adds tasks to one.
+
+    Example: python -m precompute concepts --study data/mine --task pets=pets.txt --title "My corpora"
+    """
+    from backend.study import Study
+    from precompute.vocabulary import add_tasks
+
+    files = {name: Path(path) for name, path in split_named(task, "--task NAME=CLASSNAMES.txt").items()}
+    added = add_tasks(study, files, title)
+    for name, labels in added.items():
+        print(f"  {name}: {labels:,} labels")
+    if not added:
+        print(f"{study} has these tasks already; nothing to do.")
+        return
+    if indexed := sorted(Study(study).manifest.search):
+        print(f"Not counted in {', '.join(indexed)} yet: index them again, with --force.")
+    print(f"{study} is complete.")
+
+
+@app.command()
+def index(
+    study: Annotated[Path, typer.Option(help="The study's folder; it has concepts already.")],
+    corpus: Annotated[str, typer.Option(help="The corpus's short name.")],
+    shards: Annotated[
+        list[str],
+        typer.Option(
+            help="Files or a quoted pattern: webdataset .tar, captions as .csv, .tsv, .txt or COCO .json. May be repeated."
+        ),
+    ],
+    title: Annotated[str | None, typer.Option(help="The corpus's name for people; default: the short one.")] = None,
+    images: Annotated[Path | None, typer.Option(help="The folder of photos that a table of captions names.")] = None,
+    tagger: Annotated[
+        str | None, typer.Option(help="A CLIP that looks for the concepts in images: ARCH:TAG, ARCH:FILE or a model's folder.")
+    ] = None,
+    prompts: Annotated[str, typer.Option(help="How the tagger is asked: class, simple or ensemble.")] = "ensemble",
+    allow_download: Annotated[bool, typer.Option("--allow-download", help="Fetch weights that are not here.")] = False,
+    image_hits: Annotated[
+        Path | None,
+        typer.Option(help="Concepts of photos found elsewhere: .csv or .parquet (image, label, score), or COCO instances."),
+    ] = None,
+    thresholds: Annotated[
+        str | None, typer.Option(help="Least scores to count from; default for a tagger: 0.20,0.21,...,0.30.")
+    ] = None,
+    chosen: Annotated[
+        float | None, typer.Option(help="The threshold that stands for the others; default: their middle.")
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Shards that are searched at the same time.")] = 1,
+    force: Annotated[bool, typer.Option("--force", help="Index a corpus again that the study has already.")] = False,
+) -> None:
+    """Adds a corpus to a study: its samples, and the concepts that its captions and images show.
+
+    Without --tagger and --image-hits only captions are searched. A run that was killed goes on where it was.
+
+    Example: python -m precompute index --study data/mine --corpus web --shards 'shards/*.tar' --tagger ViT-B-32:openai
+    """
+    from precompute.search.index import Request, index_study
+
+    start = time.monotonic()
+    try:
+        numbers = [float(text) for text in thresholds.split(",")] if thresholds is not None else None
+    except ValueError as error:
+        raise TailscopeError(f"'{thresholds}' are no thresholds. Expected numbers: --thresholds 0.20,0.25,0.30") from error
+    with show_progress() as say:
+        asked = Request(
+            corpus,
+            shards,
+            title=title,
+            images=images,
+            tagger=tagger,
+            prompts=prompts,
+            allow_download=allow_download,
+            image_hits=image_hits,
+            thresholds=numbers,
+            chosen=chosen,
+            force=force,
+        )
+        manifest = index_study(study, asked, processes=processes, say=say)
+    for name in ("samples", "hits", "misaligned"):
+        if held := manifest["tables"].get(name, {}).get("files", {}).get(corpus):
+            print(f"  {name:12} {held['rows']:>9,} rows")
+    for unit, entry in manifest["counts"]["index"][corpus].items():
+        print(describe_entry(unit, entry))
+    print(f"{study} is complete after {time.monotonic() - start:.1f} s.")

@@ -5,7 +5,6 @@ Cost: see `features`; a study with 21 models and 18 tasks takes some seconds mor
 The command: python -m precompute evaluate --study DIR --model ARCH:WEIGHTS|FOLDER --task NAME=FOLDER
 """
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -25,6 +24,7 @@ from backend.study import Study, find_build_command
 from backend.tables import replace_rows, to_arrow, write_table
 from precompute.evaluate.classification import Task, describe_repeats, pool_labels, read_task, score_prompts
 from precompute.evaluate.features import encode_places, stream_features
+from precompute.evaluate.kept_features import find_kept
 from precompute.evaluate.retrieval import Pairs, evaluate_retrieval, keep_encoded, read_pairs
 from precompute.evaluate.scaling import build_scaling
 from precompute.ledger import Ledger
@@ -83,22 +83,20 @@ def evaluate_model(folder: Path, asked: Evaluation, say: StageProgress) -> Evalu
     """Scores a model on its tasks and adds that to the study.
 
     Rows that the model had on these tasks are replaced. Everything is checked before the model is loaded: raises
-    TailscopeError where the study, a task or a name does not fit. A killed run finds its encoded images again, in a folder
-    beside the study that is deleted at the end.
+    TailscopeError where the study, a task or a name does not fit. Features are kept in a folder
+    beside the study: what was encoded once, by a killed run too, is not encoded again.
     """
     folder = folder.resolve()
     _check_corpus(Study(folder), asked.corpus)
-    work = folder.with_name(f".{folder.name}.{STEP}")
-    report = score_model(folder, asked, work, say)
+    report = score_model(folder, asked, find_kept(folder), say)
     with extend_study(folder) as (part, manifest):
         add_scores(part, manifest, report, asked.corpus)
         fit_lines(part, manifest, say)
-    shutil.rmtree(work, ignore_errors=True)
     return report
 
 
-def score_model(folder: Path, asked: Evaluation, work: Path, say: StageProgress = lambda stage, done: None) -> EvaluationReport:
-    """`evaluate_model` without adding anything to the study; encoded images are kept in `work`, the caller's to delete."""
+def score_model(folder: Path, asked: Evaluation, kept: Path, say: StageProgress = lambda stage, done: None) -> EvaluationReport:
+    """`evaluate_model` without adding anything to the study; features are kept in the folder `kept`."""
     study = Study(folder)
     _check_arguments(study, asked)
     ledgers = {task: Ledger() for task in [*asked.tasks, *asked.retrieval]}
@@ -109,10 +107,10 @@ def score_model(folder: Path, asked: Evaluation, work: Path, say: StageProgress 
     report = EvaluationReport(asked.name or model.name, made | {library: version(library) for library in LIBRARIES})
     _check_model(study.manifest.raw, _list_models(study), report)
     for task, read in labelled.items():
-        report.scores += _score_classification(model, task, read, asked.prompts, ledgers[task], work, say)
+        report.scores += _score_classification(model, task, read, asked.prompts, ledgers[task], kept, say)
         report.ledgers |= {f"{task}: images": ledgers[task], f"{task}: scores": _book_scores(report.scores, task, NO_IMAGES)}
     for task, pairs in paired.items():
-        report.scores += _score_retrieval(model, task, pairs, study, ledgers[task], work, say)
+        report.scores += _score_retrieval(model, task, pairs, study, ledgers[task], kept, say)
         report.ledgers |= {f"{task}: pairs": ledgers[task], f"{task}: scores": _book_scores(report.scores, task, NO_QUERIES)}
     return report
 
@@ -188,9 +186,9 @@ def _check_model(manifest: dict, models: Sequence[str], report: EvaluationReport
 
 
 def _score_classification(
-    model: Model, name: str, task: Task, prompts: Sequence[str], ledger: Ledger, work: Path, say: StageProgress
+    model: Model, name: str, task: Task, prompts: Sequence[str], ledger: Ledger, kept: Path, say: StageProgress
 ) -> list[TaskScores]:
-    encoded = stream_features(model, task.places, ledger, work, lambda done: say(f"{name}: images", done))
+    encoded = stream_features(model, task.places, ledger, kept, lambda done: say(f"{name}: images", done))
     chunks = ((features, task.classes[numbers]) for features, numbers in encoded)
     scored = score_prompts(model, chunks, task.labels, prompts)
     images = next(iter(scored.values())).n.sum()
@@ -205,9 +203,9 @@ def _score_classification(
 
 
 def _score_retrieval(
-    model: Model, name: str, pairs: Pairs, study: Study, ledger: Ledger, work: Path, say: StageProgress
+    model: Model, name: str, pairs: Pairs, study: Study, ledger: Ledger, kept: Path, say: StageProgress
 ) -> list[TaskScores]:
-    features, numbers = encode_places(model, pairs.places, Ledger(), work, lambda done: say(f"{name}: images", done))
+    features, numbers = encode_places(model, pairs.places, Ledger(), kept, lambda done: say(f"{name}: images", done))
     pairs = keep_encoded(pairs, numbers, ledger)
     if not pairs.captions:
         raise TailscopeError(f"None of the pairs of '{name}' can be read.")

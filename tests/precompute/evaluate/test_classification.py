@@ -336,19 +336,20 @@ def test_killed_run_encodes_only_what_it_had_not(model, tmp_path, monkeypatch):
     (tmp_path / "task" / "a" / "1.png").write_bytes(b"broken")
     encode, chunks = encoding._encode_chunk, []
 
-    def count(model, places):
+    def count(models, images, stores):
         if len(chunks) == 1:
             chunks.append("killed")
             raise KeyboardInterrupt
-        chunks.append(len(places))
-        return encode(model, places)
+        images = list(images)
+        chunks.append(sum(bool(image.pixels) for image in images))
+        return encode(models, images, stores)
 
     monkeypatch.setattr(encoding, "_encode_chunk", count)
     with pytest.raises(KeyboardInterrupt):
-        encode_places(model, task.places, Ledger(), tmp_path / "work")
+        encode_places(model, task.places, Ledger(), tmp_path / "kept")
     ledger, fresh = Ledger(), Ledger()
-    resumed, numbers = encode_places(model, task.places, ledger, tmp_path / "work")
-    assert chunks == [2, "killed", 2, 1]
+    resumed, numbers = encode_places(model, task.places, ledger, tmp_path / "kept")
+    assert chunks == [1, "killed", 0, 2, 1]
     at_once, _ = encode_places(model, task.places, fresh)
     np.testing.assert_array_equal(resumed, at_once)
     assert (numbers.tolist(), ledger.entry()) == ([0, 2, 3, 4], fresh.entry())
@@ -357,11 +358,30 @@ def test_killed_run_encodes_only_what_it_had_not(model, tmp_path, monkeypatch):
 def test_kept_features_are_not_those_of_a_changed_file_or_another_model(model, tmp_path):
     task = read_task(write_class_folders(tmp_path / "task", {"a": 1, "b": 1}), Ledger())
     other = load_model(str(write_model(tmp_path / "other", seed=1)))
-    first, _ = encode_places(model, task.places, Ledger(), tmp_path / "work")
-    assert not np.allclose(encode_places(other, task.places, Ledger(), tmp_path / "work")[0], first)
+    first, _ = encode_places(model, task.places, Ledger(), tmp_path / "kept")
+    assert not np.allclose(encode_places(other, task.places, Ledger(), tmp_path / "kept")[0], first)
     draw_pictures(1, seed=9)[0].save(task.places[0][0])
-    changed, _ = encode_places(model, task.places, Ledger(), tmp_path / "work")
+    changed, _ = encode_places(model, task.places, Ledger(), tmp_path / "kept")
     assert not np.allclose(changed[0], first[0])
+
+
+def test_same_image_in_other_places_and_runs_is_encoded_once(model, tmp_path, monkeypatch):
+    first, second = draw_pictures(2)
+    for name, picture in {"a.png": first, "copy.png": first, "b.png": second}.items():
+        picture.save(tmp_path / name)
+    encode, encoded = type(model).encode_prepared, []
+    monkeypatch.setattr(
+        type(model), "encode_prepared", lambda self, pixels: encoded.append(len(pixels)) or encode(self, pixels)
+    )
+    places = [(str(tmp_path / name), None, None) for name in ("a.png", "copy.png", "b.png")]
+    features, numbers = encode_places(model, places, Ledger(), tmp_path / "kept")
+    assert (encoded, numbers.tolist()) == ([2], [0, 1, 2])
+    np.testing.assert_array_equal(features[0], features[1])
+    (tmp_path / "moved").mkdir()
+    moved = [(str(Path(place).rename(tmp_path / "moved" / Path(place).name)), None, None) for place, _, _ in places]
+    again, _ = encode_places(model, moved, Ledger(), tmp_path / "kept")
+    assert encoded == [2]
+    np.testing.assert_array_equal(again, features)
 
 
 def test_scores_of_no_prompts_are_none(model):

@@ -24,11 +24,12 @@ from backend.scaling import COUNTED_LABELS
 from backend.schema import table_path
 from backend.study import Study, find_build_command
 from backend.tables import replace_rows, to_arrow, write_table
-from precompute.evaluate.classification import ClassScores, Task, read_task, score_prompts
+from precompute.evaluate.classification import ClassScores, score_prompts
 from precompute.evaluate.features import stream_features
 from precompute.evaluate.kept_features import find_kept
-from precompute.evaluate.scores import LIBRARIES, name_concepts
+from precompute.evaluate.scores import LIBRARIES, find_task_templates, name_concepts
 from precompute.evaluate.scores import STEP as EVALUATE
+from precompute.evaluate.tasks import Task, read_task
 from precompute.ledger import Ledger
 from precompute.study_writer import extend_study
 
@@ -164,7 +165,7 @@ def cut_task(task: Task, labels: Sequence[str], ledger: Ledger) -> Task:
     classes = renumbered[task.classes]
     ledger.take(dropped=int((classes < 0).sum()), reason=OTHER_CLASS)
     places = [place for place, number in zip(task.places, classes, strict=True) if number >= 0]
-    return Task(tuple(ordered), places, classes[classes >= 0])
+    return Task(tuple(ordered), places, classes[classes >= 0], task.templates, task.templates_from)
 
 
 def _check_tail(manifest: dict) -> None:
@@ -197,7 +198,7 @@ def _load_same(name: str, made: dict) -> Model:
 def _score_classes(model: Model, tail: Task, setting: str, ledger: Ledger, kept: Path, say) -> ClassScores:
     encoded = stream_features(model, tail.places, ledger, kept, say)
     chunks = ((features, tail.classes[numbers]) for features, numbers in encoded)
-    scores = score_prompts(model, chunks, tail.labels, [setting])[setting]
+    scores = score_prompts(model, chunks, tail.labels, find_task_templates(tail, [setting]))[0][setting]
     if not scores.n.any():
         raise TailscopeError(f"None of the {len(tail.places):,} images of the tail can be decoded.")
     return scores

@@ -11,17 +11,17 @@ from PIL import Image
 
 from backend.errors import SourceError
 from backend.models.loading import load_model
+from backend.models.prompts import PROMPTS
 from precompute.evaluate import features as encoding
 from precompute.evaluate.classification import (
     ClassScores,
     describe_repeats,
-    evaluate_classification,
     pool_labels,
-    read_task,
     score_chunks,
     score_prompts,
 )
 from precompute.evaluate.features import encode_places
+from precompute.evaluate.tasks import read_task
 from precompute.ledger import Ledger
 from tests.tiny_clip import draw_pictures, write_model
 
@@ -60,7 +60,7 @@ def write_class_folders(folder: Path, counts: dict[str, int]) -> Path:
 
 
 def score_classes(images: np.ndarray, classes: np.ndarray, classifier: np.ndarray) -> ClassScores:
-    return score_chunks([(images, classes)], {"one": classifier})["one"]
+    return score_chunks([(images, classes)], {"one": classifier})[0]["one"]
 
 
 def test_accuracy_of_hand_made_features():
@@ -83,7 +83,7 @@ def test_images_in_chunks_and_blocks_score_the_same(monkeypatch):
     monkeypatch.setattr("precompute.evaluate.classification.IMAGES_AT_ONCE", 7)
     np.testing.assert_array_equal(score_classes(images, classes, classifier).values, at_once.values)
     chunks = [(images[start : start + 9], classes[start : start + 9]) for start in range(0, 50, 9)]
-    np.testing.assert_array_equal(score_chunks(chunks, {"one": classifier})["one"].values, at_once.values)
+    np.testing.assert_array_equal(score_chunks(chunks, {"one": classifier})[0]["one"].values, at_once.values)
 
 
 def test_scores_are_those_of_open_clips_own_functions(model):
@@ -91,7 +91,8 @@ def test_scores_are_those_of_open_clips_own_functions(model):
     import torch
 
     pictures, classes = draw_pictures(12), np.arange(12) % 3
-    scores = evaluate_classification(model, [(pictures[:5], classes[:5]), (pictures[5:], classes[5:])], NAMES)
+    chunks = [(model.encode_images(pictures[part]), classes[part]) for part in (slice(0, 5), slice(5, 12))]
+    scores, _ = score_prompts(model, chunks, NAMES, {name: name for name in PROMPTS})
     templates = {"class": ["{}"], "simple": ["a photo of a {}."], "ensemble": open_clip.SIMPLE_IMAGENET_TEMPLATES}
     assert list(scores) == list(templates)
     with torch.no_grad():
@@ -102,12 +103,6 @@ def test_scores_are_those_of_open_clips_own_functions(model):
         right = ((images @ classifier).argmax(dim=1).numpy() == classes).astype(float)
         np.testing.assert_allclose(scores[prompts].values, [100 * right[classes == number].mean() for number in range(3)])
         assert scores[prompts].overall == pytest.approx(100 * right.mean())
-
-
-def test_images_are_encoded_once_for_all_prompts(model):
-    batches = ((draw_pictures(2), [0, 1]) for _ in range(1))
-    scores = evaluate_classification(model, batches, NAMES)
-    assert [score.n.tolist() for score in scores.values()] == [[1, 1, 0]] * 3
 
 
 def test_class_folders_are_labels(tmp_path):
@@ -239,7 +234,8 @@ def test_classes_are_places_in_the_list_whose_names_may_repeat_or_lack(tmp_path)
 
 
 def test_classes_of_one_label_are_scored_by_place_and_told_together():
-    scores = ClassScores(np.array([100.0, 50.0, 0.0, 25.0]), np.array([1, 2, 5, 4]), 25.0)
+    values = np.array([100.0, 50.0, 0.0, 25.0])
+    scores = ClassScores(values, np.array([1, 2, 5, 4]), 25.0, values, 25.0)
     labels, pooled = pool_labels(("missile", "rose", "", "missile"), scores)
     assert labels == ("missile", "rose")
     assert (pooled.values.tolist(), pooled.n.tolist(), pooled.overall) == ([40.0, 50.0], [5, 2], 25.0)  # 1 of 1 and 1 of 4
@@ -385,4 +381,4 @@ def test_same_image_in_other_places_and_runs_is_encoded_once(model, tmp_path, mo
 
 
 def test_scores_of_no_prompts_are_none(model):
-    assert score_prompts(model, [(np.empty((0, 16)), np.empty(0, int))], NAMES, []) == {}
+    assert score_prompts(model, [(np.empty((0, 16)), np.empty(0, int))], NAMES, {}) == ({}, {})

@@ -16,6 +16,7 @@ pages = [
     st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),
     st.Page("pages/distributions.py", title="Distributions", icon=":material/area_chart:"),
     st.Page("pages/scaling.py", title="Scaling", icon=":material/trending_up:"),
+    st.Page("pages/compare.py", title="Compare models", icon=":material/balance:"),
     st.Page("pages/concept.py", title="Concept", icon=":material/search:"),
     st.Page("pages/misalignment.py", title="Misalignment", icon=":material/compare_arrows:"),
     st.Page("pages/let_it_wag.py", title="Let it Wag!", icon=":material/pets:"),

@@ -21,13 +21,14 @@ from backend.models.encode import Model
 from backend.models.loading import load_model
 from backend.models.prompts import PROMPTS, find_templates
 from backend.progress import StageProgress
+from backend.roots import declare_roots
 from backend.schema import TABLES, table_path
 from backend.study import Study, find_build_command
 from backend.tables import replace_rows, to_arrow, write_table
 from precompute.evaluate.classification import BEST, ClassScores, Guesses, describe_repeats, pool_labels, score_prompts
 from precompute.evaluate.features import encode_places, stream_features
 from precompute.evaluate.kept_features import find_kept
-from precompute.evaluate.predictions import tabulate_guesses
+from precompute.evaluate.predictions import list_folders, tabulate_guesses
 from precompute.evaluate.retrieval import Pairs, evaluate_retrieval, keep_encoded, read_pairs
 from precompute.evaluate.scaling import build_scaling
 from precompute.evaluate.tasks import Task, TaskPlace, read_task
@@ -103,6 +104,7 @@ def evaluate_model(folder: Path, asked: Evaluation, say: StageProgress) -> Evalu
     with extend_study(folder) as (part, manifest):
         add_scores(part, manifest, report, asked.corpus)
         fit_lines(part, manifest, say)
+    declare_roots(folder, list_folders(report.predictions, folder))
     return report
 
 

@@ -233,8 +233,14 @@ def _add_intervals(points: pd.DataFrame, discordant: pd.DataFrame) -> pd.DataFra
 
 
 def _mcnemar(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The two-sided exact p of as many images for either model, of those that only one of them got right."""
-    return np.minimum(2 * stats.binom.cdf(np.minimum(one, other), one + other, 0.5), 1.0)
+    """McNemar's two-sided mid-p of as many images for either model, of those that only one of them got right.
+
+    The exact p is too large by far for ten images, of which it never falls below 0.002; the mid-p keeps its level
+    (Fagerland, Lydersen and Laake 2013).
+    """
+    fewer, images = np.minimum(one, other), one + other
+    here = stats.binom.pmf(fewer, images, 0.5)
+    return np.where(one == other, 1 - here / 2, 2 * stats.binom.cdf(fewer, images, 0.5) - here)
 
 
 def _share_more_frequent(mistakes: pd.DataFrame, counts: pd.DataFrame) -> pd.Series:

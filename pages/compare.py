@@ -20,8 +20,9 @@ from pages.ui.text import escape, tell_interval
 READING = (
     "**Difference:** the first model's score on a concept less the second's, in points. **Interval:** where both models' "
     "results are kept image by image, of the paired difference (Wald's with half a pair more in each cell, after Bonett and "
-    "Price); else Newcombe's, as if each had seen images of its own. **Stands out:** survives Benjamini and Hochberg's "
-    "procedure at 5% among all concepts shown. **Without regard to frequency:** mistakes that fell on any other class alike."
+    "Price); else Newcombe's, as if each had seen images of its own. **Stands out:** by McNemar's mid-p (Fisher's exact test "
+    "without results by image), among all concepts shown, after Benjamini and Hochberg at 5%. **Without regard to frequency:** "
+    "mistakes that fell on any other class alike."
 )
 IMAGES = "python -m precompute evaluate ... --per-image"
 
@@ -47,11 +48,16 @@ def tell_versus(found: Versus, first: str, second: str, corpus: str) -> str:
         if lead.reaches_zero
         else f"With each tenfold more samples in {escape(corpus)} that changes"
     )
-    stands = int(found.points["stands_out"].sum())
+    judged = found.points["low"].notna().any()
+    single = (
+        f"Of single concepts {found.points['stands_out'].sum():,} differ beyond chance."
+        if judged
+        else "On how many images each score rests is not known here, so that no single difference can be judged."
+    )
     return (
         f"**{escape(first)}** is **{abs(mean):.1f} points {better}** than {escape(second)} on the average of "
         f"{len(found.points):,} concepts{tell_interval(low, high, '+.1f')}.{sure} {goes}: **{lead.value:+.1f} points** "
-        f"a tenfold{tell_interval(lead.low, lead.high, '+.1f')}. Of single concepts {stands:,} differ beyond chance."
+        f"a tenfold{tell_interval(lead.low, lead.high, '+.1f')}. {single}"
     )
 
 

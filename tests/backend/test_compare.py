@@ -6,7 +6,7 @@ import pytest
 
 from backend import compare
 from backend.errors import EmptySelection
-from tests.compared_study import COUNTS, write_compared
+from tests.compared_study import COUNTS, accuracy, guess_rows, write_compared
 from tests.tiny_study import count_rows, model_row, score_rows, write_study
 
 CHOICE = {"kind": "classification", "setting": "plain", "corpus": "web", "method": "lemmatized"}
@@ -55,6 +55,22 @@ def test_paired_limits_hold_the_truth_as_often_as_they_say(images, better, worse
     low, high = compare.find_paired_interval(np.full(4_000, float(images)), drawn[:, 0], drawn[:, 1])
     truth = 100 * (better - worse)
     assert ((low <= truth) & (truth <= high)).mean() > 0.93
+
+
+def test_concept_stands_out_where_one_model_alone_knows_it(tmp_path):
+    guesses = {name: {label: [label] * 10 for label in COUNTS} for name in ("one", "other")}
+    guesses["other"]["bee"] = ["dog"] * 10
+    scores = [row for name, made in guesses.items() for row in score_rows(name, accuracy(made))]
+    study = write_study(
+        tmp_path / "s",
+        count_rows("web", "lemmatized", COUNTS),
+        models=[model_row("one", "web"), model_row("other", None)],
+        performance=scores,
+        predictions=[row for name, made in guesses.items() for row in guess_rows(name, made)],
+    )
+    points = compare.compare_models(study, "one", "other", **CHOICE).points
+    # 2 * 0.5^10 - 0.5^10 = 0.00098, times four comparisons
+    assert points["stands_out"].tolist() == [False, True, False, False]
 
 
 def test_scores_without_images_have_limits_by_their_number(tmp_path):

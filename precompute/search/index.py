@@ -24,7 +24,7 @@ from backend.study import Study
 from backend.writing import file_sha256
 from precompute.corpus.given_hits import read_given_hits
 from precompute.corpus.registry import find_shards, list_image_folders
-from precompute.corpus.shard import Shard
+from precompute.corpus.shard import ReadOptions, Shard
 from precompute.search.corpus import CorpusPlan, IndexedCorpus, NothingKept, add_corpus, index_corpus
 from precompute.search.plan import THRESHOLDS, ImageSearch, check_thresholds
 from precompute.search.tagger import ClipRecipe, TaggerRecipe
@@ -134,7 +134,7 @@ def _check_arguments(study: Path, asked: Request) -> list[Shard]:
         raise TailscopeError("Images are searched by --tagger or by --image-hits, not by both.")
     if asked.images is not None and not asked.images.is_dir():
         raise TailscopeError(f"No folder of images at {asked.images}.")
-    return find_shards(asked.patterns, asked.images)
+    return find_shards(asked.patterns, ReadOptions(images=asked.images))
 
 
 def _plan_image_search(asked: Request, tagger: TaggerRecipe | None) -> ImageSearch | None:

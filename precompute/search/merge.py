@@ -152,7 +152,7 @@ def match_parts(merge: Merge, placed: Sequence[Placed], place: Path) -> None:
     given = _open_given(merge) if merge.given else None
     tables = []
     for one in placed:
-        samples = pq.read_table(one.part / "samples.parquet", columns=["sample_id", "image", "offset"])
+        samples = pq.read_table(one.part / "samples.parquet", columns=["sample_id", "image", "offset", "key"])
         if given:
             hits = given.join(place_images(samples, one.shard, merge.base))
             pq.write_table(hits.sort_by("concept"), one.image, compression="zstd")

@@ -15,7 +15,7 @@ from backend.study import quote_folder
 from precompute.corpus.shard import Shard
 
 # What decides which hits a shard has, and how its samples are read: the options of the command by their names in the manifest.
-SETTLED = ("images", "tagger", "prompts", "image_hits")
+SETTLED = ("caption", "image", "url", "images", "tagger", "prompts", "image_hits")
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from backend.study import Study
 from backend.writing import file_sha256
 from precompute.corpus.given_hits import read_given_hits
 from precompute.corpus.registry import find_shards, list_image_folders
-from precompute.corpus.shard import Shard
+from precompute.corpus.shard import ReadOptions, Shard
 from precompute.search.cache import load_parts, name_cache, store_parts, sweep
 from precompute.search.corpus import CorpusPlan, HeldCorpus, IndexedCorpus, add_corpus, index_corpus
 from precompute.search.growth import compare_shards, refuse_differences
@@ -40,7 +40,7 @@ LEAST_KEPT = 0.5  # of what was read, the share that must become samples, unless
 class Request:
     """What a user asks of `index`, by the words of its command.
 
-    `patterns`: of the shards' files · `images`: the folder of photos that tables name · `tagger`: a CLIP, asked by `prompts` ·
+    `patterns`: of the shards' files · `caption`, `image`, `url`: the columns that hold them, where another would be taken · `images`: the folder of photos that tables name · `tagger`: a CLIP, asked by `prompts` ·
     `image_hits`: concepts of photos found elsewhere · `thresholds`, `chosen`: the scores from which a hit counts ·
     `least_kept`: the least share of what is read that must become samples · `keep`: what was found in each shard, for the runs
     to come · `force`: index a corpus by other arguments than before.
@@ -49,6 +49,9 @@ class Request:
     corpus: str
     patterns: Sequence[str]
     title: str | None = None
+    caption: str | None = None
+    image: str | None = None
+    url: str | None = None
     images: Path | None = None
     tagger: str | None = None
     prompts: str = "ensemble"
@@ -80,7 +83,8 @@ def index_study(
     cache = name_cache(study)
     work = cache / f"making-{asked.corpus}"
     recorded = _check_arguments(study, asked)
-    shards = find_shards(asked.patterns, asked.images)
+    options = ReadOptions(asked.caption, asked.image, asked.url, asked.images)
+    shards = find_shards(asked.patterns, options)
     asked = _complete(asked, recorded)
     arguments = _describe_arguments(asked, shards)
     held = _find_held(study, asked, recorded, arguments, shards, tell)
@@ -150,6 +154,9 @@ def _describe_arguments(asked: Request, shards: Sequence[Shard]) -> dict:
         "files": len(files),
         "bytes": sum(path.stat().st_size for path in files),
         "title": asked.title,
+        "caption": asked.caption,
+        "image": asked.image,
+        "url": asked.url,
         "images": asked.images and str(asked.images),
         "tagger": asked.tagger,
         "prompts": asked.prompts if asked.tagger else None,

@@ -165,7 +165,7 @@ def match_parts(merge: Merge, placed: Sequence[Placed], place: Path) -> None:
     given = _open_given(merge) if merge.given else None
     tables = []
     for one in placed:
-        samples = pq.read_table(one.samples, columns=["sample_id", "image", "offset"])
+        samples = pq.read_table(one.samples, columns=["sample_id", "image", "offset", "key"])
         if given:
             hits = given.join(place_images(samples, one.shard, merge.base))
             pq.write_table(hits.sort_by("concept"), one.image[0], compression="zstd")

@@ -12,7 +12,7 @@ import pytest
 
 from precompute.corpus import tar
 from precompute.corpus.registry import find_shards
-from precompute.corpus.shard import Shard
+from precompute.corpus.shard import ReadOptions, Shard
 from precompute.search import images, shards
 from precompute.search.shards import SearchJob, ShardSearch, name_part, read_books
 from tests.precompute.colour_shards import ColourRecipe, picture, write_shard
@@ -53,7 +53,7 @@ def opened(monkeypatch):
 
 
 def find(path, images=None) -> Shard:
-    (shard,) = find_shards([str(path)], images)
+    (shard,) = find_shards([str(path)], ReadOptions(images=images))
     return shard
 
 

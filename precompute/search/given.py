@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from backend.words import canonical
 from precompute.ledger import Ledger
@@ -41,10 +42,11 @@ class GivenHits:
     def join(self, samples: pa.Table) -> pa.Table:
         """The hits of these samples (sample_id, image, offset, key), as `score_pictures` gives them.
 
-        A photo is one whose path ends in the given name, folders and all; one inside a tar has its shard's path and its key, and
-        is named with or without endings.
+        A photo is one whose path ends in the given name, folders and all. One inside another file (a tar, Parquet) has that
+        file's path and its own key, and is named with or without endings.
         """
-        inside = samples["offset"].is_valid().to_numpy()
+        cells = pc.fill_null(pc.match_substring_regex(samples["image"], r"\.parquet#\d+,\d+$"), False)
+        inside = pc.or_(samples["offset"].is_valid(), cells).to_numpy()
         images, keys = samples["image"].to_pylist(), samples["key"].to_pylist()
         paths = pd.DataFrame(
             {

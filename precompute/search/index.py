@@ -40,10 +40,11 @@ LEAST_KEPT = 0.5  # of what was read, the share that must become samples, unless
 class Request:
     """What a user asks of `index`, by the words of its command.
 
-    `patterns`: of the shards' files · `caption`, `image`, `url`: the columns that hold them, where another would be taken · `images`: the folder of photos that tables name · `tagger`: a CLIP, asked by `prompts` ·
-    `image_hits`: concepts of photos found elsewhere · `thresholds`, `chosen`: the scores from which a hit counts ·
-    `least_kept`: the least share of what is read that must become samples · `keep`: what was found in each shard, for the runs
-    to come · `force`: index a corpus by other arguments than before.
+    `patterns`: of the shards' files · `caption`, `image`, `url`: the columns that hold them, where others would be taken ·
+    `images`: the folder of photos that tables name · `tagger`: a CLIP, asked by `prompts` · `image_hits`: concepts of photos
+    found elsewhere · `thresholds`, `chosen`: the scores from which a hit counts · `least_kept`: the least share of what is read
+    that must become samples · `keep`: what was found in each shard, for the runs to come · `force`: index a corpus by other
+    arguments than before.
     """
 
     corpus: str

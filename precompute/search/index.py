@@ -89,13 +89,13 @@ def index_study(
     asked = _complete(asked, recorded)
     arguments = _describe_arguments(asked, shards)
     held = _find_held(study, asked, recorded, arguments, shards, tell)
+    search = _plan_image_search(asked, cache)
     with hold_alone(work):
         made = work  # a study's folder with nothing but the concepts, and what is made of them
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)
         try:
             shutil.copyfile(table_path(study, "concepts"), table_path(made, "concepts"))
-            search = _plan_image_search(asked, cache)
             plan = CorpusPlan(
                 asked.corpus, asked.title or asked.corpus, shards, cache, study, search, least_kept=asked.least_kept, held=held
             )

@@ -108,9 +108,7 @@ def index_corpus(
     sample is left, or too few.
     """
     search = plan_search(folder, plan.image_search)
-    methods = Methods()
-    if plan.image_search:
-        methods = Methods(image=plan.image_search.methods, thresholds=plan.image_search.thresholds or (1.0,))
+    methods = list_methods(plan.image_search)
     with Processes(processes) as started:
         found = find_parts(plan.shards, search, plan.work, started, say)
         content = _identify(plan, found, folder)
@@ -123,18 +121,8 @@ def index_corpus(
         books = {shard: read_books(part, search.look) for shard, part in found.parts.items()}
         total = _add_books(books.values())
         _refuse_too_little(plan, total)
-        merge_work = plan.work / f"merged-{plan.corpus}"
-        merge = Merge(
-            folder,
-            plan.corpus,
-            search.concepts,
-            methods,
-            plan.base or folder,
-            merge_work,
-            number_layers(found.layers, search.concepts),
-            _store_given(plan),
-        )
-        placed = [_place(shard, part, found.layers, search.look) for shard, part in found.parts.items()]
+        merge = plan_merge(folder, plan, search, methods, found.layers)
+        placed = [place_part(shard, part, found.layers, search.look) for shard, part in found.parts.items()]
         files, counts, total["image hits"] = merge_parts(merge, placed, started, lambda done: say("merging shards", done))
     unsearchable = compile_vocabulary(search.concepts).unsearchable
     total["concepts"] = Ledger()
@@ -195,7 +183,26 @@ def _describe_changed(plan: CorpusPlan, found: Found) -> str:
     return f"{len(changed):,} of {len(now):,} shards changed since, such as {changed[0]}: searched anew."
 
 
-def _place(shard: Shard, part: Part, layers: Sequence[Layer], look: Look | None) -> Placed:
+def list_methods(search: ImageSearch | None) -> Methods:
+    """The methods by which a corpus is searched."""
+    return Methods(image=search.methods, thresholds=search.thresholds or (1.0,)) if search else Methods()
+
+
+def plan_merge(folder: Path, plan: CorpusPlan, search: SearchJob, methods: Methods, layers: Sequence[Layer]) -> Merge:
+    """How the parts of a corpus's shards become its files in the study in `folder`."""
+    return Merge(
+        folder,
+        plan.corpus,
+        search.concepts,
+        methods,
+        plan.base or folder,
+        plan.work / f"merged-{plan.corpus}",
+        number_layers(layers, search.concepts),
+        _store_given(plan),
+    )
+
+
+def place_part(shard: Shard, part: Part, layers: Sequence[Layer], look: Look | None) -> Placed:
     """The files of a shard's part that are merged."""
     text = tuple(part.text(layer) for layer in layers)
     if look is None:

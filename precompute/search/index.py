@@ -24,12 +24,16 @@ from backend.schema import MANIFEST, table_path
 from backend.study import Study
 from backend.writing import file_sha256
 from precompute.corpus.given_hits import read_given_hits
+from precompute.corpus.preview import Preview, preview
 from precompute.corpus.registry import find_shards, list_image_folders
 from precompute.corpus.shard import ReadOptions, Shard
+from precompute.processes import Processes
 from precompute.search.cache import load_parts, name_cache, store_parts, sweep
-from precompute.search.corpus import CorpusPlan, HeldCorpus, IndexedCorpus, add_corpus, index_corpus
+from precompute.search.corpus import CorpusPlan, HeldCorpus, IndexedCorpus, add_corpus, index_corpus, plan_search
+from precompute.search.forecast import Forecast, foretell
 from precompute.search.growth import compare_shards, refuse_differences
 from precompute.search.plan import THRESHOLDS, ImageSearch, check_thresholds
+from precompute.search.shards import find_parts, name_folder
 from precompute.search.tagger import ClipRecipe
 from precompute.study_writer import built_with, extend_study, hold_alone
 
@@ -80,45 +84,89 @@ def index_study(
     TailscopeError where the arguments do not fit, before anything is read; where the corpus was indexed by other arguments,
     unless by force; where nothing or too little was kept; and where the study's concepts changed meanwhile.
     """
-    study = study.resolve()
-    cache = name_cache(study)
-    work = cache / f"making-{asked.corpus}"
-    recorded = _check_arguments(study, asked)
-    options = ReadOptions(asked.caption, asked.image, asked.url, asked.images)
-    shards = find_shards(asked.patterns, options)
-    asked = _complete(asked, recorded)
-    arguments = _describe_arguments(asked, shards)
-    held = _find_held(study, asked, recorded, arguments, shards, tell)
-    search = _plan_image_search(asked, cache)
-    with hold_alone(work):
-        made = work  # a study's folder with nothing but the concepts, and what is made of them
+    asked, plan, arguments = _prepare(study.resolve(), asked, tell)
+    study, cache, made = plan.base, plan.work, plan.work / f"making-{asked.corpus}"
+    with hold_alone(made):
         shutil.rmtree(made, ignore_errors=True)
-        made.mkdir(parents=True)
+        made.mkdir(parents=True)  # a study's folder with nothing but the concepts, and what is made of them
         try:
             shutil.copyfile(table_path(study, "concepts"), table_path(made, "concepts"))
-            plan = CorpusPlan(
-                asked.corpus, asked.title or asked.corpus, shards, cache, study, search, least_kept=asked.least_kept, held=held
-            )
             indexed = index_corpus(made, plan, processes=processes, say=say, tell=tell)
             if indexed is None:
                 tell(f"'{asked.corpus}' is indexed just so; nothing to do.")
                 return Study(study).manifest.to_json()
-            declare_roots(study, list_image_folders(shards))
+            declare_roots(study, list_image_folders(plan.shards))
             with extend_study(study) as (part, manifest):
                 _move_files(made, part, indexed)
                 add_corpus(part, manifest, indexed)
-                arguments["thresholds"] = list(search.thresholds) if search else []
-                arguments |= {
-                    "chosen": search and search.chosen,
-                    "content": indexed.content,
-                    "built_with": built_with(__name__),
-                }
+                arguments |= {"content": indexed.content, "built_with": built_with(__name__)}
                 manifest["arguments"].setdefault("index", {})[asked.corpus] = arguments
             store_parts(cache, asked.corpus, indexed.parts)
         finally:
             shutil.rmtree(made, ignore_errors=True)
     sweep(cache, keep=asked.keep)
     return manifest
+
+
+def foretell_study(
+    study: Path,
+    asked: Request,
+    *,
+    processes: int = 1,
+    say: StageProgress = lambda stage, done: None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Forecast:
+    """What `index_study` would take, told from a piece of the corpus; the study is not touched.
+
+    `tell` gets what it would get. Raises TailscopeError as it would, as far as the piece shows it.
+    """
+    asked, plan, _ = _prepare(study.resolve(), asked, tell)
+    found = None
+    if (name_folder(plan.work) / "parts").is_dir():
+        with Processes(processes) as started:
+            found = find_parts(plan.shards, plan_search(plan.base, plan.image_search), plan.work, started, say)
+        if kept := found.describe():
+            tell(kept)
+    return foretell(plan.base, plan, preview(plan.shards).samples, processes=processes, found=found)
+
+
+def _prepare(study: Path, asked: Request, tell: Callable[[str], None]) -> tuple[Request, CorpusPlan, dict]:
+    """What is asked for with what the corpus was indexed with, how to index it, and the manifest's entry of the arguments.
+
+    `tell` gets how the shards are read, with examples, and what came and went.
+    """
+    cache = name_cache(study)
+    recorded = _check_arguments(study, asked)
+    asked = _complete(asked, recorded)
+    search = _plan_image_search(asked, cache)
+    shards = find_shards(asked.patterns, ReadOptions(asked.caption, asked.image, asked.url, asked.images))
+    arguments = _describe_arguments(asked, shards)
+    held = _find_held(study, asked, recorded, arguments, shards, tell)
+    arguments |= {"thresholds": list(search.thresholds) if search else [], "chosen": search and search.chosen}
+    seen = preview(shards)
+    for line in seen.lines():
+        tell(line)
+    plan = CorpusPlan(
+        asked.corpus,
+        asked.title or asked.corpus,
+        shards,
+        cache,
+        study,
+        search,
+        least_kept=asked.least_kept,
+        layout=_describe_layout(seen),
+        held=held,
+    )
+    return asked, plan, arguments
+
+
+def _describe_layout(seen: Preview) -> str:
+    """A sentence on how the shards were read."""
+    kinds = []
+    for kind in seen.kinds:
+        columns = ", ".join(f"{column.role} from {column.name}" for column in kind.layout.columns)
+        kinds.append(". ".join([f"{kind.layout.words} ({columns})" if columns else kind.layout.words, *kind.layout.notes]))
+    return f"They were read as {'; '.join(kinds)}." if kinds else ""
 
 
 def _find_held(

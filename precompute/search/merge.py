@@ -32,7 +32,7 @@ from precompute.search.given import GivenHits
 from precompute.search.images import HITS_SCHEMA
 from precompute.search.match import TEXT_SCHEMA, Counts, Methods, ShardPart, match_part
 
-MEMORY_LIMIT = "1GB"  # of the sort of one range's hits
+MEMORY_LIMIT = 10**9  # bytes, of the sort of one range's hits
 RANGE_HITS = 8_000_000  # of a range of concepts, which one job sorts; a concept with more is a range of its own
 PARTS_AT_ONCE = 16  # that one job matches
 ROWS_AT_ONCE = 1 << 17
@@ -296,7 +296,7 @@ class _CorpusFile:
 def _open_sort(place: Path) -> Iterator["_UnsortedHits"]:
     """A place for hits, on disk, that is deleted afterwards."""
     place.mkdir()
-    config = {"memory_limit": MEMORY_LIMIT, "temp_directory": str(place / "spilled")}
+    config = {"memory_limit": f"{MEMORY_LIMIT}B", "temp_directory": str(place / "spilled")}
     connection = duckdb.connect(str(place / "hits.duckdb"), config=config)
     try:
         yield _UnsortedHits(connection)

@@ -29,6 +29,7 @@ from precompute.search.merge import Given, Merge, Placed, merge_parts
 from precompute.search.parts import BOOKS, Look, Part, read_books
 from precompute.search.plan import ImageSearch
 from precompute.search.shards import Found, SearchJob, find_parts, search_parts
+from precompute.search.suits import check_tagger
 from precompute.search.text import compile_vocabulary
 
 NO_WORD = "concept without a word"
@@ -58,7 +59,7 @@ class CorpusPlan:
 
     `base`: the folder that image paths are relative to, where the study will lie; the one that is written into without it ·
     `least_kept`: the least share of what was read that must become samples · `layout`: how the shards are read, a sentence ·
-    `held`: what the study has of the corpus already.
+    `held`: what the study has of the corpus already · `trust_tagger`: take one that does not seem to know such pictures.
     """
 
     corpus: str
@@ -71,6 +72,7 @@ class CorpusPlan:
     least_kept: float = 0.0
     layout: str = ""
     held: HeldCorpus | None = None
+    trust_tagger: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,10 @@ def index_corpus(
         for line in (_describe_changed(plan, found), found.describe()):
             if line:
                 tell(line)
+        if search.look:
+            say("trying the tagger", 0.0)
+        if warning := try_tagger(plan, search, found):
+            tell(warning)
         search_parts(found, search, started, say)
         books = {shard: read_books(part, search.look) for shard, part in found.parts.items()}
         total = _add_books(books.values())
@@ -181,6 +187,13 @@ def _describe_changed(plan: CorpusPlan, found: Found) -> str:
     if not changed:
         return ""
     return f"{len(changed):,} of {len(now):,} shards changed since, such as {changed[0]}: searched anew."
+
+
+def try_tagger(plan: CorpusPlan, search: SearchJob, found: Found | None) -> str:
+    """What to warn of before images are looked at for the first time. Raises TailscopeError for a tagger that guesses."""
+    if search.look is None or plan.trust_tagger or (found and found.looked_at(search.look)):
+        return ""
+    return check_tagger(plan.shards, search, plan.image_search)
 
 
 def list_methods(search: ImageSearch | None) -> Methods:
@@ -279,7 +292,7 @@ def add_corpus(folder: Path, manifest: dict, indexed: IndexedCorpus) -> None:
         if path.is_file():
             held = pq.read_table(path)
             rows = pa.concat_tables([held.filter(pc.not_equal(held["corpus"], indexed.corpus)), rows])
-        if rows.num_rows:
+        if rows.num_rows or name == "drops":  # without a row: nothing was dropped
             tables[name] = write_table(folder, name, rows)
         elif tables.pop(name, None):
             path.unlink()

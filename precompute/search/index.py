@@ -29,7 +29,7 @@ from precompute.corpus.registry import find_shards, list_image_folders
 from precompute.corpus.shard import ReadOptions, Shard
 from precompute.processes import Processes
 from precompute.search.cache import load_parts, name_cache, store_parts, sweep
-from precompute.search.corpus import CorpusPlan, HeldCorpus, IndexedCorpus, add_corpus, index_corpus, plan_search
+from precompute.search.corpus import CorpusPlan, HeldCorpus, IndexedCorpus, add_corpus, index_corpus, plan_search, try_tagger
 from precompute.search.forecast import Forecast, foretell
 from precompute.search.growth import compare_shards, refuse_differences
 from precompute.search.plan import THRESHOLDS, ImageSearch, check_thresholds
@@ -45,10 +45,10 @@ class Request:
     """What a user asks of `index`, by the words of its command.
 
     `patterns`: of the shards' files · `caption`, `image`, `url`: the columns that hold them, where others would be taken ·
-    `images`: the folder of photos that tables name · `tagger`: a CLIP, asked by `prompts` · `image_hits`: concepts of photos
-    found elsewhere · `thresholds`, `chosen`: the scores from which a hit counts · `least_kept`: the least share of what is read
-    that must become samples · `keep`: what was found in each shard, for the runs to come · `force`: index a corpus by other
-    arguments than before.
+    `images`: the folder of photos that tables name · `tagger`: a CLIP, asked by `prompts` · `trust_tagger`: take one that does
+    not seem to know the pictures · `image_hits`: concepts of photos found elsewhere · `thresholds`, `chosen`: the scores from
+    which a hit counts · `least_kept`: the least share of what is read that must become samples · `keep`: what was found in
+    each shard, for the runs to come · `force`: index a corpus by other arguments than before.
     """
 
     corpus: str
@@ -61,6 +61,7 @@ class Request:
     tagger: str | None = None
     prompts: str = "ensemble"
     allow_download: bool = False
+    trust_tagger: bool = False
     image_hits: Path | None = None
     thresholds: Sequence[float] | None = None
     chosen: float | None = None
@@ -121,12 +122,14 @@ def foretell_study(
     `tell` gets what it would get. Raises TailscopeError as it would, as far as the piece shows it.
     """
     asked, plan, _ = _prepare(study.resolve(), asked, tell)
-    found = None
+    job, found = plan_search(plan.base, plan.image_search), None
     if (name_folder(plan.work) / "parts").is_dir():
         with Processes(processes) as started:
-            found = find_parts(plan.shards, plan_search(plan.base, plan.image_search), plan.work, started, say)
+            found = find_parts(plan.shards, job, plan.work, started, say)
         if kept := found.describe():
             tell(kept)
+    if warning := try_tagger(plan, job, found):
+        tell(warning)
     return foretell(plan.base, plan, preview(plan.shards).samples, processes=processes, found=found)
 
 
@@ -156,6 +159,7 @@ def _prepare(study: Path, asked: Request, tell: Callable[[str], None]) -> tuple[
         least_kept=asked.least_kept,
         layout=_describe_layout(seen),
         held=held,
+        trust_tagger=asked.trust_tagger,
     )
     return asked, plan, arguments
 

@@ -63,6 +63,10 @@ class Found:
     lacking: dict[Part, Shard]
     unread: int
 
+    def looked_at(self, look: Look) -> bool:
+        """Whether an earlier run has looked at the images of some shard."""
+        return any(part.image_books(look.model).is_file() for part in self.parts.values())
+
     def describe(self) -> str:
         """A sentence on what an earlier run has left; nothing where that is nothing."""
         shards, lacking = len(self.parts), sum(part in self.lacking for part in self.parts.values())

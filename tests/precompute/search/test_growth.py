@@ -26,7 +26,7 @@ RED, GREEN = picture(128, 0, 0), picture(0, 96, 0)
 
 @pytest.fixture
 def shards(tmp_path):
-    """A folder of three shards."""
+    """A folder of three small shards."""
     for number in range(3):
         samples = [(f"a rose and fern {number}", RED), ("a rose", RED), ("", GREEN)]
         write_shard(tmp_path / "corpus" / f"{number}.tar", samples)
@@ -160,35 +160,30 @@ def test_thresholds_that_are_not_named_again_stay(study, shards, tmp_path):
 
 
 def test_run_killed_at_any_of_fifty_points_ends_with_the_same_bytes(study, shards, tmp_path, monkeypatch):
-    """A run dies at each write, rename and progress it makes, in turn; what it left is never wrong, and a rerun mends it."""
+    """A run dies before and after writes, renames and progress, at points spread over all of it; a rerun mends what it left."""
     (tmp_path / "hits.csv").write_text("image,label\n0,rose\n1,fern\n")
-    asked = ask(shards, image_hits=tmp_path / "hits.csv")
-    whole_study = study.with_name("whole")
-    shutil.copytree(study, whole_study)
-    index(whole_study, asked)
-    whole = checksums(whole_study)
+    asked, points = ask(shards, image_hits=tmp_path / "hits.csv"), 50
+    before, fresh = checksums(study), study.with_name("fresh")
+    shutil.copytree(study, fresh)
+    real_write, real_move, real_fsync = shard_search.write_rows, study_writer.move_into_place, os.fsync
 
     class Killed(BaseException):
         pass
 
-    countdown = [0]
+    reached, last = [], [10**9]
 
     def reach(*_):
-        countdown[0] -= 1
-        if countdown[0] == 0:
+        reached.append(1)
+        if len(reached) == last[0]:
             raise Killed
 
-    real_write, real_move, real_fsync = shard_search.write_rows, study_writer.move_into_place, os.fsync
-    before = checksums(study)
-    fresh = study.with_name("fresh")
-    shutil.copytree(study, fresh)
-    point = 0
-    while countdown[0] <= 0:
-        point += 1
+    def run_until(point: int) -> bool:
+        """Whether a run from the beginning was killed at this point."""
         for folder in (study, name_cache(study)):
             shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(fresh, study)
-        countdown[0] = point
+        reached.clear()
+        last[0] = point
         with monkeypatch.context() as patch:
             patch.setattr(shard_search, "write_rows", lambda *all: (reach(), real_write(*all), reach()))
             patch.setattr(writing.os, "fsync", lambda descriptor: (reach(), real_fsync(descriptor), reach()))
@@ -197,14 +192,17 @@ def test_run_killed_at_any_of_fifty_points_ends_with_the_same_bytes(study, shard
             try:
                 index_study(study, asked, say=reach, tell=reach)
             except Killed:
-                assert checksums(study) in (before, whole)
-                assert study_faults(study) == []
-                countdown[0] = 0
-            else:
-                break
+                return True
+        return False
+
+    assert not run_until(10**9)
+    whole, count = checksums(study), len(reached)
+    assert count > points
+    for number in range(points):
+        assert run_until(1 + number * (count - 1) // (points - 1))
+        assert checksums(study) in (before, whole)
         index(study, asked)
         assert checksums(study) == whole
-    assert point > 50
     assert study_faults(study) == []
 
 

@@ -21,8 +21,7 @@ from backend.progress import StageProgress
 from backend.roots import declare_roots
 from backend.schema import MANIFEST, table_path
 from backend.study import Study
-from backend.writing import file_sha256
-from precompute.corpus.given_hits import read_given_hits
+from precompute.corpus.given_hits import checksum_hits, read_given_hits
 from precompute.corpus.registry import find_shards, list_image_folders
 from precompute.corpus.shard import ReadOptions, Shard
 from precompute.search.corpus import CorpusPlan, IndexedCorpus, NothingKept, add_corpus, index_corpus
@@ -107,7 +106,7 @@ def _describe_arguments(asked: Request, shards: Sequence[Shard], image_search: I
         "images": asked.images and str(asked.images),
         "tagger": asked.tagger,
         "prompts": asked.prompts if asked.tagger else None,
-        "image_hits": asked.image_hits and {"name": asked.image_hits.name, "sha256": file_sha256(asked.image_hits)},
+        "image_hits": asked.image_hits and {"name": asked.image_hits.name, "sha256": checksum_hits(asked.image_hits)},
         "thresholds": list(image_search.thresholds) if image_search else [],
         "built_with": built_with(__name__),
     }

@@ -38,6 +38,13 @@ def load_coco(path: Path) -> tuple[dict, dict[str, str]]:
     return content, names
 
 
+def has_images(path: Path) -> bool:
+    """Whether a JSON file speaks of images in its first MB, as COCO's files do."""
+    with path.open("rb") as stream:
+        head = stream.read(1 << 20)
+    return b'"images"' in head or b'"annotations"' in head
+
+
 def id_of(value: object) -> str:
     """An id as it is compared. Raises TypeError for what is none.
 

@@ -4,16 +4,12 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 
 from backend.images import IMAGE_ENDINGS
+from precompute.corpus import coco, jsonl
 from precompute.corpus.copies import strip_packing
 from precompute.corpus.folder import CAPTION_ENDINGS, list_files
 from precompute.corpus.sample import name_sidecar
 
-METADATA = (
-    "metadata.csv",
-    "metadata.tsv",
-    "metadata.jsonl",
-    "metadata.parquet",
-)  # Hugging Face's imagefolder names its images so
+METADATA = ("metadata.csv", "metadata.tsv", "metadata.jsonl", "metadata.parquet")  # the lists of an imagefolder
 LISTS = (".parquet", ".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".txt")
 
 
@@ -28,7 +24,7 @@ def list_corpus_files(folder: Path) -> tuple[list[Path], Counter]:
     tars = [name for name in names if f".{_ending(strip_packing(name))}" == ".tar"]
     metadata = [name for name in names if PurePosixPath(name).name.lower() in METADATA]
     paired = any(_stem(name) in images for name in names if _ending(name) in CAPTION_ENDINGS)
-    lists = [name for name in names if f".{_ending(strip_packing(name))}" in LISTS]
+    lists = [name for name in names if _is_list(folder / name)]
     if tars or metadata or (lists and not paired):
         chosen = tars or metadata or lists
         named = set(chosen) if tars else {*chosen, *(name for name in names if _ending(name) in IMAGE_ENDINGS)}
@@ -37,6 +33,14 @@ def list_corpus_files(folder: Path) -> tuple[list[Path], Counter]:
     if images:
         return [folder], Counter()  # its reader counts what plays no part
     return [], Counter(name_sidecar(_ending(name)) for name in names)
+
+
+def _is_list(path: Path) -> bool:
+    """Whether a file may list captions; of JSON many files in a folder say other things."""
+    ending = f".{_ending(strip_packing(path.name))}"
+    if ending != ".json" or path.suffix.lower() != ".json":
+        return ending in LISTS
+    return jsonl.starts_list(path) or coco.has_images(path)
 
 
 def _stem(name: str) -> str:

@@ -27,6 +27,7 @@ BAD_ROW = "unreadable row"
 
 _SEPARATORS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
 _UNQUOTED = "\t|"  # separators of tables in which quotes mean nothing
+_NOTED_BYTES = 1 << 20  # in which a wrong encoding is looked for
 _FIRST_ROWS = 50  # by which the columns of a table without a header are told
 _NUMBERED = re.compile(r"(?P<name>.+\.\w+)#\d+")  # a photo's name with the number of its caption, as Flickr8k has them
 
@@ -193,7 +194,8 @@ def _describe(shard: Shard) -> Layout:
 
 def _note_encoding(path: Path) -> tuple[str, ...]:
     with path.open("rb") as stream:
-        lines = stream.read(LONGEST_LINE >> 4).splitlines()[:-1]
+        lines = stream.read(_NOTED_BYTES).splitlines()
+    lines = lines[:-1] if path.stat().st_size > _NOTED_BYTES else lines  # the last one may be cut within a letter
     odd = sum(b"\xef\xbf\xbd" in line.decode("utf-8", "replace").encode() for line in lines)
     return (f"{odd:,} of the first {len(lines):,} lines are no UTF-8: save the file as UTF-8",) if odd else ()
 

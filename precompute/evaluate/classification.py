@@ -19,7 +19,8 @@ from backend.models.encode import Model
 from backend.models.prompts import PROMPTS, build_classifier, spell_name
 from backend.words import canonical
 from precompute.corpus.sample import NO_IMAGE
-from precompute.corpus.tar import SECOND_IMAGE, is_plain, read_members
+from precompute.corpus.tar import SECOND_IMAGE
+from precompute.corpus.tar_members import is_plain, read_members
 from precompute.evaluate.class_folders import CLASS_NAMES, read_class_folders
 from precompute.evaluate.features import Place
 from precompute.ledger import Ledger

@@ -17,13 +17,12 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from backend.errors import SourceError, StudyNotFound, TailscopeError
+from backend.errors import StudyNotFound, TailscopeError
 from backend.progress import StageProgress
 from backend.roots import declare_roots
 from backend.schema import MANIFEST, table_path
 from backend.study import Study
-from backend.writing import file_sha256
-from precompute.corpus.given_hits import read_given_hits
+from precompute.corpus.given_hits import checksum_hits, read_given_hits
 from precompute.corpus.preview import Preview, preview
 from precompute.corpus.registry import find_shards, list_image_folders
 from precompute.corpus.shard import ReadOptions, Shard
@@ -213,7 +212,7 @@ def _describe_arguments(asked: Request, shards: Sequence[Shard]) -> dict:
         "images": asked.images and str(asked.images),
         "tagger": asked.tagger,
         "prompts": asked.prompts if asked.tagger else None,
-        "image_hits": asked.image_hits and {"name": asked.image_hits.name, "sha256": file_sha256(asked.image_hits)},
+        "image_hits": asked.image_hits and {"name": asked.image_hits.name, "sha256": checksum_hits(asked.image_hits)},
     }
 
 
@@ -234,8 +233,6 @@ def _check_arguments(study: Path, asked: Request) -> dict:
         raise TailscopeError("Images are searched by --tagger or by --image-hits, not by both.")
     if asked.images is not None and not asked.images.is_dir():
         raise TailscopeError(f"No folder of images at {asked.images}.")
-    if asked.image_hits is not None and not asked.image_hits.is_file():
-        raise SourceError(f"No file of image hits at {asked.image_hits}.")
     if not 0 <= asked.least_kept <= 1:
         raise TailscopeError(f"{asked.least_kept:g} is no share of the samples: --least-kept takes a number from 0 to 1.")
     return dict(indexed[corpus]) if corpus in known else {}

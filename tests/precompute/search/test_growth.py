@@ -147,7 +147,7 @@ def test_other_arguments_are_refused_with_both_values_and_the_command_that_goes_
 
 
 def test_thresholds_that_are_not_named_again_stay(study, shards, tmp_path):
-    (tmp_path / "hits.csv").write_text("image,label,score\n0,rose,0.7\n1,rose,0.55\n")
+    (tmp_path / "hits.csv").write_text("image,label,score\n0.tar/0,rose,0.7\n1.tar/1,rose,0.55\n")
     hits = tmp_path / "hits.csv"
     index(study, ask(shards, image_hits=hits, thresholds=[0.5, 0.6], chosen=0.6))
     write_shard(shards / "3.tar", [("fern", GREEN)])
@@ -156,12 +156,25 @@ def test_thresholds_that_are_not_named_again_stay(study, shards, tmp_path):
     assert (search.image, search.chosen.image) == (("given@0.50", "given@0.60"), "given@0.60")
     index(study, ask(shards, image_hits=hits, thresholds=[0.5, 0.6, 0.7], chosen=0.7))
     sql = "SELECT count FROM frequency WHERE concept = 'rose' AND method = 'given@0.70'"
-    assert Study(study).query(sql)["count"].tolist() == [3]
+    assert Study(study).query(sql)["count"].tolist() == [1]
+
+
+def test_name_that_fits_images_of_several_shards_hits_none_of_them(study, shards, tmp_path):
+    (tmp_path / "hits.csv").write_text("image,label\n0.png,rose\n1.tar/0.png,rose\n2.tar/1.png,fern\n")
+    manifest = index_study(study, ask(shards, image_hits=tmp_path / "hits.csv"))
+    assert manifest["counts"]["index"]["mine"]["image hits"] == {
+        "read": 3,
+        "written": 2,
+        "dropped": {"name of several images": 1},
+    }
+    sql = "SELECT concept, count FROM frequency WHERE method = 'annotated' AND concept <> '&' ORDER BY concept"
+    assert Study(study).query(sql).values.tolist() == [["fern", 1], ["rose", 1]]
+    assert study_faults(study) == []
 
 
 def test_run_killed_at_any_of_fifty_points_ends_with_the_same_bytes(study, shards, tmp_path, monkeypatch):
     """A run dies before and after writes, renames and progress, at points spread over all of it; a rerun mends what it left."""
-    (tmp_path / "hits.csv").write_text("image,label\n0,rose\n1,fern\n")
+    (tmp_path / "hits.csv").write_text("image,label\n0.tar/0,rose\n1.tar/1,fern\n")
     asked, points = ask(shards, image_hits=tmp_path / "hits.csv"), 50
     before, fresh = checksums(study), study.with_name("fresh")
     shutil.copytree(study, fresh)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def name_item(image: str, offset: int | None, length: int | None) -> str:
 def _relate(place: Place, study: Path) -> tuple[str, int | None, int | None]:
     ref = ImageRef.from_columns(*place)
     path = Path(os.path.relpath(Path(ref.path).resolve(), study.resolve())).as_posix()
-    return ImageRef(path, ref.offset, ref.length, ref.row_group, ref.row).columns()
+    return replace(ref, path=path).columns()
 
 
 def list_folders(tables: Iterable[pa.Table], study: Path) -> set[Path]:

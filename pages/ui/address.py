@@ -23,6 +23,7 @@ CHOSEN_KEY, CARRIED_KEY = "just-chosen", "carried-by-links"
 LISTED_KEY = "listed-studies"
 MEMORY_KEY = "choices-of-pages"
 TITLE_CHARACTERS = 60  # of a browser's title
+OF_ONE_SUBJECT = {"task", "hits_page"}  # choices that make no sense for another concept
 NOT_A_PAGES = {STUDY_KEY, *CHOICE_KEYS, "find", "names_file"}
 
 
@@ -177,9 +178,11 @@ def run_page(page: Page) -> None:
     left, came = memory.get(place), memory.get("here") != place
     memory["here"] = place
     if came and left and not is_step_in_history():
+        unbound = {key: values[-1] for key, values in left.address.items() if key not in left.choices}
+        write_address({key: value for key, value in unbound.items() if key not in st.query_params})
+        another = any(st.query_params[key] != value for key, value in unbound.items())
         choices = {key: value for key, value in left.choices.items() if key not in st.query_params}
-        if choices:
-            st.session_state.update(choices)
+        st.session_state.update({key: value for key, value in choices.items() if not (another and key in OF_ONE_SUBJECT)})
     try:
         page.run()
     finally:

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit import runtime
 
 from backend import beginnings, concepts, frequency
+from backend.errors import TailscopeError
 from backend.study import Study
 from pages.ui.address import answer, link_concept, with_study
 from pages.ui.blocks import format_count
@@ -25,11 +26,14 @@ def show_search(study: Study, description: str) -> None:
     """The box: what is typed finds names with their counts in the chosen corpus, and what is chosen opens its page.
 
     The names go to the browser over HTTP, once a window, and only to whoever types: with each run they would be more than the
-    page. description: of the page at hand, for the browser.
+    page. A study whose concepts cannot be read has no box; its pages say why. description: of the page, for the browser.
     """
     corpus = read_choice(study).corpus
+    try:
+        content = answer(list_names, study, corpus)
+    except TailscopeError:
+        return
     counted = f", counted in {corpus_titles(study)[corpus]}" if corpus else ""
-    content = answer(list_names, study, corpus)
     placeholder = f"Search {len(json.loads(content)['concepts']):,} concepts{counted}"
     data = {"url": _serve(content), "placeholder": placeholder, "description": description, "carried": with_study()}
     _show_box(key=BOX_KEY, data=data)

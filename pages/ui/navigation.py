@@ -89,7 +89,7 @@ def show_navigation(pages: list[Page], study: Study | None) -> None:
     step.
     """
     missing = {}
-    with st.container(gap=None, key="navigation"):
+    with st.container(gap="xsmall", key="navigation"):
         for page, entry in zip(pages, ENTRIES, strict=True):
             lack = study and _find_lack(study, entry)
             if lack:

@@ -32,6 +32,7 @@ COLUMNS = {
     "model": st.column_config.TextColumn("Model", pinned=True),
     "trained_on": st.column_config.TextColumn("Trained on"),
     "megabytes": _NUMBER("MB", format="%.0f", help="Of its weights, to fetch and in memory"),
+    "seconds": _NUMBER("Seconds an image", format="%.2g", help="On this machine: computed, not measured"),
     "fetched": st.column_config.CheckboxColumn("On this machine"),
     "fills": st.column_config.TextColumn("Beside each guess"),
     "count": _NUMBER("Samples", format="localized", help="Image-text pairs of the corpus that show the concept"),

@@ -38,14 +38,14 @@ _FIRSTS_DISTINCT = 0.9  # of the names before the commas of a list: "crane, sand
 class ClassList:
     """The class names of a text in its order, and in words how it was read.
 
-    `whole_lines`: nothing told but that there is a name a line, which ends at a comma, if there is one · `others`: further
-    names of each, where the list has any · `skipped`: the lines that are no name, by reason.
+    `others`: further names of each, where the list has any · `lines`: the names with what follows a comma, where nothing told
+    but that there is a name a line · `skipped`: the lines that are no name, by reason.
     """
 
     names: tuple[str, ...]
     form: str
-    whole_lines: bool = False
     others: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
+    lines: tuple[str, ...] = field(default=(), repr=False)
     skipped: Mapping[str, int] = field(default_factory=dict, repr=False)
 
 
@@ -53,7 +53,7 @@ def read_class_list(text: str) -> ClassList:
     """The class names of a text. Empty ones are left out; repeated ones stay. Raises TailscopeError for a line beyond reading.
 
     >>> read_class_list("0,tench")
-    ClassList(names=('tench',), form='column 2 of a table', whole_lines=False)
+    ClassList(names=('tench',), form='column 2 of a table')
     >>> read_class_list("n01440764 tench, Tinca tinca").others
     (('Tinca tinca',),)
     """
@@ -67,7 +67,7 @@ def read_class_list(text: str) -> ClassList:
 
 
 def _list_entries(
-    entries: Iterable[Sequence[str]], form: str, *, whole_lines: bool = False, skipped: Mapping[str, int] | None = None
+    entries: Iterable[Sequence[str]], form: str, *, lines: Sequence[str] = (), skipped: Mapping[str, int] | None = None
 ) -> ClassList:
     """The list of entries that each are a name and further ones; those whose name is empty are counted as skipped."""
     kept = [[part.strip() for part in entry] for entry in entries]
@@ -78,8 +78,8 @@ def _list_entries(
     return ClassList(
         tuple(entry[0] for entry in kept),
         form,
-        whole_lines,
         others if any(others) else (),
+        tuple(lines),
         {reason: count for reason, count in reasons.items() if count},
     )
 
@@ -130,7 +130,7 @@ def _read_lines(written: Sequence[str]) -> ClassList:
     if not column.known:
         if len(lines) > 1 and not quoted and _name_several(lines):
             return _list_entries(map(_split_names, lines), "one name a line, then its synonyms", skipped=skipped)
-        return _list_entries([[name] for name in names], "one name a line", whole_lines=not quoted, skipped=skipped)
+        return _list_entries([[name] for name in names], "one name a line", lines=() if quoted else lines, skipped=skipped)
     place = f"column “{rows[0][column.number]}”" if column.has_heading else f"column {column.number + 1}"
     skipped[HEADING] = skipped.get(HEADING, 0) + column.has_heading
     several = len(names) > 1 and _name_several(names)

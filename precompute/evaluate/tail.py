@@ -27,8 +27,9 @@ from backend.study import Study, find_build_command
 from backend.tables import replace_rows, to_arrow, write_table
 from precompute.evaluate.classification import ClassScores, Task, read_task, score_prompts
 from precompute.evaluate.features import stream_features
-from precompute.evaluate.scores import LIBRARIES, name_concepts
-from precompute.evaluate.scores import STEP as EVALUATE
+from precompute.evaluate.scores import LIBRARIES
+from precompute.evaluate.task_labels import STEP as EVALUATE
+from precompute.evaluate.task_labels import name_concepts
 from precompute.ledger import Ledger
 from precompute.study_writer import extend_study
 

@@ -69,11 +69,16 @@ def tell_counts(counts: pd.DataFrame, corpus: str, title: str, study: Study) -> 
     sizes = answer(frequency.list_corpora, study).set_index("corpus")["pairs"]
     size = sizes.get(corpus)
     of = f" of {size:,.0f} samples" if pd.notna(size) else " samples"
-    lines = [
-        f"- **{row.high:,}**{of} of {escape(title)} {escape(Method(row.method).title)}. {escape(Method(row.method).sentence)}"
-        for row in rows.itertuples()
-    ]
-    return "\n".join(lines)
+    methods = map(Method, rows["method"])
+    return "\n".join(
+        f"- **{count:,}**{of} of {escape(title)}: {escape(method.title)}. {escape(tell_rule(method))}"
+        for count, method in zip(rows["high"], methods, strict=True)
+    )
+
+
+def tell_rule(method: Method) -> str:
+    """How a method counts, in a sentence; what its parts do stands in their own lines."""
+    return "Both must hold." if method.modality == "joint" else method.sentence
 
 
 def show_words(study: Study, concept: str, corpus: str) -> None:

@@ -94,7 +94,7 @@ def parse_synonyms(text: str) -> dict[str, tuple[str, ...]]:
 
 
 def _read_structure(text: str) -> list[list[str]] | None:
-    """The rows of JSON or YAML, each a name and its others; None where the text is neither."""
+    """The rows of JSON or YAML, each a name and its others, none where it holds no names; None where the text is neither."""
     try:
         value = json.loads(text) if text.lstrip()[:1] in ("{", "[") else yaml.load(text, Loader=yaml.BaseLoader)
     except (ValueError, yaml.YAMLError, RecursionError):
@@ -106,7 +106,7 @@ def _read_structure(text: str) -> list[list[str]] | None:
     else:
         return None
     told = all(isinstance(row, list) and all(isinstance(name, str) for name in row) for row in held)
-    return held if told else None
+    return held if told else []
 
 
 def _split(names: Iterable[object]) -> list[str]:

@@ -74,7 +74,7 @@ def _read_lines(path: Path) -> list[str]:
 
 def _read_table(path: Path, delimiter: str, ledger: Ledger) -> Iterator[tuple[Any, Any]]:
     """The rows of a table with a header. A caption in the last column may hold separators; other rows too long are booked."""
-    header, *rows = csv.reader(_read_lines(path), delimiter=delimiter, skipinitialspace=True)
+    header, *rows = csv.reader(_read_lines(path), delimiter=delimiter)
     caption, image = _find_columns(path, [name.strip() for name in header])
     header = [name.strip() for name in header]
     place, beside = header.index(caption), header.index(image) if image else None

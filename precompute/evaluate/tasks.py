@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.class_lists import read_synsets
+from backend.class_literals import read_synsets
 from backend.errors import SourceError
 from backend.models.prompts import check_templates
 from precompute.evaluate.class_folders import CLASS_NAMES, SPLITS, read_class_folders

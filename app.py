@@ -19,6 +19,7 @@ pages = [
     st.Page("pages/misalignment.py", title="Misalignment", icon=":material/compare_arrows:"),
     st.Page("pages/let_it_wag.py", title="Let it Wag!", icon=":material/pets:"),
     st.Page("pages/search_quality.py", title="Search quality", icon=":material/fact_check:"),
+    st.Page("pages/your_corpus.py", title="Your corpus", icon=":material/inventory_2:"),
     st.Page("pages/test_set.py", title="Test set", icon=":material/checklist:"),
     st.Page("pages/probe.py", title="Live probe", icon=":material/image_search:"),
 ]

@@ -166,6 +166,7 @@ def _reference_faults(folder: Path, present: set[str]) -> list[str]:
         (("corpus",), "models", "corpora"),
         (("corpus",), "alignment", "corpora"),
         (("corpus",), "truth", "corpora"),
+        (("corpus",), "contents", "corpora"),
         (("model",), "performance", "models"),
         (("model",), "overall", "models"),
         (("model",), "tail", "models"),

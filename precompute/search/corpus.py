@@ -19,6 +19,7 @@ from precompute.corpus.sample import NO_CAPTION, NO_IMAGE
 from precompute.corpus.shard import Shard
 from precompute.ledger import Ledger, describe_entry
 from precompute.processes import Processes
+from precompute.search.contents import describe_contents
 from precompute.search.match import CHOSEN_TEXT, Methods, count_frequency, describe_alignment
 from precompute.search.merge import Given, Merge, merge_parts
 from precompute.search.plan import ImageSearch
@@ -62,6 +63,7 @@ class IndexedCorpus:
     corpora: pd.DataFrame
     frequency: pd.DataFrame
     alignment: pd.DataFrame
+    contents: pd.DataFrame
     files: dict[str, dict]
     search: dict
     counts: dict
@@ -94,6 +96,7 @@ def index_corpus(
         _describe_corpus(plan, counts.samples),
         count_frequency(plan.corpus, tasks, search.concepts, methods, counts),
         describe_alignment(plan.corpus, methods, counts),
+        _describe_contents(folder, plan.corpus, files),
         files,
         _describe_search(plan, methods),
         {unit: ledger.entry() for unit, ledger in books.items() if ledger.dropped or (ledger.read and unit not in QUIET)},
@@ -126,7 +129,7 @@ def plan_search(folder: Path, image_search: ImageSearch | None) -> SearchJob:
 def add_corpus(folder: Path, manifest: dict, indexed: IndexedCorpus) -> None:
     """Writes a corpus's rows into the tables of the study in `folder`, in the place of older ones, and its manifest entries."""
     tables = manifest["tables"]
-    for name in ("corpora", "frequency", "alignment"):
+    for name in ("corpora", "frequency", "alignment", "contents"):
         rows = to_arrow(name, getattr(indexed, name))
         path = table_path(folder, name)
         if path.is_file():
@@ -182,6 +185,12 @@ def _describe_corpus(plan: CorpusPlan, samples: int) -> pd.DataFrame:
     source = plan.source or f"{number} file{'s' if number > 1 else ''} such as {files[0]}"
     row = {"corpus": plan.corpus, "title": plan.title, "pairs": samples, "indexed": samples, "source": source}
     return pd.DataFrame([row])
+
+
+def _describe_contents(folder: Path, corpus: str, files: dict[str, dict]) -> pd.DataFrame:
+    """The corpus's rows of `contents`."""
+    paths = [table_path(folder, name, corpus) if name in files else None for name in ("samples", "hits")]
+    return describe_contents(*paths).assign(corpus=corpus)
 
 
 def _describe_search(plan: CorpusPlan, methods: Methods) -> dict:

@@ -1,0 +1,52 @@
+"""What is in your corpus, and what does it hardly show? An indexed corpus, or a caption file that is counted right here."""
+
+import streamlit as st
+
+from backend import charts, corpus_report
+from pages.ui.address import current_study, link_concepts
+from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_title
+from pages.ui.controls import choose_view
+from pages.ui.corpus_beside import choose_model, choose_reference, list_open_studies
+from pages.ui.corpus_parts import show_concepts, show_contents, show_expected, show_needs, show_shift
+from pages.ui.corpus_source import answer_about, choose_source
+from pages.ui.corpus_tell import FEW, tell_corpus
+
+CONTENTS, CONCEPTS, SHIFT, EXPECTED, NEEDS = VIEWS = [
+    "What is in it",
+    "Concepts",
+    "Beside another",
+    "Expected scores",
+    "What to collect",
+]
+
+study = current_study()
+show_title("What is in your corpus, and what does it hardly show?", "")
+head = st.container()
+source = choose_source(study)
+own = source.own
+studies = list_open_studies(study)
+left, right = st.columns(2)
+with left:
+    beside = choose_reference(own, studies)
+with right:
+    model = choose_model(own, studies)
+
+compared = answer_about(own, corpus_report.compare_with, beside.study, beside.corpus) if beside and own.pairs else None
+head.markdown(tell_corpus(own, source.dropped, beside, compared))
+if beside and own.pairs:
+    curves = answer_about(own, corpus_report.rank_rates, beside.study, beside.corpus)
+    show_figure(charts.draw_rate_curves(curves), "corpus-curves", "Share of samples that show a concept, by rank", rows=curves)
+    if own.tasks is not None:
+        link_concepts(compared.loc[compared["hardly"], "concept"].head(FEW))
+view = choose_view(VIEWS, "part")
+if view == CONTENTS:
+    show_guarded(show_contents, source)
+elif view == CONCEPTS:
+    show_guarded(show_concepts, source)
+elif view == SHIFT:
+    show_guarded(show_shift, source, beside)
+elif view == EXPECTED:
+    show_guarded(show_expected, source, model)
+else:
+    show_guarded(show_needs, source, beside, model)
+explain_counting(study, [own.method])

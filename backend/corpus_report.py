@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from backend.errors import EmptySelection
+from backend.provenance import list_lost_words
 from backend.rates import MILLION, Rates, compare_rates
 from backend.study import Study
 
@@ -33,6 +34,7 @@ class CountedCorpus:
     counts: pd.Series
     tasks: pd.DataFrame
     dispersion: float | None = None
+    lost: frozenset[str] = frozenset()
 
     @property
     def missing(self) -> list[str]:
@@ -84,6 +86,7 @@ def read_corpus(study: Study, corpus: str, method: str, dispersion: float | None
         corpus=corpus,
         method=method,
     )
+    lost = list_lost_words(study)
     pairs = study.query("SELECT coalesce(pairs, indexed) AS pairs FROM corpora WHERE corpus = $corpus", corpus=corpus)["pairs"]
     return CountedCorpus(
         key=f"{study.token} {corpus} {method}",
@@ -93,6 +96,7 @@ def read_corpus(study: Study, corpus: str, method: str, dispersion: float | None
         counts=counts.set_index("concept")["count"],
         tasks=list_tasks(study),
         dispersion=dispersion,
+        lost=frozenset(lost.loc[(lost["corpus"] == corpus) & (lost["method"] == method), "concept"]),
     )
 
 
@@ -130,6 +134,18 @@ def list_dropped(study: Study, corpus: str) -> list[Dropped]:
     return found
 
 
+def rank_concepts(own: CountedCorpus) -> pd.DataFrame:
+    """concept, count, share (% of all samples; null where their number is not known), the most frequent first."""
+    table = own.counts.sort_values(ascending=False, kind="stable").rename_axis("concept").reset_index()
+    return table.assign(share=100 * table["count"] / own.pairs if own.pairs else np.nan)
+
+
+def list_missing(own: CountedCorpus) -> pd.DataFrame:
+    """concept, task (all that name it): the concepts that are never shown, in alphabetical order."""
+    named = own.tasks[own.tasks["concept"].isin(own.missing)].sort_values(["concept", "task"])
+    return named.groupby("concept")["task"].agg(", ".join).reset_index()
+
+
 def find_facts(contents: pd.DataFrame) -> Facts | None:
     """The figures of a corpus's `contents`; None where it is not described."""
     if contents.empty:
@@ -152,6 +168,15 @@ def select_values(contents: pd.DataFrame, what: str) -> pd.DataFrame:
     """value (a whole number), count: the rows of one numbered kind, rising."""
     rows = contents.loc[contents["what"] == what, ["value", "count"]]
     return rows.astype({"value": "int64"}).sort_values("value", ignore_index=True)
+
+
+def step_of(values: np.ndarray) -> np.ndarray:
+    """How many whole numbers each value stands for, where numbers are cut to two significant digits.
+
+    >>> step_of(np.array([7, 99, 100, 1200])).tolist()
+    [1, 1, 10, 100]
+    """
+    return 10 ** np.maximum(np.floor(np.log10(np.maximum(values, 1))).astype(np.int64) - 1, 0)
 
 
 def _find_median(rows: pd.DataFrame) -> int:
@@ -187,13 +212,16 @@ def list_counted(study: Study, method: str) -> list[str]:
 
 
 def compare_with(own: CountedCorpus, study: Study, corpus: str) -> pd.DataFrame:
-    """`rates.compare_rates` of a corpus and one of some study. Raises EmptySelection where they share no concept, or the size
-    of one is not known."""
+    """`rates.compare_rates` of a corpus and one of some study, over the concepts that both count by all their words.
+
+    Raises EmptySelection where they share no concept, or the size of one is not known.
+    """
     reference = read_corpus(study, corpus, own.method)
     if not own.pairs or not reference.pairs:
         unknown = own if not own.pairs else reference
         raise EmptySelection(f"How many samples {unknown.title} has is not known, so that its counts have no rate.")
-    table = compare_rates(Rates(own.counts, own.pairs), Rates(reference.counts, reference.pairs), own.dispersion or 1.0)
+    counts = own.counts.drop(own.lost | reference.lost, errors="ignore")
+    table = compare_rates(Rates(counts, own.pairs), Rates(reference.counts, reference.pairs), own.dispersion or 1.0)
     if table.empty:
         raise EmptySelection(f"{own.title} and {reference.title} count no concept in common by '{own.method}'.")
     return table
@@ -202,14 +230,15 @@ def compare_with(own: CountedCorpus, study: Study, corpus: str) -> pd.DataFrame:
 def rank_rates(own: CountedCorpus, study: Study, reference: str) -> pd.DataFrame:
     """corpus (a title), concept, rank, per_million: the rank curves of a corpus, a reference and its study's other corpora.
 
-    All over the same concepts; a corpus that shares far fewer than the reference has no curve. Zeros have none either.
+    All over the same concepts, which all count by all their words; a corpus that shares far fewer than the reference has no
+    curve. Zeros have none either.
     """
     listed = list_references(own, study)
     enough = MOSTLY * listed.loc[listed["corpus"] == reference, "shared"].max()
     drawn = [own, *(read_corpus(study, corpus, own.method) for corpus in listed.loc[listed["shared"] >= enough, "corpus"])]
     shared = own.counts.index
     for corpus in drawn:
-        shared = shared.intersection(corpus.counts.index)
+        shared = shared.intersection(corpus.counts.index.difference(corpus.lost))
     frames = []
     for corpus in drawn:
         if corpus.pairs:

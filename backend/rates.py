@@ -1,4 +1,4 @@
-"""Is a concept shown more rarely in one corpus than in another? Rates of two corpora of unequal size, with a test that is exact.
+"""Is a concept shown more rarely in one corpus than in another? Rates of two corpora of unequal size, with an exact test.
 
 A sample counts at most once for a concept, and nearly every concept is rare, so that its count is Poisson's where samples are
 independent. They are not: one photo has five captions, one shop writes a thousand alike. How much more counts scatter between

@@ -188,8 +188,8 @@ TABLES: dict[str, TableSpec] = {
         _MODALITY,
         not_negative=("count",),
     ),
-    # count is, by `what`: captions of so many words or characters, or in a language (of a sample of them); distinct captions that
-    # come so many times, whole numbers cut to two digits; how often a caption comes; 100 times the dispersion of a method's hits.
+    # count is, by `what`: captions of so many words or characters, or in a language (of a sample of them); distinct captions
+    # that come so many times (numbers cut to two digits); how often a caption comes; 100 times how a method's hits clump.
     "contents": TableSpec(
         pa.schema([_field(name) for name in ("corpus", "what", "value")] + [_field("count", _I64)]),
         ("corpus", "what", "value"),

@@ -24,7 +24,8 @@ MEMORY_LIMIT = "1GB"  # of one study's connection; DuckDB spills or fails clearl
 
 EMBEDDED = "python -m precompute synthetic"  # needs nothing but this program, and makes every table of its study
 PUBLISHED = "python -m precompute published"
-NOT_RELEASED = {"samples", "hits", "misaligned", "contents", "search_quality", "truth"}  # what the paper's release has no part of
+# What the paper's release has no part of.
+NOT_RELEASED = {"samples", "hits", "misaligned", "contents", "search_quality", "truth"}
 _INDEX = "python -m precompute index --study {study} --corpus NAME --shards GLOB"
 _EVALUATE = "python -m precompute evaluate --study {study} --model ARCH:WEIGHTS --task NAME=FOLDER"
 _BUILD = {  # the step that adds a table to a study of one's own

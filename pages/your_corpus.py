@@ -3,7 +3,8 @@
 import streamlit as st
 
 from backend import charts, corpus_report
-from pages.ui.address import current_study, link_concepts
+from backend.concepts import list_concepts
+from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_title
 from pages.ui.controls import choose_view
 from pages.ui.corpus_beside import choose_model, choose_reference, list_open_studies
@@ -21,14 +22,16 @@ CONTENTS, CONCEPTS, SHIFT, EXPECTED, NEEDS = VIEWS = [
 
 study = current_study()
 show_title("What is in your corpus, and what does it hardly show?", "")
-head = st.container()
-source = choose_source(study)
+head, choices = st.container(), st.container()
+left, right = st.columns(2, vertical_alignment="bottom")
+more = st.expander("More choices")
+with choices:
+    source = choose_source(study, left, more)
 own = source.own
 studies = list_open_studies(study)
-left, right = st.columns(2)
-with left:
-    beside = choose_reference(own, studies)
 with right:
+    beside = choose_reference(own, studies)
+with more:
     model = choose_model(own, studies)
 
 compared = answer_about(own, corpus_report.compare_with, beside.study, beside.corpus) if beside and own.pairs else None
@@ -36,8 +39,8 @@ head.markdown(tell_corpus(own, source.dropped, beside, compared))
 if beside and own.pairs:
     curves = answer_about(own, corpus_report.rank_rates, beside.study, beside.corpus)
     show_figure(charts.draw_rate_curves(curves), "corpus-curves", "Share of samples that show a concept, by rank", rows=curves)
-    if own.tasks is not None:
-        link_concepts(compared.loc[compared["hardly"], "concept"].head(FEW))
+    known = set(answer(list_concepts, study))
+    link_concepts(concept for concept in compared.loc[compared["hardly"], "concept"].head(FEW) if concept in known)
 view = choose_view(VIEWS, "part")
 if view == CONTENTS:
     show_guarded(show_contents, source)

@@ -1,4 +1,4 @@
-"""Counts one small caption file that a visitor of the app hands in: what `index` does to a corpus, in memory, for captions alone.
+"""Counts one small caption file that a visitor of the app hands in, as `index` counts a corpus: captions alone, in memory.
 
 Reads: the file, by the readers that `index` has. Writes: nothing that stays; the readers need a file, which lies in a temporary
 folder while it is read. Cost: 200,000 captions against 4,000 concepts in some 10 s of one core.

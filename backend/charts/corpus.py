@@ -1,9 +1,11 @@
 """Figures of one corpus: how often it shows concepts beside others, and how long its captions are."""
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from backend.charts.style import COLORS, MINOR, each_corpus, finish, style_of
+from backend.corpus_report import step_of
 
 
 def draw_rate_curves(curves: pd.DataFrame) -> go.Figure:
@@ -32,16 +34,21 @@ def draw_rate_curves(curves: pd.DataFrame) -> go.Figure:
 
 
 def draw_lengths(lengths: pd.DataFrame, unit: str) -> go.Figure:
-    """How many captions are so long: value (words or characters), count. The longest hundredth is out of sight."""
+    """How many captions are so long: value (words or characters, from 100 on in steps), count. The longest hundredth is out
+    of sight. A bar of a step is as high as each of its lengths has captions on average, and as wide as the step."""
     reached = lengths["count"].cumsum() / max(lengths["count"].sum(), 1)
     longest = int(lengths["value"][reached >= 0.99].min()) if len(lengths) else 1
+    steps = step_of(lengths["value"].to_numpy())
     figure = go.Figure()
     figure.add_bar(
-        x=lengths["value"],
-        y=lengths["count"],
+        x=lengths["value"] - 0.5 + steps / 2,
+        y=lengths["count"] / steps,
+        width=steps,
+        customdata=np.stack([lengths["value"], lengths["value"] + steps - 1, lengths["count"]], axis=1),
         marker={"color": COLORS[0], "line": {"width": 0}},
-        hovertemplate="%{x:,} " + unit + "<br>%{y:,} captions<extra></extra>",
+        hovertemplate="%{customdata[0]:,} to %{customdata[1]:,} " + unit + "<br>%{customdata[2]:,} captions<extra></extra>",
     )
     figure.update_xaxes(title=f"{unit} of a caption", range=[-0.5, longest + 0.5])
-    figure.update_yaxes(title="captions", rangemode="tozero")
+    figure.update_yaxes(title="captions of each length", rangemode="tozero")
+    figure.layout.bargap = 0.1
     return finish(figure, legend=False, height=280)

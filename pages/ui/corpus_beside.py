@@ -7,7 +7,7 @@ import streamlit as st
 
 from backend import corpus_report, scaling
 from backend.collecting import Selection
-from backend.corpus_report import CountedCorpus
+from backend.corpus_report import MOSTLY, CountedCorpus
 from backend.errors import TailscopeError
 from backend.scaling import PERCENT_KINDS
 from backend.study import Study
@@ -52,7 +52,8 @@ def list_open_studies(study: Study) -> list[Study]:
 
 
 def choose_reference(own: CountedCorpus, studies: list[Study]) -> Reference | None:
-    """The corpus to compare with: of another study where one shares at least half of the concepts, the nearest in size first."""
+    """The corpus to compare with: of another study where one shares at least half of the concepts, the nearest in size first,
+    of those that share nearly as many concepts as any."""
     found: dict[str, Reference] = {}
     here = studies[0]
     for study in studies:
@@ -60,12 +61,13 @@ def choose_reference(own: CountedCorpus, studies: list[Study]) -> Reference | No
             name = f"{row.title}" if study is here else f"{row.title} ({study.title})"
             found[name] = Reference(study, row.corpus, row.title, int(row.pairs), int(row.shared))
     enough = HALF * len(own.counts)
+    most = MOSTLY * max((reference.shared for reference in found.values()), default=0)
 
     def nearness(name: str) -> tuple:
         reference = found[name]
         away = reference.study is not here and reference.shared >= enough
         size = abs(np.log(reference.pairs / own.pairs)) if own.pairs else -reference.pairs
-        return not away, -reference.shared, size
+        return not away, reference.shared < most, size
 
     ordered = sorted(found, key=nearness)
     options = [*ordered, NONE]

@@ -13,7 +13,6 @@ from pages.ui.text import escape
 
 TOP = 100  # concepts of a list that is for reading; its download has them all
 _NUMBER = st.column_config.NumberColumn
-RATE = "Of a million samples"
 COMPARED = {
     "reference_count": _NUMBER("There", format="localized", help="Samples of the corpus that is compared with"),
     "per_million": _NUMBER("Of a million", format="%.1f"),
@@ -79,29 +78,25 @@ def show_contents(source: Source) -> None:
             columns = {"value": st.column_config.TextColumn("Caption"), "count": _NUMBER("Times", format="localized")}
             show_table(repeated, "repeated-captions", columns=columns)
     st.caption(
-        "Words are what stands between white space, and what is longer than 99 is counted in steps of ten, of a hundred and so on. "
-        "Languages are told by py3langid, of captions drawn by the checksum of their number, the same on every machine; "
-        "“und” is what it is not sure of (below 0.3), most of all names and lists. It confuses close relatives: pcm is "
-        "Nigerian Pidgin, which is nearly always English."
+        "Words are what stands between white space, and what is longer than 99 is counted in steps of ten, of a hundred "
+        "and so on. Languages are told by py3langid, of captions drawn by the checksum of their number, the same on every "
+        "machine; “und” is what it is not sure of (below 0.3), most of all names and lists. It confuses close relatives: "
+        "pcm is Nigerian Pidgin, which is nearly always English."
     )
 
 
 def show_concepts(source: Source) -> None:
     """The concepts that are shown most, and those that never are."""
     own = source.own
-    counts = own.counts.sort_values(ascending=False, kind="stable").rename_axis("concept").reset_index()
-    if own.pairs:
-        counts["share"] = 100 * counts["count"] / own.pairs
     left, right = st.columns(2)
     with left:
         st.markdown("**Shown most**")
-        show_table(counts, "top-concepts", columns={"share": _NUMBER("Of all samples", format="%.3g%%")})
+        share = _NUMBER("Of all samples", format="%.3g%%")
+        show_table(answer_about(own, corpus_report.rank_concepts), "top-concepts", columns={"share": share}, most=TOP)
     with right:
-        missing = own.tasks[own.tasks["concept"].isin(own.missing)].groupby("concept")["task"].unique().map(", ".join)
-        st.markdown(f"**Never shown** ({len(missing):,} of {len(own.counts):,})")
-        show_table(
-            missing.rename("task").reset_index(), "missing-concepts", columns={"task": st.column_config.TextColumn("Tasks")}
-        )
+        st.markdown(f"**Never shown** ({len(own.missing):,} of {len(own.counts):,})")
+        missing = answer_about(own, corpus_report.list_missing)
+        show_table(missing, "missing-concepts", columns={"task": st.column_config.TextColumn("Tasks")}, most=TOP)
 
 
 def show_shift(source: Source, beside: Reference | None) -> None:
@@ -112,15 +107,17 @@ def show_shift(source: Source, beside: Reference | None) -> None:
     compared = answer_about(source.own, corpus_report.compare_with, beside.study, beside.corpus)
     hardly, differ = int(compared["hardly"].sum()), int(compared["stands_out"].sum())
     st.markdown(
-        f"**{hardly:,}** of {len(compared):,} concepts are hardly shown beside {escape(beside.title)}; the shares of {differ:,} differ."
+        f"**{hardly:,}** of {len(compared):,} concepts are hardly shown beside {escape(beside.title)}; the shares of "
+        f"{differ:,} differ."
     )
     order = ["concept", "count", "reference_count", "times", "times_low", "times_high", "rank", "reference_rank", "shift"]
     show_table(
         compared[[*order, "hardly", "stands_out", "p", "fewer", "per_million", "reference_per_million"]],
         "rank-shift",
         columns=COMPARED,
+        most=TOP,
     )
-    st.caption(tell_rule(source.own, beside))
+    st.caption(tell_rule(source.own, beside, len(compared)))
 
 
 def show_expected(source: Source, model: Model | None) -> None:
@@ -133,10 +130,11 @@ def show_expected(source: Source, model: Model | None) -> None:
     show_table(tasks, "expected-tasks", columns=TASKS)
     beyond = tasks["outside"].max()
     st.caption(
-        f"If the line of {escape(selection.model)} held: what it scores ({escape(selection.kind)}, {escape(selection.setting)}) on "
-        f"concepts that are about as frequent in its own corpus, {escape(model.study.corpus_titles[selection.corpus])}, averaged "
-        "over the concepts of a task. The range holds what a task does by itself; 4 in 5 test sets lie in it. A corpus of another "
-        "size, source or caption style need not follow that line: this is no forecast of a training run."
+        f"If the line of {escape(selection.model)} held: what it scores ({escape(selection.kind)}, "
+        f"{escape(selection.setting)}) on concepts that are about as frequent in its own corpus, "
+        f"{escape(model.study.corpus_titles[selection.corpus])}, averaged over the concepts of a task. The range holds what "
+        "a task does by itself; 4 in 5 test sets lie in it. A corpus of another size, source or caption style need not "
+        "follow that line: this is no forecast of a training run."
         + (
             f" Up to {beyond:.0f}% of a task's concepts have counts beyond the line, where its end stands for them."
             if beyond
@@ -151,7 +149,7 @@ def show_needs(source: Source, beside: Reference | None, model: Model | None) ->
     line = (model.study, model.selection) if model else None
     needs = answer_about(source.own, collecting.plan_collection, reference, line)
     st.markdown(tell_needs(needs, beside, model and model.selection.model))
-    show_table(needs, "what-to-collect", columns=NEEDS)
+    show_table(needs, "what-to-collect", columns=NEEDS, most=TOP)
     if model:
         chosen = model.selection
         show_forecasts(model.study, kind=chosen.kind, setting=chosen.setting, method=chosen.method)

@@ -1,14 +1,15 @@
-"""Which corpus a report is about: one that the study holds, or a caption file that is counted here and gone with the session."""
+"""Which corpus a report is about: one that the study holds, or a caption file that is counted here and gone with the "
+"session."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import FunctionType
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from backend import corpus_report, frequency, testset
-from backend.class_lists import read_class_list
 from backend.corpus_report import CountedCorpus, Dropped
 from backend.errors import EmptySelection, TailscopeError
 from backend.methods import Method
@@ -17,21 +18,21 @@ from backend.words import canonical
 from pages.ui.address import answer
 from pages.ui.controls import choose_corpus, choose_method, choose_word, corpus_titles, find_main_corpus, in_order
 from pages.ui.progress import follow
-from pages.ui.text import escape
+from pages.ui.text import escape, shorten
 from precompute.count_file import MAX_CAPTIONS, MAX_MEGABYTES, CountedFile, count_file
 from precompute.search.contents import describe_corpus
 
 OURS, FILE = "A corpus of this study", "A file of mine"
-COUNTED_KEY, MEMO_KEY = "counted-file", "counted-file-answers"  # of the session, and gone with it
+COUNTED_KEY, MEMO_KEY, ASKED_KEY = "counted-file", "counted-file-answers", "count-asked"  # of the session, and gone with it
 OWN_CLASSES = "your classes"
+SHORT = 40  # characters of a file's name
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
     """The corpus of a report with what is known of its samples.
 
-    `contents`: its rows of `contents`, empty where `lacks` says why · `dropped`: what was read and dropped, unit by unit ·
-    `methods`: those that it is counted by.
+    `contents`: its rows of `contents`, empty where `lacks` says why · `dropped`: what was read and dropped, unit by unit.
     """
 
     own: CountedCorpus
@@ -49,7 +50,8 @@ class _Counted:
 
 
 def answer_about(own: CountedCorpus, function: Callable, *args):
-    """`function(own, *args)`, remembered: for all sessions where the corpus is a study's, for this one alone where it is a file."""
+    """`function(own, *args)`, remembered: for all sessions where the corpus is a study's, for this one alone where it is "
+    "a file."""
     if own.key:
         return _answer(function, own, *args)
     memo = st.session_state.setdefault(MEMO_KEY, {})
@@ -79,22 +81,22 @@ def _name(argument: object) -> object:
     return argument.token if isinstance(argument, Study) else argument
 
 
-def choose_source(study: Study) -> Source:
-    """The corpus that the visitor chooses. Raises EmptySelection where there is none, or no file yet."""
+def choose_source(study: Study, place: DeltaGenerator, more: DeltaGenerator) -> Source:
+    """The corpus that the visitor chooses, with controls in a place and among more choices. Raises EmptySelection where there
+    is none, or no file yet."""
     kind = choose_word("Whose captions", [OURS, FILE], "whose")
-    return _choose_ours(study) if kind == OURS else _choose_file(study)
+    return _choose_ours(study, place, more) if kind == OURS else _choose_file(study, place, more)
 
 
-def _choose_ours(study: Study) -> Source:
+def _choose_ours(study: Study, place: DeltaGenerator, more: DeltaGenerator) -> Source:
     titles = corpus_titles(study)
     counted = in_order(titles, pd.Series(list(titles)))
     if not counted:
         raise EmptySelection(f"Study '{study.name}' has no counted corpus. Choose a file of yours above, or index one.")
     searched = [corpus for corpus in counted if corpus in study.manifest.search]
-    left, right = st.columns(2)
-    with left:
+    with place:
         corpus = choose_corpus(study, counted, default=find_main_corpus(study, searched or counted))
-    with right:
+    with more:
         methods = answer(frequency.list_methods, study, corpus)["method"]
         by_text = sorted(methods, key=lambda name: Method(name).modality != "text")
         method = choose_method(by_text)
@@ -120,7 +122,7 @@ def _describe(study: Study, corpus: str) -> tuple[pd.DataFrame, str]:
         return contents, str(error)
 
 
-def _choose_file(study: Study) -> Source:
+def _choose_file(study: Study, place: DeltaGenerator, more: DeltaGenerator) -> Source:
     concepts = answer(corpus_report.list_tasks, study) if study.has("concepts") else pd.DataFrame()
     number = concepts["concept"].nunique() if len(concepts) else 0
     with st.form("count-file"):
@@ -137,7 +139,8 @@ def _choose_file(study: Study) -> Source:
                 key="corpus-classes",
                 height=120,
             )
-        asked = st.form_submit_button("Count", type="primary", icon=":material/calculate:")
+        st.form_submit_button("Count", type="primary", icon=":material/calculate:", on_click=_ask_for_count)
+    asked = st.session_state.pop(ASKED_KEY, False)
     if asked and upload is None:
         raise EmptySelection("No file yet. Choose one above.")
     if asked:
@@ -150,12 +153,17 @@ def _choose_file(study: Study) -> Source:
         st.session_state[COUNTED_KEY] = _Counted(counted, tasks)
     if COUNTED_KEY not in st.session_state:
         st.caption(
-            "Captions in any form that `index` reads: a table (CSV, TSV), JSON, Parquet, plain text, a webdataset tar. The file is "
-            "counted on the machine that runs this app, held in memory for this session, and kept nowhere. What is larger is "
-            "indexed: `python -m precompute index`."
+            "Captions in any form that `index` reads: a table (CSV, TSV), JSON, Parquet, plain text, a webdataset tar. The "
+            "file is counted on the machine that runs this app, held in memory for this session, and kept nowhere. What is "
+            "larger is indexed: `python -m precompute index`."
         )
         st.stop()
-    return _describe_file(st.session_state[COUNTED_KEY])
+    return _describe_file(st.session_state[COUNTED_KEY], place, more)
+
+
+def _ask_for_count() -> None:
+    """Notes that the button was pressed: the button itself forgets it where a run begins anew."""
+    st.session_state[ASKED_KEY] = True
 
 
 def _read_tasks(pasted: str) -> pd.DataFrame:
@@ -165,13 +173,11 @@ def _read_tasks(pasted: str) -> pd.DataFrame:
     return pd.DataFrame({"task": OWN_CLASSES, "kind": "classification", "concept": named})
 
 
-def _describe_file(counted: _Counted) -> Source:
+def _describe_file(counted: _Counted, place: DeltaGenerator, more: DeltaGenerator) -> Source:
     file = counted.file
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
-    with left:
+    with more:
         method = choose_method(list(dict.fromkeys(file.counts["method"])))
-    with right:
-        st.button("Forget this file", on_click=forget_file, icon=":material/delete:")
+    place.button(f"Forget {escape(shorten(file.name, SHORT))}", on_click=forget_file, icon=":material/delete:")
     counts = file.counts[file.counts["method"] == method].set_index("concept")["count"].sort_index()
     own = CountedCorpus(None, file.name, file.captions, method, counts, counted.tasks, file.dispersions[method])
     dropped = [

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from backend.corpus_report import step_of
 from backend.errors import TailscopeError
 from backend.rates import BLOCKS, measure_dispersion
 from backend.schema import CONTENTS, table_path
@@ -136,8 +137,8 @@ def _open_tables(samples: Path | pa.Table, hits: Path | pa.Table | None) -> Iter
 def _round_values(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with whole numbers cut to two significant digits, 1,234 to 1,200: below a hundred rows a power of ten."""
     values = rows["value"].to_numpy(np.int64)
-    units = 10 ** np.maximum(np.floor(np.log10(np.maximum(values, 1))).astype(np.int64) - 1, 0)
-    return rows.assign(value=values // units * units).groupby(["what", "value"], as_index=False)["count"].sum()
+    steps = step_of(values)
+    return rows.assign(value=values // steps * steps).groupby(["what", "value"], as_index=False)["count"].sum()
 
 
 def _measure_dispersions(hits: pd.DataFrame, blocks: int) -> pd.DataFrame:

@@ -24,7 +24,9 @@ class CountedCorpus:
 
     `key`: what a cache of answers about it goes by; None for a file of a visitor, of which nothing is kept · `pairs`: its
     samples, None where they are not known · `counts`: concept -> samples, the largest where tasks differ · `tasks`: task,
-    kind, concept · `dispersion`: how its hits clump (`rates.measure_dispersion`), None where that was not measured.
+    kind, concept · `dispersion`: how its hits clump (`rates.measure_dispersion`), None where that was not measured ·
+    `lost`: the concepts whose count is known to be of fewer words than they have (`provenance.list_lost_words`) · `distinct`:
+    concept -> different captions (or image files) among its samples, None where that was not counted.
     """
 
     key: str | None
@@ -35,6 +37,7 @@ class CountedCorpus:
     tasks: pd.DataFrame
     dispersion: float | None = None
     lost: frozenset[str] = frozenset()
+    distinct: pd.Series | None = None
 
     @property
     def missing(self) -> list[str]:
@@ -88,6 +91,12 @@ def read_corpus(study: Study, corpus: str, method: str, dispersion: float | None
     )
     lost = list_lost_words(study)
     pairs = study.query("SELECT coalesce(pairs, indexed) AS pairs FROM corpora WHERE corpus = $corpus", corpus=corpus)["pairs"]
+    distinct = None
+    if study.has("distinct_hits"):
+        rows = study.query(
+            "SELECT concept, count FROM distinct_hits WHERE corpus = $corpus AND method = $method", corpus=corpus, method=method
+        )
+        distinct = rows.set_index("concept")["count"] if len(rows) else None
     return CountedCorpus(
         key=f"{study.token} {corpus} {method}",
         title=study.corpus_titles.get(corpus, corpus),
@@ -97,6 +106,7 @@ def read_corpus(study: Study, corpus: str, method: str, dispersion: float | None
         tasks=list_tasks(study),
         dispersion=dispersion,
         lost=frozenset(lost.loc[(lost["corpus"] == corpus) & (lost["method"] == method), "concept"]),
+        distinct=distinct,
     )
 
 
@@ -122,8 +132,13 @@ def find_dispersion(contents: pd.DataFrame, method: str) -> float | None:
 def list_dropped(study: Study, corpus: str) -> list[Dropped]:
     """What was read and dropped when a corpus was indexed, unit by unit; nothing where the study holds counts alone."""
     books = study.manifest.counts.get("index", {}).get(corpus, {})
-    shards = study.query("SELECT unit, shard, reason, count FROM drops WHERE corpus = $corpus ORDER BY ALL", corpus=corpus) \
-        if study.has("drops") else pd.DataFrame({"unit": []})  # fmt: skip
+    shards = pd.DataFrame({"unit": []})
+    if study.has("drops"):
+        shards = study.query(
+            """SELECT unit, nullif(shard, '') AS shard, reason, count FROM drops WHERE corpus = $corpus
+               ORDER BY count DESC, unit, shard, reason""",
+            corpus=corpus,
+        )
     found = []
     for unit, entry in books.items():
         rows = shards[shards["unit"] == unit].drop(columns="unit")
@@ -135,9 +150,14 @@ def list_dropped(study: Study, corpus: str) -> list[Dropped]:
 
 
 def rank_concepts(own: CountedCorpus) -> pd.DataFrame:
-    """concept, count, share (% of all samples; null where their number is not known), the most frequent first."""
+    """concept, count, distinct (different captions or image files, where those were counted), share (% of all samples, where
+    their number is known), the most frequent first."""
     table = own.counts.sort_values(ascending=False, kind="stable").rename_axis("concept").reset_index()
-    return table.assign(share=100 * table["count"] / own.pairs if own.pairs else np.nan)
+    if own.distinct is not None:
+        table["distinct"] = table["concept"].map(own.distinct)
+    if own.pairs:
+        table["share"] = 100 * table["count"] / own.pairs
+    return table
 
 
 def list_missing(own: CountedCorpus) -> pd.DataFrame:

@@ -26,10 +26,10 @@ head, choices = st.container(), st.container()
 left, right = st.columns(2, vertical_alignment="bottom")
 more = st.expander("More choices")
 with choices:
-    source = choose_source(study, left, more)
+    source = choose_source(study, right, more)
 own = source.own
 studies = list_open_studies(study)
-with right:
+with left:
     beside = choose_reference(own, studies)
 with more:
     model = choose_model(own, studies)

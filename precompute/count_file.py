@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from backend.errors import SourceError
 from backend.progress import Progress
@@ -36,7 +37,7 @@ class CountedFile:
     """What was found in a file.
 
     `books`: of each unit (samples, members) what was read, written and dropped by reason, as a manifest has it · `counts`:
-    concept, method, count, for every concept and text method · `dispersions`: of each method's counts, None where too few ·
+    concept, method, count, distinct (different captions), for every concept and text method · `dispersions`: of each method's counts, None where too few ·
     `contents`: what, value, count (`contents.describe_contents`).
     """
 
@@ -96,7 +97,10 @@ class _Hits:
         self.captions = self.bytes = 0
 
     def add(self, captions: pa.ChunkedArray) -> None:
-        """Searches some more captions. Raises SourceError where the file has too many."""
+        """Searches some more captions; what has none is left out. Raises SourceError where the file has too many."""
+        captions = captions.filter(pc.not_equal(captions, ""))  # nor what is null
+        if not len(captions):
+            return
         if self.captions + len(captions) > MAX_CAPTIONS:
             raise SourceError(f"The file has more than {MAX_CAPTIONS:,} captions. Index it instead: {INDEX}")
         self.bytes += captions.nbytes
@@ -113,13 +117,14 @@ class _Hits:
         return pa.table({"sample_id": np.arange(self.captions), "caption": captions})
 
     def count(self) -> pd.DataFrame:
-        """concept, method, count."""
-        frames = [
-            pd.DataFrame(
-                {"concept": self.concepts, "method": method, "count": np.bincount(concepts, minlength=len(self.concepts))}
-            )
-            for method, _, concepts in self._join()
-        ]
+        """concept, method, count, distinct."""
+        number = len(self.concepts)
+        texts = self.table()["caption"].combine_chunks().dictionary_encode().indices.to_numpy()
+        frames = []
+        for method, rows, concepts in self._join():
+            different = np.unique(concepts * np.int64(self.captions) + texts[rows]) // self.captions
+            columns = {"count": np.bincount(concepts, minlength=number), "distinct": np.bincount(different, minlength=number)}
+            frames.append(pd.DataFrame({"concept": self.concepts, "method": method, **columns}))
         return pd.concat(frames, ignore_index=True)
 
     def disperse(self) -> dict[str, float | None]:

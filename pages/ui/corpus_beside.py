@@ -12,6 +12,7 @@ from backend.errors import TailscopeError
 from backend.scaling import PERCENT_KINDS
 from backend.study import Study
 from pages.ui.address import LISTED_KEY, answer, open_study
+from pages.ui.choice import use_model
 from pages.ui.controls import list_models_with_corpus
 from pages.ui.corpus_source import answer_about
 
@@ -96,6 +97,9 @@ def choose_model(own: CountedCorpus, studies: list[Study]) -> Model | None:
         models = models[models["corpus"].isin(counted)]
         if len(models):
             owners = dict(zip(models["model"], models["corpus"], strict=True))
-            model = st.selectbox("Its line is that of", list(owners), key="line", bind="query-params")
+            if study is studies[0]:
+                model = use_model(study, list(owners), "has no own corpus that is counted so, and no line")
+            else:
+                model = st.selectbox("Its line is that of", list(owners), key="line", bind="query-params")
             return Model(study, Selection(model, owners[model], own.method, setting, kind))
     return None

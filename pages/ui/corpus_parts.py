@@ -91,8 +91,13 @@ def show_concepts(source: Source) -> None:
     left, right = st.columns(2)
     with left:
         st.markdown("**Shown most**")
-        share = _NUMBER("Of all samples", format="%.3g%%")
-        show_table(answer_about(own, corpus_report.rank_concepts), "top-concepts", columns={"share": share}, most=TOP)
+        columns = {
+            "share": _NUMBER("Of all samples", format="%.3g%%"),
+            "distinct": _NUMBER(
+                "Different ones", format="localized", help="Samples with another caption, or another image file"
+            ),
+        }
+        show_table(answer_about(own, corpus_report.rank_concepts), "top-concepts", columns=columns, most=TOP)
     with right:
         st.markdown(f"**Never shown** ({len(own.missing):,} of {len(own.counts):,})")
         missing = answer_about(own, corpus_report.list_missing)

@@ -16,7 +16,8 @@ from backend.methods import Method
 from backend.study import Study
 from backend.words import canonical
 from pages.ui.address import answer
-from pages.ui.controls import choose_corpus, choose_method, choose_word, corpus_titles, find_main_corpus, in_order
+from pages.ui.choice import read_choice
+from pages.ui.controls import choose_method, choose_word, corpus_titles
 from pages.ui.progress import follow
 from pages.ui.text import escape, shorten
 from precompute.count_file import MAX_CAPTIONS, MAX_MEGABYTES, CountedFile, count_file
@@ -82,20 +83,16 @@ def _name(argument: object) -> object:
 
 
 def choose_source(study: Study, place: DeltaGenerator, more: DeltaGenerator) -> Source:
-    """The corpus that the visitor chooses, with controls in a place and among more choices. Raises EmptySelection where there
-    is none, or no file yet."""
+    """The corpus of the sidebar, or a file: with what belongs to it in a place and among more choices. Raises EmptySelection
+    where there is none, or no file yet."""
     kind = choose_word("Whose captions", [OURS, FILE], "whose")
-    return _choose_ours(study, place, more) if kind == OURS else _choose_file(study, place, more)
+    return _choose_ours(study, more) if kind == OURS else _choose_file(study, place, more)
 
 
-def _choose_ours(study: Study, place: DeltaGenerator, more: DeltaGenerator) -> Source:
-    titles = corpus_titles(study)
-    counted = in_order(titles, pd.Series(list(titles)))
-    if not counted:
+def _choose_ours(study: Study, more: DeltaGenerator) -> Source:
+    corpus = read_choice(study).corpus
+    if corpus is None:
         raise EmptySelection(f"Study '{study.name}' has no counted corpus. Choose a file of yours above, or index one.")
-    searched = [corpus for corpus in counted if corpus in study.manifest.search]
-    with place:
-        corpus = choose_corpus(study, counted, default=find_main_corpus(study, searched or counted))
     with more:
         methods = answer(frequency.list_methods, study, corpus)["method"]
         by_text = sorted(methods, key=lambda name: Method(name).modality != "text")
@@ -178,8 +175,17 @@ def _describe_file(counted: _Counted, place: DeltaGenerator, more: DeltaGenerato
     with more:
         method = choose_method(list(dict.fromkeys(file.counts["method"])))
     place.button(f"Forget {escape(shorten(file.name, SHORT))}", on_click=forget_file, icon=":material/delete:")
-    counts = file.counts[file.counts["method"] == method].set_index("concept")["count"].sort_index()
-    own = CountedCorpus(None, file.name, file.captions, method, counts, counted.tasks, file.dispersions[method])
+    table = file.counts[file.counts["method"] == method].set_index("concept").sort_index()
+    own = CountedCorpus(
+        key=None,
+        title=file.name,
+        pairs=file.captions,
+        method=method,
+        counts=table["count"],
+        tasks=counted.tasks,
+        dispersion=file.dispersions[method],
+        distinct=table["distinct"],
+    )
     dropped = [
         Dropped(
             unit, entry["read"], entry["written"], pd.DataFrame(list(entry["dropped"].items()), columns=["reason", "count"])

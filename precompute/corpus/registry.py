@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from glob import glob
 from pathlib import Path, PurePosixPath
 
@@ -13,7 +14,7 @@ from precompute.corpus import coco, tables, tar
 from precompute.corpus import shard as shards
 from precompute.corpus.photos import BESIDE
 from precompute.corpus.sample import Sample, SampleBatch, batch_samples
-from precompute.corpus.shard import Reader, Reading, Shard
+from precompute.corpus.shard import AS_FOUND, Layout, Reader, Reading, ReadOptions, Shard
 
 READERS: tuple[Reader, ...] = (tar.READER, tables.READER, coco.READER)
 
@@ -21,10 +22,10 @@ _BY_KIND = {reader.kind: reader for reader in READERS}
 _BY_ENDING = {ending: reader for reader in READERS for ending in reader.endings}
 
 
-def find_shards(patterns: Sequence[str], images: Path | None = None) -> list[Shard]:
+def find_shards(patterns: Sequence[str], options: ReadOptions = AS_FOUND) -> list[Shard]:
     """The shards of all files that the patterns match: files sorted within a pattern and numbered from 0, each file once.
 
-    A large file is several shards. `images` is the folder of the photos that tables name; without it they lie in the folder
+    A large file is several shards. The photos that tables name lie in the folder `options.images`; without it in the folder
     `images` beside the table, or beside the table itself. Raises SourceError for a pattern that matches nothing, or something
     that no reader reads.
     """
@@ -39,11 +40,11 @@ def find_shards(patterns: Sequence[str], images: Path | None = None) -> list[Sha
                 raise SourceError(f"'{pattern}' matches {path}, which is no shard. Tailscope reads {_describe_readers()}.")
             files.setdefault(path.absolute(), reader)
     found, number = [], 0
-    images = images and images.absolute()
+    options = replace(options, images=options.images and options.images.absolute())
     for path, reader in files.items():
         pieces = reader.cut(path)
-        photos = None if reader.holds_images else images
-        found += [Shard(number, path, reader.kind, piece.start, piece.first, piece.end, photos) for piece in pieces]
+        given = replace(options, images=None) if reader.holds_images else options
+        found += [Shard(number, path, reader.kind, piece.start, piece.first, piece.end, given) for piece in pieces]
         number += pieces[-1].start // shards.SAMPLES_PER_SHARD + 1
     return found
 
@@ -67,6 +68,16 @@ def identify_shard(shard: Shard, with_images: bool = False) -> str:
     return _BY_KIND[shard.kind].identify(shard, with_images)
 
 
+def describe_layout(shard: Shard) -> Layout:
+    """What a shard's file seems to be, and which columns are taken of it. Raises SourceError where it is not of its kind."""
+    return _BY_KIND[shard.kind].describe(shard)
+
+
+def measure_file(shard: Shard) -> int:
+    """The bytes of a shard's whole file."""
+    return shard.path.stat().st_size
+
+
 def place_images(samples: pa.Table, shard: Shard, base: Path) -> pa.Table:
     """A shard's samples with `image` as a study in the folder `base` names it; it comes relative to the shard's root.
 
@@ -77,7 +88,8 @@ def place_images(samples: pa.Table, shard: Shard, base: Path) -> pa.Table:
         images = pa.repeat(pa.scalar(str(root / shard.path.name), pa.string()), samples.num_rows)
     else:
         start = "" if root == PurePosixPath() else f"{root}/"
-        images = pc.binary_join_element_wise(pa.scalar(start), samples["image"], "")
+        images = pc.binary_join_element_wise(pa.scalar(start), samples["image"], "")  # null where there is none
+        images = pc.if_else(pc.match_substring(samples["image"], "://"), samples["image"], images)
     return samples.set_column(samples.schema.get_field_index("image"), samples.schema.field("image"), images)
 
 

@@ -7,17 +7,18 @@ Cost: some 10,000 rows a second on one core; most of it is Pillow reading the ph
 import csv
 import hashlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from backend.errors import SourceError
 from precompute.corpus import shard as shards
-from precompute.corpus.photos import checksum_photos, join_photos
+from precompute.corpus.photos import FIRST_NAMES, Listed, checksum_photos, join_photos
 from precompute.corpus.sample import MAX_CAPTION, Sample, clean_text
-from precompute.corpus.shard import Piece, Reader, Reading, Shard, cut_at, measure_size
+from precompute.corpus.shard import Column, Layout, Piece, Reader, Reading, Shard, cut_at, measure_size
 
 WHOLE_BYTES = 1 << 24  # a table up to this size is one piece; a larger one is read once more, to find where to cut
-COLUMNS = ("image", "caption")
+COLUMNS = ("image?", "caption")
 BAD_ROW = "unreadable row"
 
 _BLOCK = 1 << 20
@@ -35,7 +36,12 @@ class Row(NamedTuple):
 
 def read_table(shard: Shard, reading: Reading, with_images: bool) -> Iterator[Sample]:
     """The samples of a piece of a caption table, in its order."""
-    yield from join_photos(shard, _read_captions(shard, reading), reading, with_images)
+    yield from join_photos(shard, _read_captions(shard, reading), reading, with_images, _first_names(shard))
+
+
+def describe_table(shard: Shard) -> Layout:
+    """What its file seems to be."""
+    return Layout("caption table", tuple(Column(role.strip("?"), role.strip("?"), "by its name") for role in COLUMNS))
 
 
 def cut_table(path: Path) -> list[Piece]:
@@ -57,10 +63,7 @@ def identify_table(shard: Shard, with_images: bool) -> str:
     """A checksum of the header, of a piece's rows and the photos that they name."""
     with shard.open() as stream:
         title = _Lines(stream).read_title()
-        named = (
-            clean_text(row.cells[0]) for row in read_rows(stream, shard.path, COLUMNS, shard.first, shard.end) if row.cells
-        )
-        rows = checksum_photos(shard, named, with_images)
+        rows = checksum_photos(shard, _read_captions(shard, Reading()), with_images, _first_names(shard))
     return hashlib.sha256(f"{title}\0{rows}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -158,7 +161,14 @@ class _Lines:
         return rest.splitlines(keepends=True)
 
 
-def _read_captions(shard: Shard, reading: Reading) -> Iterator[tuple[str, str]]:
+def _first_names(shard: Shard) -> list[str]:
+    """The first photos that the whole table names."""
+    with shard.open() as stream:
+        rows = islice(read_rows(stream, shard.path, COLUMNS), FIRST_NAMES)
+        return [clean_text(row.cells[0] or "") for row in rows if row.cells]
+
+
+def _read_captions(shard: Shard, reading: Reading) -> Iterator[Listed]:
     with shard.open() as stream:
         length = max((shard.end or measure_size(stream)) - shard.first, 1)
         for row in read_rows(stream, shard.path, COLUMNS, shard.first, shard.end):
@@ -166,7 +176,15 @@ def _read_captions(shard: Shard, reading: Reading) -> Iterator[tuple[str, str]]:
             if row.cells is None:
                 reading.samples.take(dropped=1, reason=BAD_ROW)
             else:
-                yield clean_text(row.cells[0]), clean_text(row.cells[1])
+                yield Listed(clean_text(row.cells[0] or ""), clean_text(row.cells[1]))
 
 
-READER = Reader("table", (".csv", ".tsv", ".txt"), "caption tables (.csv, .tsv, .txt)", read_table, cut_table, identify_table)
+READER = Reader(
+    "table",
+    (".csv", ".tsv", ".txt"),
+    "caption tables (.csv, .tsv, .txt)",
+    read_table,
+    cut_table,
+    identify_table,
+    describe_table,
+)

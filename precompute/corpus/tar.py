@@ -5,6 +5,7 @@ inside a tar is never used as a path.
 Cost: some 12,000 samples a second on one core; most of it is `tarfile` and Pillow reading headers.
 """
 
+import json
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from precompute.corpus.sample import (
     clean_text,
     find_caption_fault,
 )
-from precompute.corpus.shard import Piece, Reader, Reading, Shard, checksum_content, cut_at, measure_size
+from precompute.corpus.shard import Column, Layout, Piece, Reader, Reading, Shard, checksum_content, cut_at, measure_size
 
 MAX_HEADER = 1 << 20  # bytes that a tar header may ask for: long names have a few hundred
 WHOLE_BYTES = 1 << 30  # a tar up to this size is one piece; what is larger is read once more, to find where to cut
@@ -37,6 +38,7 @@ SECOND_CAPTION = "second caption of a sample"
 SECOND_IMAGE = "second image of a sample"
 TRUNCATED = "truncated shard"
 DAMAGED = "damaged shard"
+AT_LEAST = ", at least"  # behind these two, where nothing says how many samples the shard had
 FOLDER = "plays no part: folder"
 SPECIAL = "plays no part: link or special file"
 HIDDEN = f"plays no part: {LITTER}"
@@ -73,8 +75,17 @@ def read_tar(shard: Shard, reading: Reading, with_images: bool) -> Iterator[Samp
             if sample := waiting.take(key, role, info, stream):
                 yield sample
         if fault:
-            reading.samples.take(dropped=1, reason=fault)  # the sample that is cut off, if nothing more
+            missing = count_expected(shard.path) - shard.start - waiting.count_whole(key)
+            if missing > 0:
+                reading.samples.take(dropped=missing, reason=fault)
+            else:
+                reading.samples.take(dropped=1, reason=f"{fault}{AT_LEAST}")  # the sample that is cut off, if nothing more
         waiting.close(cut_off=key if fault else None)
+
+
+def describe_tar(shard: Shard) -> Layout:
+    """What its file seems to be."""
+    return Layout("webdataset shards", (Column("caption", ".txt", "by its ending"),))
 
 
 def cut_tar(path: Path) -> list[Piece]:
@@ -103,6 +114,21 @@ def cut_tar(path: Path) -> list[Piece]:
             if not group.is_complete:
                 unfinished[key] = seen
     return cut_at(places)
+
+
+def count_expected(path: Path) -> int:
+    """How many samples a tar is said to have by what lies beside it; 0 where nothing does.
+
+    img2dataset leaves `NAME_stats.json` with `successes`, webdataset's tools `sizes.json` (samples by file name) or an index
+    whose `shardlist` has `url` and `nsamples`.
+    """
+    stem = path.name.partition(".")[0]
+    stats = _read_object(path.with_name(f"{stem}_stats.json"))
+    counts = [stats.get("successes"), _read_object(path.with_name("sizes.json")).get(path.name)]
+    for shard in _read_object(path.with_name("index.json")).get("shardlist") or []:
+        if isinstance(shard, dict) and str(shard.get("url")).rpartition("/")[2] == path.name:
+            counts.append(shard.get("nsamples"))
+    return max((count for count in counts if isinstance(count, int)), default=0)
 
 
 def read_members(
@@ -263,6 +289,14 @@ class _Groups:
         return group
 
 
+def _read_object(path: Path) -> dict:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def _none_waits(unfinished: dict[str, int], seen: int, apart: int) -> bool:
     """Whether every unfinished sample has waited longer than any sample's members have stood apart so far."""
     return not unfinished or seen - next(reversed(unfinished.values())) - 1 > apart
@@ -301,6 +335,11 @@ class _Waiting:
             self.held -= len(group.content)
         return self._finish(key, group)
 
+    def count_whole(self, cut_off: str) -> int:
+        """How many samples have begun, but for the one of the key `cut_off` that is not whole."""
+        group = self.groups.latest.get(cut_off)
+        return len(self.groups) - (group is not None and not group.is_complete)
+
     def close(self, cut_off: str | None) -> None:
         """Books the samples that stayed incomplete; the one of the key `cut_off` is booked already."""
         broken = self.groups.latest.get(cut_off) if cut_off is not None else None
@@ -336,7 +375,10 @@ class _Waiting:
             return None
         self.books.take(written=1)
         image = ImageRef(self.shard.path.name, *group.image)
-        return Sample(self.shard.sample_id(self.shard.start + group.number), key, caption, image, group.size, content)
+        sample_id = self.shard.sample_id(self.shard.start + group.number)
+        return Sample(sample_id, key.removeprefix("/"), caption, image, group.size, content)
 
 
-READER = Reader("tar", (".tar",), "webdataset shards (.tar)", read_tar, cut_tar, checksum_content, holds_images=True)
+READER = Reader(
+    "tar", (".tar",), "webdataset shards (.tar)", read_tar, cut_tar, checksum_content, describe_tar, holds_images=True
+)

@@ -101,8 +101,13 @@ def describe_corpus(study: Study, corpus: str) -> pd.DataFrame:
     if not 0 < samples <= AT_ONCE:
         command = find_build_command("contents", study.folder, study.manifest.arguments, anew=True)
         raise TailscopeError(f"The captions of {corpus} are not described yet. Index it again: {command}")
-    paths = {name: table_path(study.folder, name, corpus) for name in ("samples", "hits")}
-    return describe_contents(paths["samples"], paths["hits"] if paths["hits"].is_file() else None)
+    return describe_files(study.folder, corpus)
+
+
+def describe_files(folder: Path, corpus: str) -> pd.DataFrame:
+    """`describe_contents` of the files of a corpus in a study's folder; without hits nothing says how they clump."""
+    hits = table_path(folder, "hits", corpus)
+    return describe_contents(table_path(folder, "samples", corpus), hits if hits.is_file() else None)
 
 
 def tell_language(caption: str) -> str:
@@ -126,9 +131,12 @@ def _open_tables(samples: Path | pa.Table, hits: Path | pa.Table | None) -> Iter
             for name, source in (("samples", samples), ("hits", hits)):
                 if isinstance(source, Path):
                     file = str(source).replace("'", "''")
-                    connection.execute(f"CREATE VIEW {name} AS FROM read_parquet('{file}', hive_partitioning = false)")
+                    connection.execute(f"CREATE VIEW given_{name} AS FROM read_parquet('{file}', hive_partitioning = false)")
                 elif source is not None:
-                    connection.register(name, source)
+                    connection.register(f"given_{name}", source)
+                if source is not None:
+                    captioned = " WHERE caption <> ''" if name == "samples" else ""  # a picture may have no caption
+                    connection.execute(f"CREATE VIEW {name} AS FROM given_{name}{captioned}")
             yield connection
         finally:
             connection.close()

@@ -1,12 +1,13 @@
-"""Joins image hits that were made elsewhere with the samples of a corpus, by the photos' file names."""
+"""Joins image hits that were made elsewhere with the samples of a corpus, by the photos' file names or keys in a tar."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from backend.errors import SourceError
 from backend.words import canonical
 from precompute.ledger import Ledger
 from precompute.search.images import HITS_SCHEMA
@@ -39,23 +40,46 @@ class GivenHits:
         self.used = np.zeros(len(self._rows), bool)  # which rows a sample has had
 
     def join(self, samples: pa.Table) -> pa.Table:
-        """The hits of these samples, as `search_images` gives them.
+        """The hits of these samples (sample_id, image, offset, key), as `score_pictures` gives them.
 
-        A photo is one whose path ends in the given name, folders and all. Raises SourceError for images inside a tar.
+        A photo is one whose path ends in the given name, folders and all. One inside another file (a tar, Parquet) has that
+        file's path and its own key, and is named with or without endings.
         """
-        if samples["offset"].null_count < samples.num_rows:
-            raise SourceError("Image hits are given by photo file name, and photos inside a tar have none. Use a tagger.")
-        paths = pd.DataFrame({"sample_id": samples["sample_id"].to_numpy(), "path": samples["image"].to_pylist()})
-        photos = paths[["path"]].drop_duplicates()
+        cells = pc.fill_null(pc.match_substring_regex(samples["image"], r"\.parquet#\d+,\d+$"), False)
+        inside = pc.or_(samples["offset"].is_valid(), cells).to_numpy()
+        images, keys = samples["image"].to_pylist(), samples["key"].to_pylist()
+        paths = pd.DataFrame(
+            {
+                "sample_id": samples["sample_id"].to_numpy(),
+                "path": [f"{image}/{key}" if inner else image for image, key, inner in zip(images, keys, inside, strict=True)],
+                "inside": inside,
+            }
+        )
+        photos = paths.loc[[image is not None for image in images], ["path", "inside"]].drop_duplicates()
         photos["base"] = _list_file_names(photos["path"])
-        pairs = photos.merge(self._rows.reset_index(names="row"), on="base")
+        rows = self._rows.reset_index(names="row")
+        stems = self._stems
+        pairs = pd.concat(
+            [photos[~photos["inside"]].merge(rows, on="base"), photos[photos["inside"]].merge(stems, on="base")],
+            ignore_index=True,
+        )
         ends = [f"/{path}".endswith(f"/{name}") for path, name in zip(pairs["path"], pairs["name"], strict=True)]
         pairs = pairs[np.array(ends, bool)]
-        self.used[pairs["row"]] = True
-        pairs = pairs[pairs["counts"]].groupby(["path", "concept"], as_index=False)["score"].max()
+        self.used[pairs["row"].to_numpy(np.int64)] = True
+        pairs = pairs[pairs["counts"].astype(bool)].groupby(["path", "concept"], as_index=False)["score"].max()
         hits = paths.merge(pairs, on="path").sort_values(["sample_id", "score", "concept"], ascending=[True, False, True])
         columns = [hits[field.name].to_numpy(field.type.to_pandas_dtype()) for field in HITS_SCHEMA]
         return pa.table(columns, schema=HITS_SCHEMA)
+
+    @cached_property
+    def _stems(self) -> pd.DataFrame:
+        """The rows by every name that a key may have: as given, without the last ending, without all."""
+        rows = self._rows.reset_index(names="row")
+        forms = [
+            rows.assign(name=[spell(name) for name in rows["name"]]) for spell in (str, _cut_last_ending, _cut_all_endings)
+        ]
+        known = pd.concat(forms, ignore_index=True).drop_duplicates(["row", "name"])
+        return known.assign(base=_list_file_names(known["name"]))
 
     def book(self, ledger: Ledger) -> None:
         """Books every given hit, once all shards are joined: written where a sample has it, else why none does."""
@@ -68,6 +92,16 @@ class GivenHits:
         for reason, these in dropped.items():
             ledger.take(dropped=int(these.sum()), reason=reason)
         ledger.take(written=int((rows["counts"] & self.used).sum()))
+
+
+def _cut_last_ending(name: str) -> str:
+    folder, slash, last = name.rpartition("/")
+    return f"{folder}{slash}{last.rpartition('.')[0] or last}"
+
+
+def _cut_all_endings(name: str) -> str:
+    folder, slash, last = name.rpartition("/")
+    return f"{folder}{slash}{last.partition('.')[0] or last}"
 
 
 def _list_file_names(paths: pd.Series) -> pd.Series:

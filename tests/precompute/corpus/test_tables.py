@@ -114,10 +114,10 @@ def test_table_of_bytes_that_are_no_text_is_read(tmp_path):
     assert captions(tmp_path / "a.csv") == ["caf\ufffd\nrose"]
 
 
-@pytest.mark.parametrize("content", ["", "a caption\thttp://127.0.0.1/1.jpg\n", "image,image,caption\n", "\x89PNG\r\n"])
+@pytest.mark.parametrize("content", ["", "a caption\thttp://127.0.0.1/1.jpg\n", "image,caption,caption\n", "\x89PNG\r\n"])
 def test_table_without_the_header_is_refused(tmp_path, content):
     (tmp_path / "a.tsv").write_text(content)
-    with pytest.raises(SourceError, match=r"a\.tsv has no header with the columns image and caption; its first line is"):
+    with pytest.raises(SourceError, match=r"a\.tsv has no header with the columns caption; its first line is"):
         read(tmp_path / "a.tsv")
 
 

@@ -37,8 +37,8 @@ class CountedFile:
     """What was found in a file.
 
     `books`: of each unit (samples, members) what was read, written and dropped by reason, as a manifest has it · `counts`:
-    concept, method, count, distinct (different captions), for every concept and text method · `dispersions`: of each method's counts, None where too few ·
-    `contents`: what, value, count (`contents.describe_contents`).
+    concept, method, count, distinct (different captions), for every concept and text method · `dispersions`: of each method's
+    counts, None where too few · `contents`: what, value, count (`contents.describe_contents`).
     """
 
     name: str

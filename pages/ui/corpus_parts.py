@@ -49,8 +49,9 @@ def show_contents(source: Source) -> None:
     """What was read and dropped; how long captions are, their languages, and which come again."""
     if source.dropped:
         st.markdown(f"**Read, kept, dropped.** {tell_units(source.dropped)}.")
-        rows = pd.concat([unit.rows.assign(unit=unit.unit) for unit in source.dropped], ignore_index=True)
-        if len(rows):
+        lost = [unit.rows.assign(unit=unit.unit) for unit in source.dropped if len(unit.rows)]
+        if lost:
+            rows = pd.concat(lost, ignore_index=True)
             columns = {"unit": "What", "shard": "Shard", "reason": "Why"}
             known = [column for column in ("unit", "shard", "reason", "count") if column in rows and rows[column].notna().any()]
             shown = {name: st.column_config.TextColumn(title) for name, title in columns.items()}

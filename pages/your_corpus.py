@@ -4,14 +4,20 @@ import streamlit as st
 
 from backend import charts, corpus_report
 from backend.concepts import list_concepts
+from backend.errors import EmptySelection
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_title
-from pages.ui.controls import choose_view
+from pages.ui.choice import read_choice
+from pages.ui.controls import choose_method, choose_view, choose_word
 from pages.ui.corpus_beside import choose_model, choose_reference, list_open_studies
+from pages.ui.corpus_file import ask_for_file, forget_file, read_file
 from pages.ui.corpus_parts import show_concepts, show_contents, show_expected, show_needs, show_shift
-from pages.ui.corpus_source import answer_about, choose_source
+from pages.ui.corpus_source import answer_about, list_methods, read_ours
 from pages.ui.corpus_tell import FEW, tell_corpus
+from pages.ui.text import escape, shorten
 
+OURS, FILE = "A corpus of this study", "A file of mine"
+LETTERS = 40  # of a file's name on a button
 CONTENTS, CONCEPTS, SHIFT, EXPECTED, NEEDS = VIEWS = [
     "What is in it",
     "Concepts",
@@ -22,11 +28,23 @@ CONTENTS, CONCEPTS, SHIFT, EXPECTED, NEEDS = VIEWS = [
 
 study = current_study()
 show_title("What is in your corpus, and what does it hardly show?", "")
-head, choices = st.container(), st.container()
+head = st.container()
+asked = choose_word("Whose captions", [OURS, FILE], "whose")
+counted = ask_for_file(study) if asked == FILE else None
 left, right = st.columns(2, vertical_alignment="bottom")
 more = st.expander("More choices")
-with choices:
-    source = choose_source(study, right, more)
+if counted:
+    with right:
+        st.button(f"Forget {escape(shorten(counted.file.name, LETTERS))}", on_click=forget_file, icon=":material/delete:")
+    with more:
+        source = read_file(counted, choose_method(counted.methods))
+else:
+    study.require("concepts", "corpora", "frequency")
+    corpus = read_choice(study).corpus
+    if corpus is None:
+        raise EmptySelection(f"Study '{study.name}' counts no corpus yet. Hand in a file of yours, or index a corpus.")
+    with more:
+        source = read_ours(study, corpus, choose_method(list_methods(study, corpus)))
 own = source.own
 studies = list_open_studies(study)
 with left:

@@ -57,7 +57,7 @@ def show_contents(source: Source) -> None:
             shown = {name: st.column_config.TextColumn(title) for name, title in columns.items()}
             show_table(rows[known], "dropped", columns=shown | {"count": _NUMBER("Dropped", format="localized")})
     if source.lacks:
-        st.info(escape(source.lacks), icon=":material/info:")
+        st.caption(f":material/info: {escape(source.lacks)}")
     facts = corpus_report.find_facts(source.contents)
     if facts is None:
         return

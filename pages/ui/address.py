@@ -135,7 +135,7 @@ def find_current_study() -> Study | None:
         return None
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _open_study(folder: Path, built: int) -> Study:
     return Study(folder)
 

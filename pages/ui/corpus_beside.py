@@ -17,6 +17,7 @@ from pages.ui.controls import list_models_with_corpus
 from pages.ui.corpus_source import answer_about
 
 NONE = "none"
+MOST_STUDIES = 12  # that are looked through for corpora to compare with
 HALF = 0.5  # of the concepts: another study's corpus that shares as many is a better measure than one of the same study
 
 
@@ -40,9 +41,9 @@ class Model:
 
 
 def list_open_studies(study: Study) -> list[Study]:
-    """The study at hand and all others that can be opened."""
+    """The study at hand and others that can be opened, of the first dozen."""
     found = [study]
-    for name in st.session_state[LISTED_KEY]:
+    for name in list(st.session_state[LISTED_KEY])[:MOST_STUDIES]:
         try:
             other = open_study(name)
         except TailscopeError:  # its own pages tell what is wrong with it
@@ -77,7 +78,7 @@ def choose_reference(own: CountedCorpus, studies: list[Study]) -> Reference | No
         options,
         key="reference",
         bind="query-params",
-        help="Corpora that count the same concepts by the same method",
+        help="Corpora that count some of the same concepts by the same method, of this study and the first dozen others",
     )
     return found.get(chosen)
 

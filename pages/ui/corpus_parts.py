@@ -55,7 +55,7 @@ def show_contents(source: Source) -> None:
             columns = {"unit": "What", "shard": "Shard", "reason": "Why"}
             known = [column for column in ("unit", "shard", "reason", "count") if column in rows and rows[column].notna().any()]
             shown = {name: st.column_config.TextColumn(title) for name, title in columns.items()}
-            show_table(rows[known], "dropped", columns=shown | {"count": _NUMBER("Dropped", format="localized")})
+            show_table(rows[known], "dropped", columns=shown | {"count": _NUMBER("Dropped", format="localized")}, most=TOP)
     if source.lacks:
         st.caption(f":material/info: {escape(source.lacks)}")
     facts = corpus_report.find_facts(source.contents)

@@ -1,4 +1,4 @@
-"""Joins image hits that were made elsewhere with a corpus, by file names, or by the keys of samples inside a shard."""
+"""Joins image hits that were made elsewhere with the samples of a corpus, by the photos' file names."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from backend.image_ref import ImageRef
-from backend.images import IMAGE_ENDINGS
+from backend.errors import SourceError
 from backend.words import canonical
 from precompute.ledger import Ledger
 from precompute.search.images import HITS_SCHEMA
@@ -15,8 +14,6 @@ from precompute.search.images import HITS_SCHEMA
 NO_CONCEPT = "label that is no concept"
 NO_SAMPLE = "image that the corpus lacks"
 LOW_SCORE = "score below the lowest threshold"
-
-_PLACE = ("image", "offset", "key")  # the columns of samples that say what an image is called
 
 
 class GivenHits:
@@ -38,24 +35,21 @@ class GivenHits:
         )
         self._rows["known"] = self._rows["concept"] >= 0
         self._rows["counts"] = self._rows["known"] & (self._rows["score"] >= np.float32(floor or 0))
-        self._rows["stem"] = [_drop_ending(name) for name in self._rows["name"]]
-        self._rows["base"] = _list_file_names(self._rows["stem"])
+        self._rows["base"] = _list_file_names(self._rows["name"])
         self.used = np.zeros(len(self._rows), bool)  # which rows a sample has had
 
     def join(self, samples: pa.Table) -> pa.Table:
         """The hits of these samples, as `search_images` gives them.
 
-        A photo is one whose path ends in the given name, folders and all. An image inside a shard, or one that is not here,
-        is called by its sample's key, with an ending or without: `0001`, `0001.jpg`, `00000.tar/0001`.
+        A photo is one whose path ends in the given name, folders and all. Raises SourceError for images inside a tar.
         """
-        paths = pd.DataFrame({"sample_id": samples["sample_id"].to_numpy(), "path": _list_paths(samples)})
+        if samples["offset"].null_count < samples.num_rows:
+            raise SourceError("Image hits are given by photo file name, and photos inside a tar have none. Use a tagger.")
+        paths = pd.DataFrame({"sample_id": samples["sample_id"].to_numpy(), "path": samples["image"].to_pylist()})
         photos = paths[["path"]].drop_duplicates()
-        photos["base"] = _list_file_names(pd.Series([_drop_ending(path) for path in photos["path"]], photos.index, dtype="str"))
+        photos["base"] = _list_file_names(photos["path"])
         pairs = photos.merge(self._rows.reset_index(names="row"), on="base")
-        ends = [
-            _ends_in(path, name) or (_drop_ending(path) == path and _ends_in(path, stem))
-            for path, name, stem in zip(pairs["path"], pairs["name"], pairs["stem"], strict=True)
-        ]
+        ends = [f"/{path}".endswith(f"/{name}") for path, name in zip(pairs["path"], pairs["name"], strict=True)]
         pairs = pairs[np.array(ends, bool)]
         self.used[pairs["row"]] = True
         pairs = pairs[pairs["counts"]].groupby(["path", "concept"], as_index=False)["score"].max()
@@ -74,30 +68,6 @@ class GivenHits:
         for reason, these in dropped.items():
             ledger.take(dropped=int(these.sum()), reason=reason)
         ledger.take(written=int((rows["counts"] & self.used).sum()))
-
-
-def _list_paths(samples: pa.Table) -> list[str]:
-    """What each sample's image is called: a plain file's path; else the shard's path, if it is in one, with the key behind."""
-    columns = [samples[name].to_pylist() if name in samples.column_names else [None] * samples.num_rows for name in _PLACE]
-    return [_name_place(*values) for values in zip(*columns, strict=True)]
-
-
-def _name_place(image: str | None, offset: int | None, key: str | None) -> str:
-    place = None if image is None else ImageRef.from_columns(image, offset, offset)
-    if place is not None and place.kind == "file":
-        return image
-    inside = place is not None and place.kind in ("slice", "cell")
-    return f"{place.path}/{key or ''}" if inside else key or ""
-
-
-def _ends_in(path: str, name: str) -> bool:
-    return f"/{path}".endswith(f"/{name}")
-
-
-def _drop_ending(name: str) -> str:
-    """The name without an image's ending, if it has one."""
-    stem, _, ending = name.rpartition(".")
-    return stem if stem and ending.lower() in IMAGE_ENDINGS else name
 
 
 def _list_file_names(paths: pd.Series) -> pd.Series:

@@ -23,14 +23,15 @@ def find_image_column(schema: pa.Schema) -> str | None:
     return min(columns, key=lambda name: (_place_of(name.lower()), columns.index(name)), default=None)
 
 
-def read_cell(path: Path, row_group: int, row: int) -> bytes:
+def read_cell(path: Path, row_group: int, row: int, column: int | None = None) -> bytes:
     """The image file in one cell of a Parquet file. Raises ImageError where there is none.
 
-    The row group is read as a whole, and kept for the cells beside it.
+    `column`: its number, where it is another than `find_image_column` finds. The row group is read as a whole, and kept for
+    the cells beside it.
     """
     try:
         with _lock:
-            cells = _read_images(path, path.stat().st_mtime_ns, row_group)
+            cells = _read_images(path, path.stat().st_mtime_ns, row_group, column)
         content = cells[row].as_py()
     except (OSError, ValueError, IndexError, pa.ArrowException) as error:
         raise ImageError(f"The image cannot be read: row {row} of row group {row_group} of {path.name} ({error}).") from error
@@ -48,12 +49,13 @@ def read_bytes_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 @lru_cache(maxsize=GROUPS_KEPT)
-def _read_images(path: Path, changed: int, row_group: int) -> pa.ChunkedArray:
+def _read_images(path: Path, changed: int, row_group: int, column: int | None) -> pa.ChunkedArray:
     with pq.ParquetFile(path) as file:
-        column = find_image_column(file.schema_arrow)
-        if column is None:
+        schema = file.schema_arrow
+        name = find_image_column(schema if column is None else pa.schema([schema.field(column)]))
+        if name is None:
             raise ValueError("the file has no column of images")
-        return read_bytes_of(file.read_row_group(row_group, columns=[column]).column(column))
+        return read_bytes_of(file.read_row_group(row_group, columns=[name]).column(name))
 
 
 def _holds_bytes(kind: pa.DataType) -> bool:

@@ -114,7 +114,7 @@ def read_image_bytes(
         if not path.is_file():
             raise ImageError(f"The image file is missing: {image}. It was there when the corpus was indexed.")
         if ref.kind == "cell":
-            content = read_cell(path, ref.row_group, ref.row)
+            content = read_cell(path, ref.row_group, ref.row, ref.column)
             _check_bytes(len(content), image)
             return content
         size = path.stat().st_size

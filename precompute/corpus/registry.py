@@ -169,9 +169,11 @@ def place_images(samples: pa.Table, shard: Shard, base: Path) -> pa.Table:
     root = PurePosixPath(os.path.relpath(shard.root.resolve(), base.resolve()))
     images = samples["image"]
     if _BY_KIND[shard.kind].holds_images:  # the file may have had another name when its samples were read
-        cells = pc.fill_null(pc.struct_field(pc.extract_regex(images, r"(?P<cell>#\d+,\d+,\d+)$"), "cell"), "")
-        placed = pc.binary_join_element_wise(pa.scalar(str(root / shard.path.name)), cells, "")
-        images = pc.if_else(pc.is_valid(images), placed, images)
+        placed = pa.repeat(pa.scalar(str(root / shard.path.name), pa.string()), samples.num_rows)
+        if shard.kind == parquet.CELLS.kind:
+            cells = pc.struct_field(pc.extract_regex(images.combine_chunks(), r"(?P<cell>#[\d,]+)$"), "cell")
+            placed = pc.binary_join_element_wise(placed, cells, "")
+        images = pc.if_else(pc.is_valid(images), placed, pa.scalar(None, pa.string()))
     else:
         start = "" if root == PurePosixPath() else f"{root}/"
         placed = pc.binary_join_element_wise(pa.scalar(start), images, "")

@@ -191,6 +191,19 @@ TABLES: dict[str, TableSpec] = {
         _MODALITY,
         not_negative=("found", "relevant", "correct", "precision", "recall", "frequency_error"),
     ),
+    "distinct_hits": TableSpec(  # of a concept's hits, the different captions (letter by letter) or image files (byte by byte)
+        pa.schema([_field(name) for name in ("corpus", "concept", "modality", "method")] + [_field("count", _I64)]),
+        ("corpus", "concept", "method"),
+        {"modality": ("text", "image")},
+        not_negative=("count",),
+    ),
+    "drops": TableSpec(  # what became no sample, or has no hits, by reason; `read`: all of the unit that the shard held
+        pa.schema(
+            [*(_field(name) for name in ("corpus", "unit", "shard", "reason")), _field("count", _I64), _field("read", _I64)]
+        ),
+        ("corpus", "unit", "shard", "reason"),
+        not_negative=("count", "read"),
+    ),
     "truth": TableSpec(
         pa.schema([_field(name) for name in ("corpus", "concept", "modality")] + [_field("count", _I64)]),
         ("corpus", "concept", "modality"),

@@ -19,7 +19,7 @@ from backend.errors import SourceError
 from backend.image_ref import ImageRef
 from backend.images import IMAGE_BYTES, read_size
 from precompute.corpus.sample import HEADER_BYTES, NO_IMAGE, Sample, Size, find_caption_fault
-from precompute.corpus.shard import Reading, Shard, checksum_content
+from precompute.corpus.shard import Reading, Shard
 
 OUTSIDE = "image outside the folder"
 SEVERAL = "image name of several files"
@@ -152,10 +152,21 @@ def join_photos(
             yield Sample(sample_id, name, caption, *photo)
 
 
+def locate_photos(shard: Shard, names: Iterable[str]) -> str:
+    """A sentence on the photos of a list, by its first ones; "" where it names none."""
+    names = [name for name in dict.fromkeys(names) if name]
+    where = Photos(shard, False, names).where
+    if not names or (not where.here and all("://" in name for name in names)):
+        return ""
+    if not where.here:
+        return f"none of the photos is here, such as {names[0]}: captions alone are read; --images FOLDER says where they are"
+    return f"photos are in {shard.root}" + (f", without {where.strip}" if where.strip else "")
+
+
 def checksum_photos(shard: Shard, rows: Iterable[Listed], with_images: bool, names: Iterable[str]) -> str:
-    """A checksum of a list and of the photos that it names: which there are, how large, and their bytes where they count."""
+    """A checksum of the photos that a list names: which there are, how large, and their bytes where they count."""
     photos = Photos(shard, with_images, names)
-    checksum = hashlib.sha256(f"{checksum_content(shard)}\0{photos.where}".encode("utf-8", "surrogatepass"))
+    checksum = hashlib.sha256(str(photos.where).encode("utf-8", "surrogatepass"))
     if not photos.where.here:
         return checksum.hexdigest()
     for name in dict.fromkeys(row.name for row in rows):

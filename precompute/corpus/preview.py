@@ -73,7 +73,8 @@ class Preview:
 def preview(shards: Sequence[Shard]) -> Preview:
     """What these shards hold, told from the beginning of one file of each kind and layout.
 
-    Of very many files some are looked at, and the others taken for what the one before them is. Raises SourceError where a
+    Of very many files some are looked at, and the others taken for what the one before them is; so are those that lie
+    elsewhere and were not fetched. Raises SourceError where a
     file that is looked at cannot be read as what it seems to be.
     """
     files: dict[tuple[str, Path], list[Shard]] = {}
@@ -82,8 +83,8 @@ def preview(shards: Sequence[Shard]) -> Preview:
     step = -(-len(files) // LOOK_AT_MOST)
     groups: dict[tuple[str, Layout], list[list[Shard]]] = {}
     known: dict[str, Layout] = {}
-    for number, ((kind, _), pieces) in enumerate(files.items()):
-        if kind not in known or number % step == 0:
+    for number, ((kind, path), pieces) in enumerate(files.items()):
+        if kind not in known or (number % step == 0 and path.exists()):
             known[kind] = describe_layout(pieces[0])
         groups.setdefault((kind, known[kind]), []).append(pieces)
     return Preview(tuple(_preview_kind(kind, layout, found) for (kind, layout), found in groups.items()))
@@ -91,7 +92,8 @@ def preview(shards: Sequence[Shard]) -> Preview:
 
 def _preview_kind(kind: str, layout: Layout, files: list[list[Shard]]) -> KindPreview:
     """What files of one layout hold, by the beginning of the largest of them; each file is given as its pieces."""
-    pieces, reading = max(files, key=lambda pieces: measure_file(pieces[0])), Reading()
+    here = [pieces for pieces in files if pieces[0].path.exists()] or files[:1]
+    pieces, reading = max(here, key=lambda pieces: measure_file(pieces[0])), Reading()
     read = tuple(islice(read_samples(pieces[0], reading), READ_AT_MOST))
     is_whole = len(read) < READ_AT_MOST
     kept = reading.samples.written / max(reading.samples.read, 1)

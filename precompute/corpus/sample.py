@@ -19,6 +19,10 @@ SCHEMA = pa.schema([*(field for field in TABLES["samples"].schema if field.name 
 NO_CAPTION = "no caption"
 LONG_CAPTION = f"caption above {MAX_CAPTION >> 10} KiB"
 NO_IMAGE = "no image"
+OTHER = "plays no part: other ending"
+SIDECARS = frozenset(
+    ("json", "cls", "npy", "npz", "pt", "pth", "pkl", "pyd", "xml", "csv", "tsv", "html", "md", "parquet", "txt")
+)
 
 Size = tuple[int | None, int | None]
 
@@ -73,6 +77,11 @@ def clean_text(text: str) -> str:
     if text.isascii():
         return text.replace("\0", "").strip()
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\0", "").strip()
+
+
+def name_sidecar(ending: str) -> str:
+    """The reason under which a file of this ending is booked that is neither image nor caption."""
+    return f"plays no part: .{ending}" if ending in SIDECARS else OTHER
 
 
 def find_caption_fault(caption: str) -> str:

@@ -119,7 +119,7 @@ class Reader:
     """How files of one kind are read. Adding a kind of input is adding a module with one of these, and a line in the registry.
 
     `endings`: of the file names, with the dot · `title`: for people · `read(shard, reading, with_images)`: the samples of a
-    piece; the images' bytes too where they are asked for · `cut(path)`: the pieces of a file, each of bounded size ·
+    piece; the images' bytes too where they are asked for · `cut(path, options)`: the pieces of a file, each of bounded size ·
     `identify(shard, with_images)`: a checksum of all that the samples depend on, and of the images where they count ·
     `describe(shard)`: what its file seems to be.
     `holds_images`: images stand in the shard's own file, so that all samples of a shard have one `image` path.
@@ -129,7 +129,7 @@ class Reader:
     endings: tuple[str, ...]
     title: str
     read: Callable[[Shard, Reading, bool], Iterator[Sample]]
-    cut: Callable[[Path], list[Piece]]
+    cut: Callable[[Path, ReadOptions], list[Piece]]
     identify: Callable[[Shard, bool], str]
     describe: Callable[[Shard], Layout]
     holds_images: bool = False

@@ -30,6 +30,7 @@ from precompute.search.merge import Given, Merge, Placed, merge_parts
 from precompute.search.parts import BOOKS, Look, Part, read_books
 from precompute.search.plan import ImageSearch
 from precompute.search.shards import Found, SearchJob, find_parts, search_parts
+from precompute.search.suits import check_tagger
 from precompute.search.text import compile_vocabulary
 
 NO_WORD = "concept without a word"
@@ -59,7 +60,7 @@ class CorpusPlan:
 
     `base`: the folder that image paths are relative to, where the study will lie; the one that is written into without it ·
     `least_kept`: the least share of what was read that must become samples · `layout`: how the shards are read, a sentence ·
-    `held`: what the study has of the corpus already.
+    `held`: what the study has of the corpus already · `trust_tagger`: take one that does not seem to know such pictures.
     """
 
     corpus: str
@@ -72,6 +73,7 @@ class CorpusPlan:
     least_kept: float = 0.0
     layout: str = ""
     held: HeldCorpus | None = None
+    trust_tagger: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,7 @@ def index_corpus(
     sample is left, or too few.
     """
     search = plan_search(folder, plan.image_search)
-    methods = Methods()
-    if plan.image_search:
-        methods = Methods(image=plan.image_search.methods, thresholds=plan.image_search.thresholds or (1.0,))
+    methods = list_methods(plan.image_search)
     with Processes(processes) as started:
         found = find_parts(plan.shards, search, plan.work, started, say)
         content = _identify(plan, found, folder)
@@ -121,22 +121,16 @@ def index_corpus(
         for line in (_describe_changed(plan, found), found.describe()):
             if line:
                 tell(line)
+        if search.look:
+            say("trying the tagger", 0.0)
+        if warning := try_tagger(plan, search, found):
+            tell(warning)
         search_parts(found, search, started, say)
         books = {shard: read_books(part, search.look) for shard, part in found.parts.items()}
         total = _add_books(books.values())
         _refuse_too_little(plan, total)
-        merge_work = plan.work / f"merged-{plan.corpus}"
-        merge = Merge(
-            folder,
-            plan.corpus,
-            search.concepts,
-            methods,
-            plan.base or folder,
-            merge_work,
-            number_layers(found.layers, search.concepts),
-            _store_given(plan),
-        )
-        placed = [_place(shard, part, found.layers, search.look) for shard, part in found.parts.items()]
+        merge = plan_merge(folder, plan, search, methods, found.layers)
+        placed = [place_part(shard, part, found.layers, search.look) for shard, part in found.parts.items()]
         files, counts, total["image hits"] = merge_parts(merge, placed, started, lambda done: say("merging shards", done))
     unsearchable = compile_vocabulary(search.concepts).unsearchable
     total["concepts"] = Ledger()
@@ -198,7 +192,33 @@ def _describe_changed(plan: CorpusPlan, found: Found) -> str:
     return f"{len(changed):,} of {len(now):,} shards changed since, such as {changed[0]}: searched anew."
 
 
-def _place(shard: Shard, part: Part, layers: Sequence[Layer], look: Look | None) -> Placed:
+def try_tagger(plan: CorpusPlan, search: SearchJob, found: Found | None) -> str:
+    """What to warn of before images are looked at for the first time. Raises TailscopeError for a tagger that guesses."""
+    if search.look is None or plan.trust_tagger or (found and found.looked_at(search.look)):
+        return ""
+    return check_tagger(plan.shards, search, plan.image_search)
+
+
+def list_methods(search: ImageSearch | None) -> Methods:
+    """The methods by which a corpus is searched."""
+    return Methods(image=search.methods, thresholds=search.thresholds or (1.0,)) if search else Methods()
+
+
+def plan_merge(folder: Path, plan: CorpusPlan, search: SearchJob, methods: Methods, layers: Sequence[Layer]) -> Merge:
+    """How the parts of a corpus's shards become its files in the study in `folder`."""
+    return Merge(
+        folder,
+        plan.corpus,
+        search.concepts,
+        methods,
+        plan.base or folder,
+        plan.work / f"merged-{plan.corpus}",
+        number_layers(layers, search.concepts),
+        _store_given(plan),
+    )
+
+
+def place_part(shard: Shard, part: Part, layers: Sequence[Layer], look: Look | None) -> Placed:
     """The files of a shard's part that are merged."""
     text = tuple(part.text(layer) for layer in layers)
     if look is None:
@@ -275,7 +295,7 @@ def add_corpus(folder: Path, manifest: dict, indexed: IndexedCorpus) -> None:
         if path.is_file():
             held = pq.read_table(path)
             rows = pa.concat_tables([held.filter(pc.not_equal(held["corpus"], indexed.corpus)), rows])
-        if rows.num_rows:
+        if rows.num_rows or name == "drops":  # without a row: nothing was dropped
             tables[name] = write_table(folder, name, rows)
         elif tables.pop(name, None):
             path.unlink()

@@ -1,20 +1,24 @@
-"""Joins image hits that were made elsewhere with the samples of a corpus, by the photos' file names or keys in a tar."""
+"""Joins image hits that were made elsewhere with a corpus, by file names, or by the keys of samples inside a shard."""
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from backend.image_ref import ImageRef
+from backend.images import IMAGE_ENDINGS
 from backend.words import canonical
 from precompute.ledger import Ledger
+from precompute.search.distinct import hash_content
 from precompute.search.images import HITS_SCHEMA
 
 NO_CONCEPT = "label that is no concept"
 NO_SAMPLE = "image that the corpus lacks"
 LOW_SCORE = "score below the lowest threshold"
+SEVERAL = "name of several images"  # in a.tar and b.tar: a name with the shard in front (a.tar/0001.jpg) tells them apart
+
+_PLACE = ("image", "offset", "key")  # the columns of samples that say what an image is called
 
 
 class GivenHits:
@@ -36,50 +40,34 @@ class GivenHits:
         )
         self._rows["known"] = self._rows["concept"] >= 0
         self._rows["counts"] = self._rows["known"] & (self._rows["score"] >= np.float32(floor or 0))
-        self._rows["base"] = _list_file_names(self._rows["name"])
-        self.used = np.zeros(len(self._rows), bool)  # which rows a sample has had
+        self._rows["stem"] = [_drop_ending(name) for name in self._rows["name"]]
+        self._rows["base"] = _list_file_names(self._rows["stem"])
+        self.places = np.zeros(len(self._rows), np.int64)  # by row, a hash of the image that it is of; 0: none yet, -1: several
+        self.excluded = np.zeros(len(self._rows), bool)  # the rows of several images, of which none has the hit
 
     def join(self, samples: pa.Table) -> pa.Table:
-        """The hits of these samples (sample_id, image, offset, key), as `score_pictures` gives them.
+        """The hits of these samples, as `score_pictures` gives them.
 
-        A photo is one whose path ends in the given name, folders and all. One inside another file (a tar, Parquet) has that
-        file's path and its own key, and is named with or without endings.
+        A photo is one whose path ends in the given name, folders and all. An image inside a shard, or one that is not here,
+        is called by its sample's key, with an ending or without: `0001`, `0001.jpg`, `00000.tar/0001`.
         """
-        cells = pc.fill_null(pc.match_substring_regex(samples["image"], r"\.parquet#\d+,\d+$"), False)
-        inside = pc.or_(samples["offset"].is_valid(), cells).to_numpy()
-        images, keys = samples["image"].to_pylist(), samples["key"].to_pylist()
-        paths = pd.DataFrame(
-            {
-                "sample_id": samples["sample_id"].to_numpy(),
-                "path": [f"{image}/{key}" if inner else image for image, key, inner in zip(images, keys, inside, strict=True)],
-                "inside": inside,
-            }
-        )
-        photos = paths.loc[[image is not None for image in images], ["path", "inside"]].drop_duplicates()
-        photos["base"] = _list_file_names(photos["path"])
-        rows = self._rows.reset_index(names="row")
-        stems = self._stems
-        pairs = pd.concat(
-            [photos[~photos["inside"]].merge(rows, on="base"), photos[photos["inside"]].merge(stems, on="base")],
-            ignore_index=True,
-        )
-        ends = [f"/{path}".endswith(f"/{name}") for path, name in zip(pairs["path"], pairs["name"], strict=True)]
+        paths = pd.DataFrame({"sample_id": samples["sample_id"].to_numpy(), "path": _list_paths(samples)})
+        photos = paths[["path"]].drop_duplicates()
+        photos["base"] = _list_file_names(pd.Series([_drop_ending(path) for path in photos["path"]], photos.index, dtype="str"))
+        pairs = photos.merge(self._rows.reset_index(names="row"), on="base")
+        ends = [
+            _ends_in(path, name) or (_drop_ending(path) == path and _ends_in(path, stem))
+            for path, name, stem in zip(pairs["path"], pairs["name"], pairs["stem"], strict=True)
+        ]
         pairs = pairs[np.array(ends, bool)]
-        self.used[pairs["row"].to_numpy(np.int64)] = True
-        pairs = pairs[pairs["counts"].astype(bool)].groupby(["path", "concept"], as_index=False)["score"].max()
+        found = pairs.groupby("row")["path"].agg(["first", "nunique"])
+        hashes = [hash_content(path.encode()) or 1 if count == 1 else -1 for path, count in found.itertuples(index=False)]
+        self.places[found.index.to_numpy(np.int64)] = np.array(hashes, np.int64)
+        pairs = pairs[~self.excluded[pairs["row"].to_numpy(np.int64)]]
+        pairs = pairs[pairs["counts"]].groupby(["path", "concept"], as_index=False)["score"].max()
         hits = paths.merge(pairs, on="path").sort_values(["sample_id", "score", "concept"], ascending=[True, False, True])
         columns = [hits[field.name].to_numpy(field.type.to_pandas_dtype()) for field in HITS_SCHEMA]
         return pa.table(columns, schema=HITS_SCHEMA)
-
-    @cached_property
-    def _stems(self) -> pd.DataFrame:
-        """The rows by every name that a key may have: as given, without the last ending, without all."""
-        rows = self._rows.reset_index(names="row")
-        forms = [
-            rows.assign(name=[spell(name) for name in rows["name"]]) for spell in (str, _cut_last_ending, _cut_all_endings)
-        ]
-        known = pd.concat(forms, ignore_index=True).drop_duplicates(["row", "name"])
-        return known.assign(base=_list_file_names(known["name"]))
 
     def book(self, ledger: Ledger) -> None:
         """Books every given hit, once all shards are joined: written where a sample has it, else why none does."""
@@ -87,21 +75,46 @@ class GivenHits:
         dropped = {
             NO_CONCEPT: ~rows["known"],
             LOW_SCORE: rows["known"] & ~rows["counts"],
-            NO_SAMPLE: rows["counts"] & ~self.used,
+            NO_SAMPLE: rows["counts"] & (self.places == 0),
+            SEVERAL: rows["counts"] & (self.places == -1),
         }
         for reason, these in dropped.items():
             ledger.take(dropped=int(these.sum()), reason=reason)
-        ledger.take(written=int((rows["counts"] & self.used).sum()))
+        ledger.take(written=int((rows["counts"] & ~np.isin(self.places, (0, -1))).sum()))
 
 
-def _cut_last_ending(name: str) -> str:
-    folder, slash, last = name.rpartition("/")
-    return f"{folder}{slash}{last.rpartition('.')[0] or last}"
+def join_places(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The places of given hits in the shards of two jobs together: of several images where they are different ones.
+
+    >>> join_places(np.array([0, 5, 5, 5, -1]), np.array([7, 0, 5, 6, 5])).tolist()
+    [7, 5, 5, -1, -1]
+    """
+    both = np.where(one == 0, other, one)
+    return np.where((one != 0) & (other != 0) & (one != other), -1, both)
 
 
-def _cut_all_endings(name: str) -> str:
-    folder, slash, last = name.rpartition("/")
-    return f"{folder}{slash}{last.partition('.')[0] or last}"
+def _list_paths(samples: pa.Table) -> list[str]:
+    """What each sample's image is called: a plain file's path; else the shard's path, if it is in one, with the key behind."""
+    columns = [samples[name].to_pylist() if name in samples.column_names else [None] * samples.num_rows for name in _PLACE]
+    return [_name_place(*values) for values in zip(*columns, strict=True)]
+
+
+def _name_place(image: str | None, offset: int | None, key: str | None) -> str:
+    place = None if image is None else ImageRef.from_columns(image, offset, offset)
+    if place is not None and place.kind == "file":
+        return image
+    inside = place is not None and place.kind in ("slice", "cell")
+    return f"{place.path}/{key or ''}" if inside else key or ""
+
+
+def _ends_in(path: str, name: str) -> bool:
+    return f"/{path}".endswith(f"/{name}")
+
+
+def _drop_ending(name: str) -> str:
+    """The name without an image's ending, if it has one."""
+    stem, _, ending = name.rpartition(".")
+    return stem if stem and ending.lower() in IMAGE_ENDINGS else name
 
 
 def _list_file_names(paths: pd.Series) -> pd.Series:

@@ -17,19 +17,22 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from backend.errors import SourceError, StudyNotFound, TailscopeError
+from backend.errors import StudyNotFound, TailscopeError
 from backend.progress import StageProgress
 from backend.roots import declare_roots
 from backend.schema import MANIFEST, table_path
 from backend.study import Study
-from backend.writing import file_sha256
-from precompute.corpus.given_hits import read_given_hits
+from precompute.corpus.given_hits import checksum_hits, read_given_hits
+from precompute.corpus.preview import Preview, preview
 from precompute.corpus.registry import find_shards, list_image_folders
 from precompute.corpus.shard import ReadOptions, Shard
+from precompute.processes import Processes
 from precompute.search.cache import load_parts, name_cache, store_parts, sweep
-from precompute.search.corpus import CorpusPlan, HeldCorpus, IndexedCorpus, add_corpus, index_corpus
+from precompute.search.corpus import CorpusPlan, HeldCorpus, IndexedCorpus, add_corpus, index_corpus, plan_search, try_tagger
+from precompute.search.forecast import Forecast, foretell
 from precompute.search.growth import compare_shards, refuse_differences
 from precompute.search.plan import THRESHOLDS, ImageSearch, check_thresholds
+from precompute.search.shards import find_parts, name_folder
 from precompute.search.tagger import ClipRecipe
 from precompute.study_writer import built_with, extend_study, hold_alone
 
@@ -41,10 +44,10 @@ class Request:
     """What a user asks of `index`, by the words of its command.
 
     `patterns`: of the shards' files · `caption`, `image`, `url`: the columns that hold them, where others would be taken ·
-    `images`: the folder of photos that tables name · `tagger`: a CLIP, asked by `prompts` · `image_hits`: concepts of photos
-    found elsewhere · `thresholds`, `chosen`: the scores from which a hit counts · `least_kept`: the least share of what is read
-    that must become samples · `keep`: what was found in each shard, for the runs to come · `force`: index a corpus by other
-    arguments than before.
+    `images`: the folder of photos that tables name · `tagger`: a CLIP, asked by `prompts` · `trust_tagger`: take one that does
+    not seem to know the pictures · `image_hits`: concepts of photos found elsewhere · `thresholds`, `chosen`: the scores from
+    which a hit counts · `least_kept`: the least share of what is read that must become samples · `keep`: what was found in
+    each shard, for the runs to come · `force`: index a corpus by other arguments than before.
     """
 
     corpus: str
@@ -57,6 +60,7 @@ class Request:
     tagger: str | None = None
     prompts: str = "ensemble"
     allow_download: bool = False
+    trust_tagger: bool = False
     image_hits: Path | None = None
     thresholds: Sequence[float] | None = None
     chosen: float | None = None
@@ -80,45 +84,92 @@ def index_study(
     TailscopeError where the arguments do not fit, before anything is read; where the corpus was indexed by other arguments,
     unless by force; where nothing or too little was kept; and where the study's concepts changed meanwhile.
     """
-    study = study.resolve()
-    cache = name_cache(study)
-    work = cache / f"making-{asked.corpus}"
-    recorded = _check_arguments(study, asked)
-    options = ReadOptions(asked.caption, asked.image, asked.url, asked.images)
-    shards = find_shards(asked.patterns, options)
-    asked = _complete(asked, recorded)
-    arguments = _describe_arguments(asked, shards)
-    held = _find_held(study, asked, recorded, arguments, shards, tell)
-    with hold_alone(work):
-        made = work  # a study's folder with nothing but the concepts, and what is made of them
+    asked, plan, arguments = _prepare(study.resolve(), asked, tell)
+    study, cache, made = plan.base, plan.work, plan.work / f"making-{asked.corpus}"
+    with hold_alone(made):
         shutil.rmtree(made, ignore_errors=True)
-        made.mkdir(parents=True)
+        made.mkdir(parents=True)  # a study's folder with nothing but the concepts, and what is made of them
         try:
             shutil.copyfile(table_path(study, "concepts"), table_path(made, "concepts"))
-            search = _plan_image_search(asked, cache)
-            plan = CorpusPlan(
-                asked.corpus, asked.title or asked.corpus, shards, cache, study, search, least_kept=asked.least_kept, held=held
-            )
             indexed = index_corpus(made, plan, processes=processes, say=say, tell=tell)
             if indexed is None:
                 tell(f"'{asked.corpus}' is indexed just so; nothing to do.")
                 return Study(study).manifest.to_json()
-            declare_roots(study, list_image_folders(shards))
+            declare_roots(study, list_image_folders(plan.shards))
             with extend_study(study) as (part, manifest):
                 _move_files(made, part, indexed)
                 add_corpus(part, manifest, indexed)
-                arguments["thresholds"] = list(search.thresholds) if search else []
-                arguments |= {
-                    "chosen": search and search.chosen,
-                    "content": indexed.content,
-                    "built_with": built_with(__name__),
-                }
+                arguments |= {"content": indexed.content, "built_with": built_with(__name__)}
                 manifest["arguments"].setdefault("index", {})[asked.corpus] = arguments
             store_parts(cache, asked.corpus, indexed.parts)
         finally:
             shutil.rmtree(made, ignore_errors=True)
     sweep(cache, keep=asked.keep)
     return manifest
+
+
+def foretell_study(
+    study: Path,
+    asked: Request,
+    *,
+    processes: int = 1,
+    say: StageProgress = lambda stage, done: None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Forecast:
+    """What `index_study` would take, told from a piece of the corpus; the study is not touched.
+
+    `tell` gets what it would get. Raises TailscopeError as it would, as far as the piece shows it.
+    """
+    asked, plan, _ = _prepare(study.resolve(), asked, tell)
+    job, found = plan_search(plan.base, plan.image_search), None
+    if (name_folder(plan.work) / "parts").is_dir():
+        with Processes(processes) as started:
+            found = find_parts(plan.shards, job, plan.work, started, say)
+        if kept := found.describe():
+            tell(kept)
+    if warning := try_tagger(plan, job, found):
+        tell(warning)
+    return foretell(plan.base, plan, preview(plan.shards).samples, processes=processes, found=found)
+
+
+def _prepare(study: Path, asked: Request, tell: Callable[[str], None]) -> tuple[Request, CorpusPlan, dict]:
+    """What is asked for with what the corpus was indexed with, how to index it, and the manifest's entry of the arguments.
+
+    `tell` gets how the shards are read, with examples, and what came and went.
+    """
+    cache = name_cache(study)
+    recorded = _check_arguments(study, asked)
+    asked = _complete(asked, recorded)
+    search = _plan_image_search(asked, cache)
+    shards = find_shards(asked.patterns, ReadOptions(asked.caption, asked.image, asked.url, asked.images))
+    arguments = _describe_arguments(asked, shards)
+    held = _find_held(study, asked, recorded, arguments, shards, tell)
+    arguments |= {"thresholds": list(search.thresholds) if search else [], "chosen": search and search.chosen}
+    seen = preview(shards)
+    for line in seen.lines():
+        tell(line)
+    plan = CorpusPlan(
+        asked.corpus,
+        asked.title or asked.corpus,
+        shards,
+        cache,
+        study,
+        search,
+        least_kept=asked.least_kept,
+        layout=_describe_layout(seen),
+        held=held,
+        trust_tagger=asked.trust_tagger,
+    )
+    return asked, plan, arguments
+
+
+def _describe_layout(seen: Preview) -> str:
+    """A sentence on how the shards were read."""
+    kinds = []
+    for kind in seen.kinds:
+        columns = ", ".join(f"{column.role} from {column.name}" for column in kind.layout.columns)
+        kinds.append(". ".join([f"{kind.layout.words} ({columns})" if columns else kind.layout.words, *kind.layout.notes]))
+    return f"They were read as {'; '.join(kinds)}." if kinds else ""
 
 
 def _find_held(
@@ -161,7 +212,7 @@ def _describe_arguments(asked: Request, shards: Sequence[Shard]) -> dict:
         "images": asked.images and str(asked.images),
         "tagger": asked.tagger,
         "prompts": asked.prompts if asked.tagger else None,
-        "image_hits": asked.image_hits and {"name": asked.image_hits.name, "sha256": file_sha256(asked.image_hits)},
+        "image_hits": asked.image_hits and {"name": asked.image_hits.name, "sha256": checksum_hits(asked.image_hits)},
     }
 
 
@@ -182,8 +233,6 @@ def _check_arguments(study: Path, asked: Request) -> dict:
         raise TailscopeError("Images are searched by --tagger or by --image-hits, not by both.")
     if asked.images is not None and not asked.images.is_dir():
         raise TailscopeError(f"No folder of images at {asked.images}.")
-    if asked.image_hits is not None and not asked.image_hits.is_file():
-        raise SourceError(f"No file of image hits at {asked.image_hits}.")
     if not 0 <= asked.least_kept <= 1:
         raise TailscopeError(f"{asked.least_kept:g} is no share of the samples: --least-kept takes a number from 0 to 1.")
     return dict(indexed[corpus]) if corpus in known else {}

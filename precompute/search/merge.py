@@ -28,11 +28,11 @@ from precompute.corpus.registry import place_images
 from precompute.corpus.shard import SAMPLES_PER_SHARD, Shard
 from precompute.ledger import Ledger
 from precompute.processes import Processes
-from precompute.search.given import GivenHits
+from precompute.search.given import GivenHits, join_places
 from precompute.search.images import HITS_SCHEMA
 from precompute.search.match import TEXT_SCHEMA, Counts, Methods, ShardPart, match_part
 
-MEMORY_LIMIT = "1GB"  # of the sort of one range's hits
+MEMORY_LIMIT = 10**9  # bytes, of the sort of one range's hits
 RANGE_HITS = 8_000_000  # of a range of concepts, which one job sorts; a concept with more is a range of its own
 PARTS_AT_ONCE = 16  # that one job matches
 ROWS_AT_ONCE = 1 << 17
@@ -145,17 +145,30 @@ def _match_all(
         placed += chosen
     for done, _ in enumerate(processes.run(match_parts, jobs), start=1):
         say(done / len(jobs))
+    books = Ledger()
+    if merge.given:
+        given = _book_given(merge, places, books)
+        if given.excluded.any():  # a name that fits images of different shards is seen by none of the jobs alone
+            np.save(_excluded_path(merge), given.excluded)
+            for place in places:
+                shutil.rmtree(place)
+            for _ in processes.run(match_parts, jobs):
+                pass
+        _load_given.cache_clear()
     total = Counts.of_nothing(len(merge.concepts), merge.methods)
     for place in places:
         total.add(Counts.load(place / "counts.npz", merge.methods))
-    books = Ledger()
-    if merge.given:
-        given = _open_given(merge)
-        for place in places:
-            given.used |= np.load(place / "used.npy")
-        given.book(books)
-        _load_given.cache_clear()
     return tuple(placed), total, books, tuple(place / "misaligned.parquet" for place in places)
+
+
+def _book_given(merge: Merge, places: Sequence[Path], books: Ledger) -> GivenHits:
+    """The given hits with what all jobs have found of them, which is booked."""
+    given = _open_given(merge)
+    for place in places:
+        given.places = join_places(given.places, np.load(place / "given.npy"))
+    given.excluded = given.places == -1
+    given.book(books)
+    return given
 
 
 def match_parts(merge: Merge, placed: Sequence[Placed], place: Path) -> None:
@@ -163,11 +176,14 @@ def match_parts(merge: Merge, placed: Sequence[Placed], place: Path) -> None:
     place.mkdir()
     total = Counts.of_nothing(len(merge.concepts), merge.methods)
     given = _open_given(merge) if merge.given else None
+    met = np.zeros(len(given.places), np.int64) if given else None
     tables = []
     for one in placed:
         samples = pq.read_table(one.samples, columns=["sample_id", "image", "offset", "key"])
         if given:
+            given.places[:] = 0
             hits = given.join(place_images(samples, one.shard, merge.base))
+            met = join_places(met, given.places)
             pq.write_table(hits.sort_by("concept"), one.image[0], compression="zstd")
         found = ShardPart(samples, read_text(merge, one), read_image(merge, one))
         disagreeing, counts = match_part(found, merge.concepts, merge.methods)
@@ -176,7 +192,7 @@ def match_parts(merge: Merge, placed: Sequence[Placed], place: Path) -> None:
     pq.write_table(pa.concat_tables(tables), place / "misaligned.parquet", compression="zstd")
     total.save(place / "counts.npz")
     if given:
-        np.save(place / "used.npy", given.used)
+        np.save(place / "given.npy", met)
 
 
 def write_samples(merge: Merge, placed: Sequence[Placed]) -> None:
@@ -296,7 +312,7 @@ class _CorpusFile:
 def _open_sort(place: Path) -> Iterator["_UnsortedHits"]:
     """A place for hits, on disk, that is deleted afterwards."""
     place.mkdir()
-    config = {"memory_limit": MEMORY_LIMIT, "temp_directory": str(place / "spilled")}
+    config = {"memory_limit": f"{MEMORY_LIMIT}B", "temp_directory": str(place / "spilled")}
     connection = duckdb.connect(str(place / "hits.duckdb"), config=config)
     try:
         yield _UnsortedHits(connection)
@@ -405,10 +421,16 @@ def _shift_ids(table: pa.Table, first_id: int) -> pa.Table:
 
 
 def _open_given(merge: Merge) -> GivenHits:
-    """The given hits of a merge, none of them used yet."""
+    """The given hits of a merge, none of them met yet, without those that are known to be of several images."""
     held = _load_given(merge.given, merge.concepts)
-    held.used[:] = False
+    held.places[:] = 0
+    if _excluded_path(merge).is_file():
+        held.excluded = np.load(_excluded_path(merge))
     return held
+
+
+def _excluded_path(merge: Merge) -> Path:
+    return merge.work / "excluded.npy"
 
 
 @lru_cache(maxsize=1)

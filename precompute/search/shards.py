@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backend.progress import StageProgress
-from precompute.corpus.registry import identify_shard, read_batches
-from precompute.corpus.sample import SampleBatch, join_batches
+from precompute.corpus.registry import identify_shard, read_batches, read_samples
+from precompute.corpus.sample import SampleBatch, batch_samples, join_batches
 from precompute.corpus.shard import Reading, Shard
 from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger
@@ -61,6 +62,10 @@ class Found:
     layers: tuple[Layer, ...]
     lacking: dict[Part, Shard]
     unread: int
+
+    def looked_at(self, look: Look) -> bool:
+        """Whether an earlier run has looked at the images of some shard."""
+        return any(part.image_books(look.model).is_file() for part in self.parts.values())
 
     def describe(self) -> str:
         """A sentence on what an earlier run has left; nothing where that is nothing."""
@@ -134,11 +139,15 @@ def is_searched(part: Part, layers: Sequence[Layer], look: Look | None) -> bool:
 
 
 class ShardSearch:
-    """Searches shards, one after the other; a tagger is loaded when it is first needed."""
+    """Searches shards, one after the other; a tagger is loaded when it is first needed.
 
-    def __init__(self, search: SearchJob, layers: tuple[Layer, ...]):
+    `most`: of each shard no more samples than this are read.
+    """
+
+    def __init__(self, search: SearchJob, layers: tuple[Layer, ...], most: int | None = None):
         self.look = search.look
         self.layers = layers
+        self.most = most
         self._taggers: dict[Layer, Tagger] = {}
 
     def write_part(self, shard: Shard, part: Part, say: Callable[[float], None] = lambda done: None) -> None:
@@ -164,7 +173,7 @@ class ShardSearch:
     def _read(self, shard: Shard, part: Part, say: Callable[[float], None]) -> None:
         """Writes the samples, and what the tagger sees in their images."""
         reading, images, tables = Reading(), Ledger(), []
-        batches = _keep_tables(read_batches(replace(shard, number=0), reading, self.look is not None), tables)
+        batches = _keep_tables(self._read_batches(replace(shard, number=0), reading), tables)
         if self.look is None:
             for _ in batches:
                 say(reading.done)
@@ -180,6 +189,11 @@ class ShardSearch:
         hashes = pa.array(hash_captions(samples["caption"].to_pylist()))
         write_rows(part.samples, samples.append_column("caption_hash", hashes))
         write_books(part.books, {"samples": reading.samples.entry(), "members": reading.members.entry()})
+
+    def _read_batches(self, shard: Shard, reading: Reading) -> Iterator[SampleBatch]:
+        if self.most is None:
+            return read_batches(shard, reading, self.look is not None)
+        return batch_samples(islice(read_samples(shard, reading, self.look is not None), self.most))
 
     def _load_tagger(self, layer: Layer) -> Tagger:
         if layer not in self._taggers:

@@ -9,6 +9,7 @@ import pytest
 from backend.errors import SourceError
 from precompute.corpus import shard, tar
 from precompute.corpus.registry import find_shards
+from precompute.corpus.tar_members import read_members as read_members_of
 from tests.precompute.corpus.shard_files import captions, picture, read, read_members, write_tar
 
 
@@ -213,7 +214,7 @@ def test_impossible_size_ends_the_shard(tmp_path, size, kind):
 @pytest.mark.parametrize("content", [b"<html>Not found</html>" * 99, b"\x1f\x8b\x08" + b"x" * 600])
 def test_file_that_is_no_tar_is_refused(tmp_path, content):
     (tmp_path / "a.tar").write_bytes(content)
-    with pytest.raises(SourceError, match=r"a\.tar is no tar archive"):
+    with pytest.raises(SourceError, match=r"a\.tar is (no tar archive|cut off or damaged)"):
         read(tmp_path / "a.tar")
 
 
@@ -290,7 +291,7 @@ def test_members_are_those_that_tarfile_lists(tmp_path, form):
     with tarfile.open(path) as archive:
         expected = [(info.name, info.size, info.offset_data, info.isreg()) for info in archive]
     with path.open("rb") as stream:
-        found = [(info.name, info.size, info.offset_data, info.isreg()) for info, _ in tar.read_members(stream, path)]
+        found = [(info.name, info.size, info.offset_data, info.isreg()) for info, _ in read_members_of(stream, path)]
     assert found == expected
     assert len(found) == 6
 

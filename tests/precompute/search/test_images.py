@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from backend.errors import TailscopeError
+from backend.errors import SourceError, TailscopeError
 from precompute.corpus.registry import find_shards, read_batches
 from precompute.corpus.sample import SCHEMA, SampleBatch
 from precompute.corpus.shard import Reading
@@ -216,25 +216,10 @@ def test_no_given_hits_are_none():
     assert join(given(), "1.jpg") == ([], {"read": 0, "written": 0, "dropped": {}})
 
 
-def test_photos_inside_a_tar_are_named_by_their_key_with_or_without_endings(tmp_path):
-    (batch,) = read(write_shard(tmp_path / "a.tar", [("x", picture(0, 0, 0))] * 4))
-    named = given(("0", "rose", 1), ("1.png", "fern", 1), ("a.tar/2", "rose", 1), ("b.tar/3", "rose", 1), ("1", "rose", 1))
-    matcher, ledger = GivenHits(named, CONCEPTS), Ledger()
-    hits = matcher.join(batch.table)
-    matcher.book(ledger)
-    assert list(zip(*(column.to_pylist() for column in hits.columns), strict=True)) == [
-        (0, 1, 1.0),
-        (1, 0, 1.0),
-        (1, 1, 1.0),
-        (2, 1, 1.0),
-    ]
-    assert ledger.entry() == {"read": 5, "written": 4, "dropped": {"image that the corpus lacks": 1}}
-
-
-def test_samples_without_an_image_have_no_given_hits():
-    matcher = GivenHits(given(("1.jpg", "rose", 1)), CONCEPTS)
-    rows = [{"sample_id": 0, "caption": "x", "key": "1.jpg"}, {"sample_id": 1, "caption": "y", "image": "1.jpg"}]
-    assert matcher.join(pa.Table.from_pylist(rows, schema=SCHEMA))["sample_id"].to_pylist() == [1]
+def test_photos_inside_a_tar_cannot_be_named(tmp_path):
+    (batch,) = read(write_shard(tmp_path / "a.tar", [("x", picture(0, 0, 0))]))
+    with pytest.raises(SourceError, match="photos inside a tar have none. Use a tagger"):
+        GivenHits(given(("1.jpg", "rose", 1)), CONCEPTS).join(batch.table)
 
 
 # The threshold to choose

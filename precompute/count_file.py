@@ -4,8 +4,10 @@ Reads: the file, by the readers that `index` has. Writes: nothing that stays; th
 folder while it is read. Cost: 200,000 captions against 4,000 concepts in some 10 s of one core.
 """
 
+import io
 import re
 import tempfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ import pyarrow.compute as pc
 from backend.errors import SourceError
 from backend.progress import Progress
 from backend.rates import BLOCKS, measure_dispersion
+from precompute.corpus.copies import needs_copy, read_plain, strip_packing
 from precompute.corpus.registry import find_shards, read_batches
 from precompute.corpus.shard import Reading
 from precompute.ledger import Ledger, describe_entry
@@ -27,8 +30,9 @@ from precompute.search.text import METHODS, compile_vocabulary, search_captions
 MAX_MEGABYTES = 50
 MAX_CAPTIONS = 200_000
 MAX_TEXT = 200_000_000  # bytes of captions that are held at once
+MAX_UNPACKED = 500_000_000  # bytes on disk while a packed file is read
 INDEX = "python -m precompute index --study DIR --corpus NAME --shards FILE"
-_ENDINGS = re.compile(r"(\.[A-Za-z0-9]{1,9}){1,2}$")  # .csv, .csv.gz
+_ENDING = re.compile(r"\.[A-Za-z0-9]{1,9}$")
 _READ = 0.7  # of the time; the rest describes the captions
 
 
@@ -57,9 +61,7 @@ def count_file(name: str, content: bytes, concepts: Sequence[str], say: Progress
     concepts = tuple(dict.fromkeys(concepts))
     found = _Hits(concepts)
     with tempfile.TemporaryDirectory(prefix="tailscope-count-") as folder:
-        ending = _ENDINGS.search(name)
-        path = Path(folder) / f"file{ending[0].lower() if ending else ''}"
-        path.write_bytes(content)
+        path = _place_file(Path(folder), name, content)
         try:
             books = _read_file(path, found, lambda done: say(_READ * done))
         except SourceError as error:
@@ -70,6 +72,24 @@ def count_file(name: str, content: bytes, concepts: Sequence[str], say: Progress
     contents = describe_contents(found.table())
     say(1.0)
     return CountedFile(name, found.captions, books, found.count(), found.disperse(), contents)
+
+
+def _place_file(folder: Path, name: str, content: bytes) -> Path:
+    """The file where the readers find it, unpacked: they themselves would keep a copy of what is packed."""
+    ending = _ENDING.search(strip_packing(name))
+    path = folder / f"file{ending[0].lower() if ending else ''}"
+    size = 0
+    try:
+        with path.open("wb") as out:
+            for block in read_plain(io.BytesIO(content), name):
+                size += out.write(block)
+                if size > MAX_UNPACKED:
+                    raise SourceError(f"{name} unpacks to more than {MAX_UNPACKED // 1_000_000} MB. Index it instead: {INDEX}")
+    except (EOFError, zlib.error, pa.ArrowInvalid, OSError) as error:
+        raise SourceError(f"{name} is cut off or damaged ({error}). Fetch it again.") from error
+    if needs_copy(path):
+        raise SourceError(f"{name} is packed more than once. Unpack it.")
+    return path
 
 
 def _read_file(path: Path, found: "_Hits", say: Progress) -> dict[str, dict]:

@@ -76,7 +76,8 @@ class _Files:
             self.known.setdefault(path, (folder.READER.kind, path, ""))
             return
         if not path.is_file() or _find_ending(path.name) not in _ENDINGS:
-            raise SourceError(f"'{pattern}' matches {path}, which is no shard. Tailscope reads {_describe_readers()}.")
+            which = f"{path} is" if pattern == str(path) else f"'{pattern}' matches {path}, which is"
+            raise SourceError(f"{which} no shard. Tailscope reads {_describe_readers()}.")
         if needs_copy(path):
             copy = copy_file(path)
             self.known.setdefault(copy, (_find_kind(copy, self.options), path.parent, str(path)))

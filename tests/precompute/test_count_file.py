@@ -3,12 +3,14 @@
 import gzip
 import tempfile
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from backend.errors import SourceError
 from backend.study import Study
 from precompute import count_file as counting
+from precompute.corpus.copies import CACHE
 from precompute.count_file import METHODS, count_file
 from precompute.search.index import Request, index_study
 from precompute.vocabulary import add_tasks
@@ -26,6 +28,13 @@ def own_temporary(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     yield folder
     assert list(folder.iterdir()) == []
+
+
+@pytest.fixture
+def own_copies(tmp_path, monkeypatch):
+    """Where readers would keep copies."""
+    monkeypatch.setenv(CACHE, str(tmp_path / "copies"))
+    return tmp_path / "copies"
 
 
 def counts(found, method: str = "lemmatized", column: str = "count") -> dict[str, int]:
@@ -78,8 +87,8 @@ def test_hostile_captions_are_captions_like_any_other():
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("mine.pdf", b"%PDF-1.7", "mine.pdf"),
-        ("mine", b"a rose", "mine"),
+        ("mine.pdf", b"%PDF-1.7", "^mine.pdf is no shard. Tailscope reads webdataset shards"),
+        ("mine", b"a rose", "^mine is no shard"),
         ("mine.csv", b"", "mine.csv"),
         ("mine.csv", b"caption\n", r"mine.csv has no caption that can be counted \(nothing was read\)"),
         ("mine.csv", b"caption,other\n,x\n", "no caption that can be counted .*no caption: 1"),
@@ -108,10 +117,47 @@ def test_file_above_the_limits_is_told_to_be_indexed(monkeypatch):
         count_file("mine.csv", CAPTIONS, CONCEPTS)
 
 
+@pytest.mark.parametrize("name", ["mine.csv.gz", "mine.csv.zst"])
+def test_packed_file_is_counted_and_no_copy_is_kept(name, own_copies):
+    pack = gzip.compress if name.endswith("gz") else lambda content: pa.compress(content, "zstd", asbytes=True)
+    assert counts(count_file(name, pack(CAPTIONS), CONCEPTS))["rose"] == 3
+    assert not own_copies.exists()
+
+
+def test_text_in_utf_16_is_counted_and_no_copy_is_kept(own_copies):
+    assert counts(count_file("mine.csv", CAPTIONS.decode().encode("utf-16"), CONCEPTS))["rose"] == 3
+    assert not own_copies.exists()
+
+
 def test_small_file_that_unpacks_into_very_much_is_stopped(monkeypatch):
-    """What a compressed file may unpack into is bounded by the captions that are held, not by its own size."""
-    monkeypatch.setattr(counting, "MAX_TEXT", 1_000_000)
+    monkeypatch.setattr(counting, "MAX_UNPACKED", 5_000_000)
     content = gzip.compress(b"caption\n" + b"a rose in the garden\n" * 500_000)
     assert len(content) < 100_000
-    with pytest.raises(SourceError):
+    with pytest.raises(SourceError, match="mine.csv.gz unpacks to more than 5 MB. Index it instead"):
         count_file("mine.csv.gz", content, CONCEPTS)
+
+
+def test_file_that_is_packed_twice_or_cut_off_is_a_sentence(own_copies):
+    with pytest.raises(SourceError, match="mine.tar.gz is packed more than once. Unpack it."):
+        count_file("mine.tar.gz", gzip.compress(gzip.compress(b"x" * 2_000)), CONCEPTS)
+    with pytest.raises(SourceError, match="mine.csv.gz is cut off or damaged"):
+        count_file("mine.csv.gz", gzip.compress(CAPTIONS)[:-9], CONCEPTS)
+    assert not own_copies.exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "captions", "dispersion"),
+    [
+        ("text/web_alt_text_10000.parquet", 10_000, (1.0, 1.2)),
+        ("text/Validation_GCC-1.1.0-Validation.tsv.gz", 15_833, (1.0, 1.2)),
+        ("flickr8k-1000/captions.txt", 5_000, (2.0, 3.0)),  # five captions of a photo stand together
+    ],
+    ids=["LAION Parquet", "CC3M TSV", "Flickr CSV"],
+)
+def test_real_files_are_counted_as_they_are_found(shared_data, own_copies, place, captions, dispersion):
+    path = shared_data / place
+    found = count_file(path.name, path.read_bytes(), ["dog", "man", "tree", "car", "photo", "water", "black"])
+    assert found.captions == captions
+    assert min(counts(found)[name] for name in ("dog", "man", "tree")) > 10
+    assert dispersion[0] <= found.dispersions["lemmatized"] < dispersion[1]
+    assert not own_copies.exists()

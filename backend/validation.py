@@ -173,6 +173,7 @@ def _reference_faults(folder: Path, present: set[str]) -> list[str]:
         (("corpus",), "models", "corpora"),
         (("corpus",), "alignment", "corpora"),
         (("corpus",), "truth", "corpora"),
+        (("corpus",), "contents", "corpora"),
         (("corpus",), "distinct_hits", "corpora"),
         (("corpus",), "drops", "corpora"),
         (("model",), "performance", "models"),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from backend.words import lemma, match_words, split_words
 from precompute.search import text as text_search
+from precompute.search.text import reference
 from precompute.search.text import METHODS, Vocabulary, compile_vocabulary
 
 WORDS = ("dalu", "dalus", "crested", "banded", "red", "roses", "rose", "of", "a", "zib")

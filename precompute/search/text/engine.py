@@ -1,7 +1,7 @@
 """The compiled text search: one for a vocabulary, which remembers every word that it has met; threads may share it.
 
-A word is asked for in `backend.words` once, when it is met first. Threads read the table of words without a lock: what they miss
-there is looked for again, and added, by one of them at a time, and nothing that was written is written again.
+A word is asked for in `backend.words` once, when it is met first. Threads read the table of words without a lock: what they
+miss there is looked for again, and added, by one of them at a time, and nothing that was written is written again.
 """
 
 import threading
@@ -32,9 +32,7 @@ class Utf8:
 
 
 def view_utf8(captions: pa.Array) -> Utf8:
-    """The bytes of an array of strings of any kind, without a copy where it is plain; a null is an empty caption."""
-    if not (pa.types.is_string(captions.type) or pa.types.is_large_string(captions.type)):
-        captions = captions.cast(pa.large_string())
+    """The bytes of an array of strings, short or long; a null is an empty caption."""
     if captions.null_count:
         captions = pc.fill_null(captions, "")
     _, offsets, data = captions.buffers()
@@ -52,12 +50,12 @@ class Engine:
     """
 
     def __init__(self, vocabulary: Vocabulary):
-        self.vocabulary = vocabulary
-        self.key_count = max(len(vocabulary.concepts), 1) * len(METHODS)
+        self.methods = tuple(vocabulary.needs)
+        self.key_count = max(len(vocabulary.concepts), 1) * max(len(self.methods), 1)
         self._lock = threading.Lock()
-        self._table = _Table(vocabulary)
-        self._token_count = len(vocabulary.words.words) + len(vocabulary.nouns.words)
-        self._rules = _order_rules(vocabulary, self._token_count, None)
+        self._needs = _Needs(vocabulary)
+        self._table = _Table(self._needs)
+        self._rules = self._needs.order_rules(self._needs.counts)
         self._is_guess = True
 
     def find_in_order(self, captions: pa.Array) -> tuple[np.ndarray, np.ndarray]:
@@ -73,25 +71,78 @@ class Engine:
     def find(self, captions: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         """The hits: rows by rising row, keys in any order within one; int32 (hits,) each."""
         table = self._table
-        read, entries = table.read(view_utf8(captions), self._lock)
-        rows, keys, counts = kernels.match_words(read, entries, self._rules, self.key_count)
+        (found, skipped, ends), entries = table.read(view_utf8(captions), self._lock)
+        if self._is_guess and len(captions) >= ENOUGH_CAPTIONS:
+            self._rules = self._needs.order_rules(table.count_tokens(found[: ends[-1]]))
+            self._is_guess = False
+        sizes = (self._needs.token_count, self.key_count)
+        hits = kernels.match_words((found, skipped, ends), entries, self._rules, *sizes)
         with self._lock:
-            if self._is_guess and len(captions) >= ENOUGH_CAPTIONS:
-                self._rules = _order_rules(self.vocabulary, self._token_count, counts)
-                self._is_guess = False
             if self._table is table and table.is_full:
-                self._table = _Table(self.vocabulary)
-        return rows, keys
+                self._table = _Table(self._needs)
+        return hits
+
+
+class _Needs:
+    """What a vocabulary needs, as the kernels ask for it. Tokens are numbered: those of `words`, then those of `nouns`.
+
+    `keys`: by token, those that it names alone · `rules`: the key, the tokens and whether they have to stand in a row, of what
+    needs several · `counts`: in how many rules each token is; a guess at which are frequent.
+    """
+
+    def __init__(self, vocabulary: Vocabulary):
+        self.lexica = ((vocabulary.words, 0), (vocabulary.nouns, len(vocabulary.words.words)))
+        self.token_count = len(vocabulary.words.words) + len(vocabulary.nouns.words)
+        self.keys: dict[int, list[int]] = {}
+        self.rules: list[tuple[int, tuple[int, ...], bool]] = []
+        for number, name in enumerate(vocabulary.needs):
+            method = TEXT_METHODS[name]
+            shift = self.lexica[method.lemmatised][1]
+            for need in vocabulary.needs[name]:
+                key, tokens = need.concept * len(vocabulary.needs) + number, tuple(token + shift for token in need.tokens)
+                if len(tokens) == 1:
+                    self.keys.setdefault(tokens[0], []).append(key)
+                else:
+                    self.rules.append((key, tokens, method.adjacent))
+        self.counts = np.bincount([token for _, tokens, _ in self.rules for token in tokens], minlength=self.token_count)
+
+    def order_rules(self, counts: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The rules as `kernels.match_words` takes them, each at the rarest of its tokens by these counts."""
+        anchors = [min(range(len(tokens)), key=lambda slot: (counts[tokens[slot]], slot)) for _, tokens, _ in self.rules]
+        rarest = np.array([tokens[slot] for (_, tokens, _), slot in zip(self.rules, anchors, strict=True)], np.int64)
+        order = rarest.argsort(kind="stable")
+        rules = [self.rules[rule] for rule in order]
+        return (
+            np.searchsorted(rarest[order], np.arange(self.token_count + 1)).astype(np.int32),
+            np.array([key for key, _, _ in rules], np.int32),
+            np.cumsum([0, *(len(tokens) for _, tokens, _ in rules)], dtype=np.int64),
+            np.array([anchors[rule] for rule in order], np.int64),
+            np.array([adjacent for _, _, adjacent in rules], bool),
+            np.array([token for _, tokens, _ in rules for token in tokens], np.int32),
+        )
+
+    def look_up(self, text: str) -> tuple[int, list[int], list[int], list[int]]:
+        """What a word or chunk means: how many words it has, the keys that one of them names, the other tokens that rules
+        ask for, and at which of the words each is."""
+        words = [text] if text.isascii() and text.isalnum() else split_words(text)
+        keys, tokens, places = [], [], []
+        for place, word in enumerate(words):
+            found = [number + shift for lexicon, shift in self.lexica for number in lexicon.find(word)]
+            keys += [key for token in found for key in self.keys.get(token, ())]
+            asked = [token for token in found if self.counts[token]]
+            tokens += asked
+            places += [place] * len(asked)
+        return len(words), keys, tokens, places
 
 
 class _Table:
-    """The words and chunks met so far, by number, and the tokens of each."""
+    """The words and chunks met so far, by number, and what each means."""
 
-    def __init__(self, vocabulary: Vocabulary):
-        self.vocabulary = vocabulary
-        self.count, self.used = 0, 0
-        # What threads look at: slots by key, in each the entry's number; of each entry where its bytes begin, how many; the bytes.
-        # One tuple, so that they never see arrays that do not belong together.
+    def __init__(self, needs: _Needs):
+        self.needs = needs
+        self.count, self.used, self._filled = 0, 0, 0
+        # What threads look at: slots by key, in each the entry's number; of each entry where its bytes begin, how many; the
+        # bytes. One tuple, so that they never see arrays that do not belong together.
         self._slots = (
             np.zeros(1 << 12, np.uint64),
             np.zeros(1 << 12, np.int32),
@@ -99,8 +150,10 @@ class _Table:
             np.zeros(1 << 10, np.int64),
             np.zeros(1 << 14, np.uint8),
         )
-        self._token_starts, self._widths = np.zeros((1 << 10) + 1, np.int64), np.zeros(1 << 10, np.int32)
-        self._tokens, self._places = np.zeros(1 << 12, np.int32), np.zeros(1 << 12, np.int32)
+        # Of each entry where its keys and its tokens begin, and where they end; keys and tokens; the words that they stand at;
+        # how many words it has.
+        bounds = (np.zeros(1 << 10, np.int32) for _ in range(3))
+        self._entries = (*bounds, np.zeros(1 << 12, np.int32), np.zeros(1 << 12, np.int32), np.zeros(1 << 10, np.int32))
 
     @property
     def is_full(self) -> bool:
@@ -121,8 +174,17 @@ class _Table:
                 numbers = self._add(captions.bytes, missing, missed)
                 unknown = words < 0
                 words[unknown] = numbers[-1 - words[unknown]]
-            entries = (self._token_starts, self._tokens, self._places, self._widths)
+            entries = self._entries
         return (found, skipped, ends), entries
+
+    def count_tokens(self, found: np.ndarray) -> np.ndarray:
+        """How often each token is among the entries `found`."""
+        times = np.bincount(found, minlength=self.count)
+        _, starts, ends, held, _, _ = self._entries
+        counts = np.zeros(self.needs.token_count, np.int64)
+        for entry in times.nonzero()[0]:
+            counts[held[starts[entry] : ends[entry]]] += times[entry]
+        return counts
 
     def _add(self, data: np.ndarray, missing: tuple, missed: int) -> np.ndarray:
         """The entries of missing words; those that are not there yet are added."""
@@ -131,45 +193,42 @@ class _Table:
             self._make_room(int(abs(missing[2][done])))
             size = (self.count, self.used)
             done, self.count, self.used = kernels.add_words(data, missing, done, missed, self._slots, size, numbers)
-        tokens, places, counts = [], [], []
+        bounds = self._entries[:3]
+        held, placed, widths = [], [], []
+        is_needed = np.empty(self.count - first, bool)
         for entry in range(first, self.count):
-            held = len(tokens)
-            self._widths[entry] = self._look_up(entry, tokens, places)
-            counts.append(len(tokens) - held)
-        start = int(self._token_starts[first])
-        self._tokens = _grow(self._tokens, start + len(tokens))
-        self._places = _grow(self._places, start + len(tokens))
-        self._tokens[start : start + len(tokens)], self._places[start : start + len(tokens)] = tokens, places
-        self._token_starts[first + 1 : self.count + 1] = start + np.cumsum(counts, dtype=np.int64)
-        if self.count > first:
-            counts = np.array(counts, np.int32)
-            counts[self._widths[first : self.count] != 1] = 1
-            kernels.settle_words(self._slots, first, counts)
+            width, keys, tokens, places = self.needs.look_up(self._read_entry(entry))
+            start = self._filled + len(held)
+            for array, place in zip(bounds, np.cumsum([start, len(keys), len(tokens)]), strict=True):
+                array[entry] = place
+            held += [*keys, *tokens]
+            placed += [*[0] * len(keys), *places]
+            widths.append(width)
+            is_needed[entry - first] = width != 1 or bool(keys or tokens)
+        stop = self._filled + len(held)
+        every = (_grow(self._entries[3], stop), _grow(self._entries[4], stop))
+        every[0][self._filled : stop], every[1][self._filled : stop] = held, placed
+        self._entries[5][first : self.count] = widths
+        self._entries, self._filled = (*bounds, *every, self._entries[5]), stop
+        kernels.settle_words(self._slots, first, is_needed)
         return numbers
 
-    def _look_up(self, entry: int, tokens: list[int], places: list[int]) -> int:
-        """Appends the tokens of an entry, and which of its words they are; the number of its words."""
+    def _read_entry(self, entry: int) -> str:
         _, _, starts, lengths, data = self._slots
-        text = data[starts[entry] : starts[entry] + lengths[entry]].tobytes().decode(errors="replace")
-        words = [text] if text.isascii() and text.isalnum() else split_words(text)
-        spelled, nouns = self.vocabulary.words, self.vocabulary.nouns
-        for place, word in enumerate(words):
-            found = [*spelled.find(word), *(len(spelled.words) + number for number in nouns.find(word))]
-            tokens.extend(found)
-            places.extend([place] * len(found))
-        return len(words)
+        return data[starts[entry] : starts[entry] + lengths[entry]].tobytes().decode(errors="replace")
 
     def _make_room(self, length: int) -> None:
         """Grows what is nearly full; what other threads look at stays as it is."""
         keys, values, starts, lengths, data = self._slots
         if 2 * self.count >= len(keys):
-            more = np.zeros(4 * len(keys), np.uint64), np.zeros(4 * len(keys), np.int32)
+            more = np.zeros(2 * len(keys), np.uint64), np.zeros(2 * len(keys), np.int32)
             kernels.move_slots(keys, values, *more)
             keys, values = more
         starts, lengths = _grow(starts, self.count + 1), _grow(lengths, self.count + 1)
         self._slots = (keys, values, starts, lengths, _grow(data, self.used + length))
-        self._widths = _grow(self._widths, len(starts))
-        self._token_starts = _grow(self._token_starts, len(starts) + 1)
+        *bounds, held, places, widths = self._entries
+        bounds = (_grow(array, len(starts)) for array in bounds)
+        self._entries = (*bounds, held, places, _grow(widths, len(starts)))
 
 
 def _grow(array: np.ndarray, size: int) -> np.ndarray:
@@ -179,35 +238,6 @@ def _grow(array: np.ndarray, size: int) -> np.ndarray:
     longer = np.zeros(max(size, 2 * len(array)), array.dtype)
     longer[: len(array)] = array
     return longer
-
-
-def _order_rules(vocabulary: Vocabulary, token_count: int, counts: np.ndarray | None) -> tuple[np.ndarray, ...]:
-    """What `kernels.match_words` takes: each need as a rule of its rarest token.
-
-    `counts` of captions by token; without, a token that many concepts need is taken for a frequent one.
-    """
-    listed = []
-    for number, name in enumerate(METHODS):
-        method = TEXT_METHODS[name]
-        shift = len(vocabulary.words.words) if method.lemmatised else 0
-        for need in vocabulary.needs[name]:
-            key = need.concept * len(METHODS) + number
-            listed.append((key, method.adjacent, tuple(token + shift for token in need.tokens)))
-    if counts is None:
-        counts = np.bincount([token for *_, tokens in listed for token in tokens], minlength=token_count)
-    anchors = [min(range(len(tokens)), key=lambda slot: (counts[tokens[slot]], slot)) for *_, tokens in listed]
-    order = sorted(range(len(listed)), key=lambda rule: listed[rule][2][anchors[rule]])
-    lengths = np.array([len(listed[rule][2]) for rule in order], np.int64)
-    starts = np.concatenate([[0], lengths.cumsum()]).astype(np.int64)
-    rarest = np.array([listed[rule][2][anchors[rule]] for rule in order], np.int64)
-    return (
-        np.searchsorted(rarest, np.arange(token_count + 1)),
-        np.array([listed[rule][0] for rule in order], np.int32),
-        starts,
-        starts[:-1] + np.array([anchors[rule] for rule in order], np.int64),
-        np.array([listed[rule][1] for rule in order], bool),
-        np.array([token for rule in order for token in listed[rule][2]], np.int32),
-    )
 
 
 def try_engine() -> str | None:

@@ -1,7 +1,7 @@
 """The loops of the text search over bytes, compiled by numba. They hold no Python object and release its lock.
 
 `read_words` cuts captions into words and looks each up; `match_words` says which concepts are named; `sort_hits` puts them in
-order. Compiled at the first use in 10 s, and kept beside this file or in numba's folder of the user, where either can be written.
+order. Compiled at the first use, in 8 s, and kept beside this file or in numba's folder of the user, where one can be written.
 Words are the ASCII ones of `backend.words`. What is more than that takes the way by Python, once for all times that it comes:
 a *chunk* is what stands between two of the signs that no word and no rule of `backend.words` reaches across, such as spaces.
 """
@@ -49,9 +49,8 @@ def _same(data, begin, arena, start, length, folded):
 
 
 @_compile
-def _probe(slots, key, data, begin, length, folded):
+def _probe(keys, values, starts, lengths, arena, key, data, begin, length, folded):
     """The slot of a word, or the free one where it would be."""
-    keys, values, starts, lengths, arena = slots
     mask = len(keys) - 1
     slot = np.int64((key * MIX) >> np.uint64(20)) & mask
     while values[slot] != 0:
@@ -59,7 +58,9 @@ def _probe(slots, key, data, begin, length, folded):
             if key < LONG:  # the key is the word itself
                 break
             entry = abs(values[slot]) - 1
-            if lengths[entry] == length and _same(data, begin, arena, starts[entry], length, folded):
+            # What another thread has just added may lie beyond these arrays: as good as missing.
+            is_there = entry < len(starts) and lengths[entry] == length and starts[entry] + length <= len(arena)
+            if is_there and _same(data, begin, arena, starts[entry], length, folded):
                 break
         slot = (slot + 1) & mask
     return slot
@@ -100,6 +101,13 @@ def _begins_word(data, start, place, stop):
 
 
 @_compile
+def _is_possessive(data, place, stop):
+    if place + 1 >= stop or FOLDED[data[place + 1]] != ord("s"):
+        return False
+    return place + 2 >= stop or KINDS[data[place + 2]] != LETTER
+
+
+@_compile
 def read_words(data, offsets, slots, found, skipped, ends, missing):
     """Cuts captions, `data[offsets[row]:offsets[row + 1]]` each, into words; keeps those that may count for a concept.
 
@@ -107,6 +115,8 @@ def read_words(data, offsets, slots, found, skipped, ends, missing):
     from 1, in `missing` (key, place, length; a chunk's is negative); to `skipped` how many words that never count stand before
     it; to `ends` where each caption's end. Gives how many words are missing.
     """
+    keys, values, starts, lengths, arena = slots
+    mask = len(keys) - 1
     miss_keys, miss_places, miss_lengths = missing
     count = missed = 0
     for row in range(len(offsets) - 1):
@@ -133,7 +143,12 @@ def read_words(data, offsets, slots, found, skipped, ends, missing):
                 length = place - begin
                 if length > 8:
                     key |= LONG
-                value = slots[1][_probe(slots, key, data, begin, length, True)]
+                    value = values[_probe(keys, values, starts, lengths, arena, key, data, begin, length, True)]
+                else:  # as `_probe` does it: a call takes longer
+                    slot = np.int64((key * MIX) >> np.uint64(20)) & mask
+                    while values[slot] != 0 and keys[slot] != key:
+                        slot = (slot + 1) & mask
+                    value = values[slot]
                 if value < 0:
                     gap += 1
                     continue
@@ -150,7 +165,7 @@ def read_words(data, offsets, slots, found, skipped, ends, missing):
                 chunk = place
                 held_count, held_missed, held_gap = count, missed, gap
                 continue
-            if kind == BACKTICK or kind == MARK or (kind == DOT and _begins_word(data, start, place, stop)):
+            if kind in (BACKTICK, MARK) or (kind == DOT and _begins_word(data, start, place, stop)):
                 if whole < 0:
                     whole = 1 if _turns_backticks(data, start, stop) else 0
                 if whole == 1:
@@ -164,7 +179,7 @@ def read_words(data, offsets, slots, found, skipped, ends, missing):
                         place += 1
                     count, missed, gap = held_count, held_missed, held_gap
                 key = _hash(data, chunk, place)
-                value = slots[1][_probe(slots, key, data, chunk, place - chunk, False)]
+                value = values[_probe(keys, values, starts, lengths, arena, key, data, chunk, place - chunk, False)]
                 if value < 0:
                     gap += 1
                     continue
@@ -176,10 +191,7 @@ def read_words(data, offsets, slots, found, skipped, ends, missing):
                 count += 1
                 gap = 0
                 continue
-            if kind == APOSTROPHE and place + 1 < stop and FOLDED[data[place + 1]] == ord("s"):
-                if place + 2 >= stop or KINDS[data[place + 2]] != LETTER:
-                    place += 1
-            place += 1
+            place += 2 if kind == APOSTROPHE and _is_possessive(data, place, stop) else 1
         ends[row] = count
     return missed
 
@@ -196,7 +208,7 @@ def add_words(data, missing, done, missed, slots, size, entries):
     while done < missed:
         key, begin, length = miss_keys[done], miss_places[done], abs(miss_lengths[done])
         folded = miss_lengths[done] > 0
-        slot = _probe(slots, key, data, begin, length, folded)
+        slot = _probe(keys, values, starts, lengths, arena, key, data, begin, length, folded)
         if values[slot] == 0:
             if count >= len(starts) or 2 * count >= len(keys) or used + length > len(arena):
                 break
@@ -226,101 +238,125 @@ def move_slots(keys, values, new_keys, new_values):
 
 
 @_compile
-def settle_words(slots, first, counts):
-    """Marks the entries from `first` on that never count, by `counts`, as words to skip."""
+def settle_words(slots, first, is_needed):
+    """Marks the entries from `first` on that never count as words to skip."""
     keys, values, _, _, _ = slots
     for slot in range(len(keys)):
         entry = values[slot] - 1
-        if entry >= first and counts[entry - first] == 0:
+        if entry >= first and not is_needed[entry - first]:
             values[slot] = -values[slot]
 
 
 @_compile
-def _stands(rule, anchor, item, items, tokens):
-    """Whether the tokens of a rule stand in a row, where its anchor is the item of this number."""
-    start, stop = rule
-    places, found, count = items
-    first = places[item] - (anchor - start)
-    for number in range(start, stop):
-        wanted = first + number - start
-        other = item
-        while other > 0 and places[other - 1] >= wanted:
-            other -= 1
-        while other < count and places[other] < wanted:
-            other += 1
-        while other < count and places[other] == wanted and found[other] != tokens[number]:
-            other += 1
-        if other == count or places[other] != wanted:
-            return False
-    return True
+def _place_tokens(read, begin, end, entries):
+    """The tokens of one caption in order, and at which of its words each stands."""
+    found, skipped, _ = read
+    _, starts, ends, held, places, widths = entries
+    count = 0
+    for number in range(begin, end):
+        count += ends[found[number]] - starts[found[number]]
+    words, tokens = np.empty(count, np.int64), np.empty(count, np.int32)
+    word = count = 0
+    for number in range(begin, end):
+        word += skipped[number]
+        entry = found[number]
+        for which in range(starts[entry], ends[entry]):
+            words[count], tokens[count] = word + places[which], held[which]
+            count += 1
+        word += widths[entry]
+    return words, tokens
 
 
 @_compile
-def match_words(read, entries, rules, key_count):
-    """The (row, key) pairs of captions that name what rules ask for, by rising row; and in how many captions each token is.
+def _stand_in_row(words, tokens, rule, anchor):
+    """Whether the tokens of a rule, whose rarest is number `anchor`, stand in a row anywhere in a caption."""
+    for item in range(len(tokens)):
+        if tokens[item] != rule[anchor]:
+            continue
+        there = 0
+        for number in range(len(rule)):
+            wanted = words[item] + number - anchor
+            other = item
+            while other > 0 and words[other - 1] >= wanted:
+                other -= 1
+            while other < len(words) and (words[other] < wanted or (words[other] == wanted and tokens[other] != rule[number])):
+                other += 1
+            if other == len(words) or words[other] != wanted:
+                break
+            there += 1
+        if there == len(rule):
+            return True
+    return False
 
-    `read`: what `read_words` wrote, all of it known · `entries`: of each entry the first of its tokens, the tokens, at which of
-    its words each is, and how many words it has · `rules`: for each token the first of the rules whose rarest it is; for each
-    rule its key, where its tokens begin, where the rarest is, and whether they have to stand in a row; and the tokens.
+
+@_compile
+def match_words(read, entries, rules, token_count, key_count):
+    """The (row, key) pairs of captions that name a concept, by rising row.
+
+    `read`: what `read_words` wrote, all of it known · `entries`: of each entry where its keys and its tokens begin, and where
+    they end; keys and tokens, at which of the entry's words each is, and how many words it has. A key of an entry is named by
+    it alone · `rules`: for each token the first of the rules whose rarest it is; for each rule its key, where its tokens
+    begin, which of them is the rarest, and whether they have to stand in a row; and the tokens.
     """
-    found, skipped, ends = read
-    entry_starts, entry_tokens, entry_places, entry_widths = entries
+    found, _, ends = read
+    entry_keys, entry_tokens, entry_ends, held, _, _ = entries
     token_rules, rule_keys, rule_starts, rule_anchors, rule_adjacent, tokens = rules
-    captions_of = np.zeros(len(token_rules) - 1, np.int64)
-    stamps = np.full(len(token_rules) - 1, -1, np.int32)
-    named = np.full(key_count, -1, np.int32)
-    rows, keys, hits = np.empty(1024, np.int32), np.empty(1024, np.int32), 0
-    places, items, distinct = np.empty(256, np.int64), np.empty(256, np.int32), np.empty(256, np.int32)
+    stamps, named = np.full(token_count, -1, np.int32), np.full(key_count, -1, np.int32)
+    anchors = np.empty(token_count, np.int32)
+    rows, keys, hits = np.empty(1 << 16, np.int32), np.empty(1 << 16, np.int32), 0
     begin = 0
     for row in range(len(ends)):
-        place = count = different = 0
+        anchored = 0
         for number in range(begin, ends[row]):
-            place += skipped[number]
             entry = found[number]
-            first, last = entry_starts[entry], entry_starts[entry + 1]
-            while count + last - first > len(items):
-                places = np.concatenate((places, np.empty_like(places)))
-                items = np.concatenate((items, np.empty_like(items)))
-                distinct = np.concatenate((distinct, np.empty_like(distinct)))
-            for which in range(first, last):
-                token = entry_tokens[which]
-                places[count], items[count] = place + entry_places[which], token
-                count += 1
+            first, middle, last = entry_keys[entry], entry_tokens[entry], entry_ends[entry]
+            if hits + middle - first > len(rows):
+                rows, keys = _double(rows, middle - first), _double(keys, middle - first)
+            for which in range(first, middle):
+                key = held[which]
+                if named[key] != row:
+                    named[key] = row
+                    rows[hits], keys[hits] = row, key
+                    hits += 1
+            for which in range(middle, last):
+                token = held[which]
                 if stamps[token] != row:
                     stamps[token] = row
-                    distinct[different] = token
-                    different += 1
-            place += entry_widths[entry]
-        begin = ends[row]
-        for number in range(different):
-            token = distinct[number]
-            captions_of[token] += 1
+                    if token_rules[token] != token_rules[token + 1]:
+                        anchors[anchored] = token
+                        anchored += 1
+        words, items = rule_starts[:0], tokens[:0]
+        is_placed = False
+        for number in range(anchored):
+            token = anchors[number]
             for rule in range(token_rules[token], token_rules[token + 1]):
-                key = rule_keys[rule]
-                if named[key] == row:
-                    continue
                 start, stop = rule_starts[rule], rule_starts[rule + 1]
-                if stop - start > 1:
-                    there = True
-                    for other in range(start, stop):
-                        there &= stamps[tokens[other]] == row
-                    if there and rule_adjacent[rule]:
-                        there = False
-                        for item in range(count):
-                            if items[item] == token and _stands(
-                                (start, stop), rule_anchors[rule], item, (places, items, count), tokens
-                            ):
-                                there = True
-                                break
-                    if not there:
+                other = start
+                while other < stop and stamps[tokens[other]] == row:
+                    other += 1
+                key = rule_keys[rule]
+                if other < stop or named[key] == row:
+                    continue
+                if rule_adjacent[rule]:
+                    if not is_placed:
+                        words, items = _place_tokens(read, begin, ends[row], entries)
+                        is_placed = True
+                    if not _stand_in_row(words, items, tokens[start:stop], rule_anchors[rule]):
                         continue
                 named[key] = row
                 if hits == len(rows):
-                    rows = np.concatenate((rows, np.empty_like(rows)))
-                    keys = np.concatenate((keys, np.empty_like(keys)))
+                    rows, keys = _double(rows, 1), _double(keys, 1)
                 rows[hits], keys[hits] = row, key
                 hits += 1
-    return rows[:hits], keys[:hits], captions_of
+        begin = ends[row]
+    return rows[:hits], keys[:hits]
+
+
+@_compile
+def _double(array, more):
+    longer = np.empty(2 * len(array) + more, array.dtype)
+    longer[: len(array)] = array
+    return longer
 
 
 @_compile

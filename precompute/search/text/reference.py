@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from backend.words import TEXT_METHODS, split_words
 from precompute.search.ranges import expand_ranges
-from precompute.search.text.vocabulary import METHODS, Need, Vocabulary
+from precompute.search.text.vocabulary import Need, Vocabulary
 
 _BATCH_CAPTIONS = 1 << 13
 _BATCH_BYTES = 1 << 20  # so that a batch of long captions takes no more memory than one of short ones
@@ -42,14 +42,15 @@ class _Places:
 
 def search_plainly(captions: Captions, vocabulary: Vocabulary) -> dict[str, _Pairs]:
     """For each method the hits: caption rows and concept numbers, both int32, sorted by both, each pair once."""
-    found: dict[str, list[_Pairs]] = {method: [] for method in METHODS}
-    needed = {method: _group_needs(vocabulary.needs[method]) for method in METHODS}
+    found: dict[str, list[_Pairs]] = {method: [] for method in vocabulary.needs}
+    needed = {method: _group_needs(needs) for method, needs in vocabulary.needs.items()}
     captions = captions.cast(pa.large_binary())
     known_words = _Words(vocabulary)
     for start, stop in _split_batches(captions):
         texts = [text.decode(errors="replace") for text in pc.fill_null(captions.slice(start, stop - start), b"").to_pylist()]
         rows, words, nouns = known_words.read(texts)
-        for name, method in TEXT_METHODS.items():
+        for name in vocabulary.needs:
+            method = TEXT_METHODS[name]
             places = nouns if method.lemmatised else words
             if method.adjacent:
                 hit_rows, concepts = _find_phrases(rows, places, needed[name])

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from precompute.search.text.reference import Captions, search_plainly
-from precompute.search.text.vocabulary import METHODS, Vocabulary
+from precompute.search.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from precompute.search.text.engine import Engine
@@ -34,13 +34,13 @@ def search_captions(captions: Captions, vocabulary: Vocabulary) -> dict[str, tup
     is_loaded = find_fault.cache_info().currsize
     engine = open_engine(vocabulary) if is_loaded or len(captions) >= FEW_CAPTIONS else None
     if engine is None:
-        return search_plainly(captions, vocabulary)
-    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {method: [(_NOTHING, _NOTHING)] for method in METHODS}
+        return search_plainly(as_strings(captions), vocabulary)
+    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {method: [(_NOTHING, _NOTHING)] for method in vocabulary.needs}
     start = 0
     for batch in split_captions(captions):
         rows, keys = engine.find_in_order(batch)
-        concepts, methods = np.divmod(keys, np.int32(len(METHODS)))
-        for number, method in enumerate(METHODS):
+        concepts, methods = np.divmod(keys, np.int32(len(found)))
+        for number, method in enumerate(found):
             chosen = methods == number
             found[method].append((rows[chosen] + np.int32(start), concepts[chosen]))
         start += len(batch)
@@ -72,8 +72,15 @@ def find_fault() -> str | None:
     return try_engine()
 
 
+def as_strings(captions: Captions) -> Captions:
+    """A column of strings of any kind (views, by dictionary) as plain ones, without a copy where they are."""
+    is_plain = pa.types.is_string(captions.type) or pa.types.is_large_string(captions.type)
+    return captions if is_plain else captions.cast(pa.large_string())
+
+
 def split_captions(captions: Captions) -> Iterator[pa.Array]:
     """Batches of a column, in order, of bounded number and bytes; a single caption may have more."""
+    captions = as_strings(captions)
     for chunk in captions.chunks if isinstance(captions, pa.ChunkedArray) else [captions]:
         ends = pc.fill_null(pc.binary_length(chunk), 0).to_numpy(zero_copy_only=False).cumsum(dtype=np.int64)
         start = held = 0

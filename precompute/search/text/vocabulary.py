@@ -35,11 +35,12 @@ class Vocabulary:
     needs: dict[str, tuple[Need, ...]]
 
 
-def compile_vocabulary(concepts: Sequence[str]) -> Vocabulary:
-    """A vocabulary of these concepts, numbered from 0 in the order given."""
+def compile_vocabulary(concepts: Sequence[str], methods: Sequence[str] = METHODS) -> Vocabulary:
+    """A vocabulary of these concepts, numbered from 0 in the order given, to be found by these methods."""
     words, nouns = Lexicon(concepts, lemmatised=False), Lexicon(concepts, lemmatised=True)
     needs = {}
-    for name, method in TEXT_METHODS.items():
+    for name in methods:
+        method = TEXT_METHODS[name]
         rows = (nouns if method.lemmatised else words).needs
         needs[name] = tuple(
             Need(concept, row if method.adjacent else tuple(sorted(set(row)))) for concept, row in enumerate(rows) if row

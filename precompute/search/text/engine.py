@@ -58,6 +58,11 @@ class Engine:
         self._rules = self._needs.order_rules(self._needs.counts)
         self._is_guess = True
 
+    @property
+    def known_words(self) -> int:
+        """How many distinct words, and what stands for words, it remembers now."""
+        return self._table.count
+
     def find_in_order(self, captions: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         """The hits: rows and keys, int32 (hits,) each, sorted by both."""
         rows, keys = self.find(captions)
@@ -248,7 +253,8 @@ def try_engine() -> str | None:
     captions = pa.array(["Great white SHARKS", "the colt's-foot, in a cafe", None, "cafe\u0301 &amp; roses", "rose`s é"])
     try:
         rows, keys = Engine(vocabulary).find_in_order(captions)
-        Engine(vocabulary).find_by_key(captions)
+        counts, found = Engine(vocabulary).find_by_key(captions)
+        kernels.place_rows(np.empty(len(found), np.int64), counts.cumsum() - counts, counts, found, 0)
     except (NumbaError, RuntimeError, OSError) as error:
         return f"numba cannot compile the search ({type(error).__name__}: {error})."
     found = set(zip(rows.tolist(), keys.tolist(), strict=True))

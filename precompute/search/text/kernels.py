@@ -394,3 +394,14 @@ def sort_hits(rows, keys, key_count):
         ordered[places[keys[hit]]] = rows[hit]
         places[keys[hit]] += 1
     return counts, ordered
+
+
+@_compile
+def place_rows(merged, ends, lengths, rows, first_row):
+    """Puts the rows of one run, of each key so many, behind those that `merged` has of that key, up to `ends`."""
+    hit = 0
+    for key in range(len(lengths)):
+        for place in range(ends[key], ends[key] + lengths[key]):
+            merged[place] = rows[hit] + first_row
+            hit += 1
+        ends[key] += lengths[key]

@@ -6,7 +6,7 @@ by rising row, so that to merge them is to put each key's rows of one run after 
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,13 @@ import pyarrow as pa
 
 from precompute.search.ranges import expand_ranges
 from precompute.search.text.reference import Captions, search_plainly
-from precompute.search.text.search import open_engine, split_captions
+from precompute.search.text.search import find_fault, open_engine, split_captions
 from precompute.search.text.vocabulary import Vocabulary
 
 HITS_AT_ONCE = 1 << 20  # that are merged in memory; one run's of one concept and method may be more
 
-_OFFSET = np.dtype(np.uint32)
-_ROW = np.dtype(np.uint32)
+_OFFSET = np.dtype(np.int32)
+_ROW = np.dtype(np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,11 +68,11 @@ class HitRuns:
         self.row_count += size
         self.counts += counts[: self.counts.size].reshape(self.counts.shape)
 
-    def split(self, most: int = HITS_AT_ONCE) -> list[tuple[int, int]]:
-        """Ranges of keys (from, to), in order, that have at most so many hits, or are one key."""
+    def split(self) -> list[tuple[int, int]]:
+        """Ranges of keys (from, to), in order, that have at most `HITS_AT_ONCE` hits, or are one key."""
         ranges, start, held = [], 0, 0
         for key, hits in enumerate(self.counts.ravel().tolist()):
-            if key > start and held + hits > most:
+            if key > start and held + hits > HITS_AT_ONCE:
                 ranges.append((start, key))
                 start, held = key, 0
             held += hits
@@ -88,21 +88,39 @@ class HitRuns:
             return
         merged = np.empty(counts.sum(), np.int64)
         ends = counts.cumsum() - counts  # of what is merged so far, of each key
+        put = _find_place_rows()
         for place, first_row in self._places:
-            lengths, rows = self._read(place, start, stop)
-            merged[expand_ranges(ends, lengths)] = rows + np.int64(first_row)
-            ends += lengths
+            put(merged, ends, *self._read(place, start, stop), first_row)
         yield MergedHits(start, counts, merged)
 
     def _read(self, place: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Of one run the number of hits of each key in a range, int64, and their rows."""
+        """Of one run the number of hits of each key in a range, and their rows."""
         begin = place + start * _OFFSET.itemsize
-        offsets = self._read_array(begin, stop - start + 1, _OFFSET).astype(np.int64)
+        offsets = self._read_array(begin, stop - start + 1, _OFFSET)
         first = place + (self.counts.size + 1) * _OFFSET.itemsize + int(offsets[0]) * _ROW.itemsize
         return np.diff(offsets), self._read_array(first, int(offsets[-1] - offsets[0]), _ROW)
 
     def _read_array(self, place: int, count: int, kind: np.dtype) -> np.ndarray:
         return np.frombuffer(os.pread(self._file.fileno(), count * kind.itemsize, place), kind)
+
+
+def merge_hits(runs: HitRuns, concepts: Sequence[str], span: tuple[int, int]) -> Iterator[pa.Table]:
+    """Rows of the table `hits`, without `corpus`, in its order, of a range of keys: with names by dictionary, of no score.
+
+    The concepts are those of the vocabulary; they are sorted, and so are the methods.
+    """
+    names, methods, text = pa.array(concepts, pa.string()), pa.array(runs.methods, pa.string()), pa.array(["text"])
+    for hits in runs.merge(*span):
+        keys = np.arange(hits.first_key, hits.first_key + len(hits.counts), dtype=np.int32)
+        concept, method = (np.repeat(part, hits.counts) for part in np.divmod(keys, np.int32(len(methods))))
+        columns = {
+            "concept": pa.DictionaryArray.from_arrays(concept, names),
+            "modality": pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int8()), len(hits.rows)), text),
+            "method": pa.DictionaryArray.from_arrays(method.astype(np.int8), methods),
+            "sample_id": pa.array(hits.rows),
+            "score": pa.nulls(len(hits.rows), pa.float32()),
+        }
+        yield pa.table(columns)
 
 
 def find_runs(captions: Iterable[Captions], vocabulary: Vocabulary, path: Path, threads: int = 1) -> HitRuns:
@@ -123,6 +141,20 @@ def find_runs(captions: Iterable[Captions], vocabulary: Vocabulary, path: Path, 
         for size, found in waiting:
             runs.append(size, *found.result())
     return runs
+
+
+def _find_place_rows() -> Callable:
+    if find_fault():
+        return _place_plainly
+    from precompute.search.text.kernels import place_rows
+
+    return place_rows
+
+
+def _place_plainly(merged: np.ndarray, ends: np.ndarray, lengths: np.ndarray, rows: np.ndarray, first_row: int) -> None:
+    """As the compiled `place_rows`."""
+    merged[expand_ranges(ends, lengths)] = rows + np.int64(first_row)
+    ends += lengths
 
 
 def _find_plainly(captions: pa.Array, vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray]:

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from backend.words import lemma, match_words, split_words
 from precompute.search import text as text_search
-from precompute.search.text import reference
-from precompute.search.text import METHODS, Vocabulary, compile_vocabulary
+from precompute.search.text import METHODS, Vocabulary, compile_vocabulary, reference
 
 WORDS = ("dalu", "dalus", "crested", "banded", "red", "roses", "rose", "of", "a", "zib")
 

@@ -76,16 +76,21 @@ class Engine:
     def find(self, captions: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         """The hits: rows by rising row, keys in any order within one; int32 (hits,) each."""
         table = self._table
-        (found, skipped, ends), entries = table.read(view_utf8(captions), self._lock)
         if self._is_guess and len(captions) >= ENOUGH_CAPTIONS:
-            self._rules = self._needs.order_rules(table.count_tokens(found[: ends[-1]]))
-            self._is_guess = False
+            self._learn(captions[:ENOUGH_CAPTIONS])
+        read, entries = table.read(view_utf8(captions), self._lock)
         sizes = (self._needs.token_count, self.key_count)
-        hits = kernels.match_words((found, skipped, ends), entries, self._rules, *sizes)
+        hits = kernels.match_words(read, entries, self._rules, *sizes)
         with self._lock:
             if self._table is table and table.is_full:
                 self._table = _Table(self._needs)
         return hits
+
+    def _learn(self, captions: pa.Array) -> None:
+        """Which words are rare; and most of the words that come, so that few of many captions are missing."""
+        (found, _, ends), _ = self._table.read(view_utf8(captions), self._lock)
+        self._rules = self._needs.order_rules(self._table.count_tokens(found[: ends[-1]]))
+        self._is_guess = False
 
 
 class _Needs:
@@ -198,24 +203,24 @@ class _Table:
             self._make_room(int(abs(missing[2][done])))
             size = (self.count, self.used)
             done, self.count, self.used = kernels.add_words(data, missing, done, missed, self._slots, size, numbers)
-        bounds = self._entries[:3]
-        held, placed, widths = [], [], []
-        is_needed = np.empty(self.count - first, bool)
+        held, places, widths, bounds = [], [], [], []
         for entry in range(first, self.count):
-            width, keys, tokens, places = self.needs.look_up(self._read_entry(entry))
+            width, keys, tokens, words = self.needs.look_up(self._read_entry(entry))
             start = self._filled + len(held)
-            for array, place in zip(bounds, np.cumsum([start, len(keys), len(tokens)]), strict=True):
-                array[entry] = place
+            bounds.append((start, start + len(keys), start + len(keys) + len(tokens)))
             held += [*keys, *tokens]
-            placed += [*[0] * len(keys), *places]
+            places += [*[0] * len(keys), *words]
             widths.append(width)
-            is_needed[entry - first] = width != 1 or bool(keys or tokens)
         stop = self._filled + len(held)
-        every = (_grow(self._entries[3], stop), _grow(self._entries[4], stop))
-        every[0][self._filled : stop], every[1][self._filled : stop] = held, placed
-        self._entries[5][first : self.count] = widths
-        self._entries, self._filled = (*bounds, *every, self._entries[5]), stop
-        kernels.settle_words(self._slots, first, is_needed)
+        *arrays, all_held, all_places, all_widths = self._entries
+        all_held, all_places = _grow(all_held, stop), _grow(all_places, stop)
+        all_held[self._filled : stop], all_places[self._filled : stop] = held, places
+        columns = np.array(bounds, np.int32).reshape(-1, 3).T
+        for array, column in zip((*arrays, all_widths), (*columns, widths), strict=True):
+            array[first : self.count] = column
+        self._entries, self._filled = (*arrays, all_held, all_places, all_widths), stop
+        never_counts = (columns[0] == columns[2]) & (np.array(widths, np.int32) == 1)
+        kernels.settle_words(self._slots, first, never_counts)
         return numbers
 
     def _read_entry(self, entry: int) -> str:

@@ -238,12 +238,12 @@ def move_slots(keys, values, new_keys, new_values):
 
 
 @_compile
-def settle_words(slots, first, is_needed):
-    """Marks the entries from `first` on that never count as words to skip."""
+def settle_words(slots, first, never_counts):
+    """Marks those of the entries from `first` on that never count as words to skip."""
     keys, values, _, _, _ = slots
     for slot in range(len(keys)):
         entry = values[slot] - 1
-        if entry >= first and not is_needed[entry - first]:
+        if entry >= first and never_counts[entry - first]:
             values[slot] = -values[slot]
 
 

@@ -6,8 +6,8 @@ python -m benchmarks.text_search [--captions N ...] [--threads N] [--runs N]
 Each contender runs in a process of its own, in turns with the others, and is timed once its libraries are loaded; those that
 take long get fewer captions, and their rate is taken for that of all (the table says how many). The paper's way, after its
 description and its scripts: spaCy's pipeline over all captions in one process, a dictionary from lemma to caption numbers, and
-for each concept the sets of its words intersected. A blank pipeline with the lookup lemmatizer stands for its tagger, which takes
-many times as long: a lower bound of its time. It has two of the three methods. Aho-Corasick (pyahocorasick, where it is
+for each concept the sets of its words intersected. A blank pipeline with the lookup lemmatizer stands for its tagger, which is
+many times slower: a lower bound of its time. It has two of the three methods. Aho-Corasick (pyahocorasick, where it is
 installed) finds the names as strings, in the midst of words too. Only the compiled search sorts its hits.
 """
 

@@ -160,10 +160,9 @@ class _Table:
             np.zeros(1 << 10, np.int64),
             np.zeros(1 << 14, np.uint8),
         )
-        # Of each entry where its keys and its tokens begin, and where they end; keys and tokens; the words that they stand at;
-        # how many words it has.
-        bounds = (np.zeros(1 << 10, np.int32) for _ in range(3))
-        self._entries = (*bounds, np.zeros(1 << 12, np.int32), np.zeros(1 << 12, np.int32), np.zeros(1 << 10, np.int32))
+        # Of each entry where its keys and its tokens begin, where they end, and how many words it has; keys and tokens; the
+        # words that they stand at.
+        self._entries = (np.zeros((1 << 10, 4), np.int32), np.zeros(1 << 12, np.int32), np.zeros(1 << 12, np.int32))
 
     @property
     def is_full(self) -> bool:
@@ -190,10 +189,10 @@ class _Table:
     def count_tokens(self, found: np.ndarray) -> np.ndarray:
         """How often each token is among the entries `found`."""
         times = np.bincount(found, minlength=self.count)
-        _, starts, ends, held, _, _ = self._entries
+        bounds, held, _ = self._entries
         counts = np.zeros(self.needs.token_count, np.int64)
         for entry in times.nonzero()[0]:
-            counts[held[starts[entry] : ends[entry]]] += times[entry]
+            counts[held[bounds[entry, 1] : bounds[entry, 2]]] += times[entry]
         return counts
 
     def _add(self, data: np.ndarray, missing: tuple, missed: int) -> np.ndarray:
@@ -203,24 +202,21 @@ class _Table:
             self._make_room(int(abs(missing[2][done])))
             size = (self.count, self.used)
             done, self.count, self.used = kernels.add_words(data, missing, done, missed, self._slots, size, numbers)
-        held, places, widths, bounds = [], [], [], []
+        held, places, bounds = [], [], []
         for entry in range(first, self.count):
             width, keys, tokens, words = self.needs.look_up(self._read_entry(entry))
             start = self._filled + len(held)
-            bounds.append((start, start + len(keys), start + len(keys) + len(tokens)))
+            bounds.append((start, start + len(keys), start + len(keys) + len(tokens), width))
             held += [*keys, *tokens]
             places += [*[0] * len(keys), *words]
-            widths.append(width)
         stop = self._filled + len(held)
-        *arrays, all_held, all_places, all_widths = self._entries
+        all_bounds, all_held, all_places = self._entries
         all_held, all_places = _grow(all_held, stop), _grow(all_places, stop)
         all_held[self._filled : stop], all_places[self._filled : stop] = held, places
-        columns = np.array(bounds, np.int32).reshape(-1, 3).T
-        for array, column in zip((*arrays, all_widths), (*columns, widths), strict=True):
-            array[first : self.count] = column
-        self._entries, self._filled = (*arrays, all_held, all_places, all_widths), stop
-        never_counts = (columns[0] == columns[2]) & (np.array(widths, np.int32) == 1)
-        kernels.settle_words(self._slots, first, never_counts)
+        added = all_bounds[first : self.count]
+        added[:] = np.array(bounds, np.int32).reshape(-1, 4)
+        self._entries, self._filled = (all_bounds, all_held, all_places), stop
+        kernels.settle_words(self._slots, first, (added[:, 0] == added[:, 2]) & (added[:, 3] == 1))
         return numbers
 
     def _read_entry(self, entry: int) -> str:
@@ -236,16 +232,15 @@ class _Table:
             keys, values = more
         starts, lengths = _grow(starts, self.count + 1), _grow(lengths, self.count + 1)
         self._slots = (keys, values, starts, lengths, _grow(data, self.used + length))
-        *bounds, held, places, widths = self._entries
-        bounds = (_grow(array, len(starts)) for array in bounds)
-        self._entries = (*bounds, held, places, _grow(widths, len(starts)))
+        bounds, held, places = self._entries
+        self._entries = (_grow(bounds, len(starts)), held, places)
 
 
 def _grow(array: np.ndarray, size: int) -> np.ndarray:
     """The array, or a longer one that begins with it."""
     if size <= len(array):
         return array
-    longer = np.zeros(max(size, 2 * len(array)), array.dtype)
+    longer = np.zeros((max(size, 2 * len(array)), *array.shape[1:]), array.dtype)
     longer[: len(array)] = array
     return longer
 

@@ -251,19 +251,19 @@ def settle_words(slots, first, never_counts):
 def _place_tokens(read, begin, end, entries):
     """The tokens of one caption in order, and at which of its words each stands."""
     found, skipped, _ = read
-    _, starts, ends, held, places, widths = entries
+    bounds, held, places = entries
     count = 0
     for number in range(begin, end):
-        count += ends[found[number]] - starts[found[number]]
+        count += bounds[found[number], 2] - bounds[found[number], 1]
     words, tokens = np.empty(count, np.int64), np.empty(count, np.int32)
     word = count = 0
     for number in range(begin, end):
         word += skipped[number]
         entry = found[number]
-        for which in range(starts[entry], ends[entry]):
+        for which in range(bounds[entry, 1], bounds[entry, 2]):
             words[count], tokens[count] = word + places[which], held[which]
             count += 1
-        word += widths[entry]
+        word += bounds[entry, 3]
     return words, tokens
 
 
@@ -293,13 +293,13 @@ def _stand_in_row(words, tokens, rule, anchor):
 def match_words(read, entries, rules, token_count, key_count):
     """The (row, key) pairs of captions that name a concept, by rising row.
 
-    `read`: what `read_words` wrote, all of it known · `entries`: of each entry where its keys and its tokens begin, and where
-    they end; keys and tokens, at which of the entry's words each is, and how many words it has. A key of an entry is named by
-    it alone · `rules`: for each token the first of the rules whose rarest it is; for each rule its key, where its tokens
-    begin, which of them is the rarest, and whether they have to stand in a row; and the tokens.
+    `read`: what `read_words` wrote, all of it known · `entries`: of each entry where its keys and its tokens begin, where they
+    end, and how many words it has (entries, 4); keys and tokens; and at which of the entry's words each is. A key of an entry
+    is named by it alone · `rules`: for each token the first of the rules whose rarest it is; for each rule its key, where its
+    tokens begin, which of them is the rarest, and whether they have to stand in a row; and the tokens.
     """
     found, _, ends = read
-    entry_keys, entry_tokens, entry_ends, held, _, _ = entries
+    bounds, held, _ = entries
     token_rules, rule_keys, rule_starts, rule_anchors, rule_adjacent, tokens = rules
     stamps, named = np.full(token_count, -1, np.int32), np.full(key_count, -1, np.int32)
     anchors = np.empty(token_count, np.int32)
@@ -309,7 +309,7 @@ def match_words(read, entries, rules, token_count, key_count):
         anchored = 0
         for number in range(begin, ends[row]):
             entry = found[number]
-            first, middle, last = entry_keys[entry], entry_tokens[entry], entry_ends[entry]
+            first, middle, last = bounds[entry, 0], bounds[entry, 1], bounds[entry, 2]
             if hits + middle - first > len(rows):
                 rows, keys = _double(rows, middle - first), _double(keys, middle - first)
             for which in range(first, middle):

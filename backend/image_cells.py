@@ -27,7 +27,8 @@ def find_image_column(schema: pa.Schema) -> str | None:
 def read_cell(path: Path, place: ImageRef) -> bytes:
     """The image file in a cell of the Parquet file at `path`. Raises ImageError where there is none, or no such cell.
 
-    A place without a column is in the one that `find_image_column` finds. Who asks for the cells of a group about in their order has each of them decoded once.
+    A place without a column is in the one that `find_image_column` finds. Who asks for the cells of a group about in their
+    order has each of them decoded once.
     """
     try:
         with _lock:

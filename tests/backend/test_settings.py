@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from backend.errors import TailscopeError
-from backend.settings import ALLOW_DOWNLOADS, ALLOW_PATHS, MODEL_ROOTS, SHOW_URLS, ModelSettings, is_local, may_show_urls, read_settings
+from backend.settings import (
+    ALLOW_DOWNLOADS,
+    ALLOW_PATHS,
+    MODEL_ROOTS,
+    SHOW_URLS,
+    ModelSettings,
+    is_local,
+    may_show_urls,
+    read_settings,
+)
 
 
 @pytest.mark.parametrize("local", [True, False])

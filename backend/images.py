@@ -115,20 +115,23 @@ def read_image_bytes(
             raise ImageError(f"The image file is missing: {image}. It was there when the corpus was indexed.")
         if place.kind == "cell":
             content = read_cell(path, place)
-            if len(content) > IMAGE_BYTES:
-                raise ImageError(f"The image in {image} has {len(content):,} bytes; at most {IMAGE_BYTES:,} are read.")
+            _check_bytes(len(content), image)
             return content
         size = path.stat().st_size
         start, wanted = (0, size) if offset is None else (offset, length)
         if start + wanted > size:
             raise ImageError(f"The image ends at byte {start + wanted:,} of {image}, which has {size:,}.")
-        if wanted > IMAGE_BYTES:
-            raise ImageError(f"The image in {image} has {wanted:,} bytes; at most {IMAGE_BYTES:,} are read.")
+        _check_bytes(wanted, image)
         with path.open("rb") as stream:
             stream.seek(start)
             return stream.read(wanted)
     except (OSError, ValueError, RuntimeError) as error:  # a name that no file can have, a ring of links
         raise ImageError(f"The image file cannot be read: {image} ({error}).") from error
+
+
+def _check_bytes(wanted: int, image: str) -> None:
+    if wanted > IMAGE_BYTES:
+        raise ImageError(f"The image in {image} has {wanted:,} bytes; at most {IMAGE_BYTES:,} are read.")
 
 
 def make_thumbnail(content: bytes, side: int = THUMBNAIL_SIDE) -> bytes:

@@ -106,6 +106,16 @@ TABLES: dict[str, TableSpec] = {
         ("task", "model", "setting", "label"),
         _KIND,
     ),
+    "predictions": TableSpec(  # what a model makes of each test image: `place` of its own label, and the nearest labels
+        pa.schema(
+            [_field(name) for name in ("task", "model", "setting", "item", "label")]
+            + [_field("place", _I32), _field("similarity", _F32), _field("best", _STRINGS)]
+            + [_field("similarities", pa.list_(_F32)), _field("image")]
+            + [_field(name, _I64, null=True) for name in ("offset", "length")]
+        ),
+        ("task", "model", "setting", "item"),
+        not_negative=("place", "offset", "length"),
+    ),
     "overall": TableSpec(
         pa.schema([_field(name) for name in ("task", "kind", "model", "setting")] + [_field("value", _F64), _field("source")]),
         ("task", "model", "setting"),

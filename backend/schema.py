@@ -251,6 +251,14 @@ TABLES: dict[str, TableSpec] = {
         row_group=SAMPLE_ROW_GROUP,
         order="concept, modality, method, score DESC NULLS LAST, sample_id",
     ),
+    "cooccurrences": TableSpec(  # in how many samples two concepts are hit together; each pair twice, under either concept
+        pa.schema([_field(name) for name in ("corpus", "concept", "other", "modality", "method")] + [_field("count", _I64)]),
+        ("concept", "method", "other"),
+        _MODALITY,
+        not_negative=("count",),
+        per_corpus=True,
+        order="concept, method, other",
+    ),
     "misaligned": TableSpec(
         pa.schema(
             [_field("corpus"), _field("sample_id", _I64)]

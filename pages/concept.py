@@ -12,6 +12,7 @@ from backend.study import Study
 from pages.ui.address import answer, choose, current_study, hold_choice
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
 from pages.ui.choice import use_corpus, use_model
+from pages.ui.company import show_company
 from pages.ui.concept_search import offer_beginnings, offer_concepts
 from pages.ui.controls import (
     choose_kind,
@@ -206,6 +207,7 @@ if len(tail_scores):
     st.page_link("pages/let_it_wag.py", label="See all tail classes", icon=":material/pets:")
 show_guarded(show_examples, study, concept)
 if corpus:
+    show_guarded(show_company, study, concept)
     show_guarded(show_neighbours, study, concept, corpus)
 show_guarded(show_why, study, concept, corpus)
 with st.expander("What stands behind it: labels and words"):

@@ -198,7 +198,7 @@ def index(
         print(foretold.describe())
         print("Nothing was written: leave --dry-run out to index it.")
         return
-    for name in ("samples", "hits", "misaligned"):
+    for name in ("samples", "hits", "cooccurrences", "misaligned"):
         if held := manifest["tables"].get(name, {}).get("files", {}).get(corpus):
             print(f"  {name:12} {held['rows']:>9,} rows")
     for unit, entry in manifest["counts"]["index"][corpus].items():

@@ -201,7 +201,9 @@ def try_tagger(plan: CorpusPlan, search: SearchJob, found: Found | None) -> str:
 
 def list_methods(search: ImageSearch | None) -> Methods:
     """The methods by which a corpus is searched."""
-    return Methods(image=search.methods, thresholds=search.thresholds or (1.0,)) if search else Methods()
+    if search is None:
+        return Methods()
+    return Methods(image=search.methods, thresholds=search.thresholds or (1.0,), chosen=search.chosen_method)
 
 
 def plan_merge(folder: Path, plan: CorpusPlan, search: SearchJob, methods: Methods, layers: Sequence[Layer]) -> Merge:
@@ -299,7 +301,7 @@ def add_corpus(folder: Path, manifest: dict, indexed: IndexedCorpus) -> None:
             tables[name] = write_table(folder, name, rows)
         elif tables.pop(name, None):
             path.unlink()
-    for name in ("samples", "hits", "misaligned"):
+    for name in ("samples", "hits", "cooccurrences", "misaligned"):
         files = dict(tables.get(name, {}).get("files", {}))
         files.pop(indexed.corpus, None)
         if name in indexed.files:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from backend.methods import Method, join_methods
 from backend.schema import TABLES
+from precompute.search.cooccurrence import Together, add_together, count_together, load_together, save_together
 from precompute.search.ranges import expand_ranges
 from precompute.search.text import METHODS
 
@@ -28,12 +29,14 @@ _BY_SAMPLE = [("sample_id", "ascending"), ("concept", "ascending")]
 class Methods:
     """How a corpus was searched: `image` by rising threshold, one method each; none where images were not searched.
 
-    What is stored of the image hits are those of the first, whose scores decide about the others.
+    What is stored of the image hits are those of the first, whose scores decide about the others. `chosen` is the one of
+    them that stands for the others where pairs of concepts are counted.
     """
 
     text: tuple[str, ...] = METHODS
     image: tuple[str, ...] = ()
     thresholds: tuple[float, ...] = ()
+    chosen: str | None = None
 
     @property
     def joint(self) -> tuple[str, ...]:
@@ -47,7 +50,8 @@ class Counts:
     with a concept, and those where text and image have some and none in common.
 
     `distinct`, which does not add up: by text method the different captions that hit each concept, by image method the
-    different image files, where those were at hand.
+    different image files, where those were at hand. `together`: by the chosen text, image and joint method in how many
+    samples two concepts are hit.
     """
 
     samples: int
@@ -55,6 +59,7 @@ class Counts:
     extracted: dict[str, int]
     misaligned: dict[str, int]
     distinct: dict[str, np.ndarray] = field(default_factory=dict)
+    together: dict[str, Together] = field(default_factory=dict)
 
     @classmethod
     def of_nothing(cls, concepts: int, methods: Methods) -> "Counts":
@@ -64,22 +69,23 @@ class Counts:
         return cls(0, hits, dict.fromkeys(methods.joint, 0), dict.fromkeys(methods.joint, 0), distinct)
 
     @classmethod
-    def load(cls, path: Path, methods: Methods) -> "Counts":
+    def load(cls, folder: Path, methods: Methods) -> "Counts":
         """What `save` wrote of a search by these methods."""
-        with np.load(path) as held:
+        with np.load(folder / "counts.npz") as held:
             names = (*methods.text, *methods.image, *methods.joint)
             hits = dict(zip(names, held["hits"], strict=True))
             extracted, misaligned = (
                 dict(zip(methods.joint, held[name].tolist(), strict=True)) for name in ("extracted", "misaligned")
             )
-            return cls(int(held["samples"]), hits, extracted, misaligned)
+            together = load_together(folder)
+            return cls(int(held["samples"]), hits, extracted, misaligned, together=together)
 
-    def save(self, path: Path) -> None:
-        """Writes the counts as one file, of methods in the order that `of_nothing` has."""
+    def save(self, folder: Path) -> None:
+        """Writes the counts into a folder, of methods in the order that `of_nothing` has."""
         extracted, misaligned = list(self.extracted.values()), list(self.misaligned.values())
-        np.savez(
-            path, samples=self.samples, hits=np.array(list(self.hits.values())), extracted=extracted, misaligned=misaligned
-        )
+        save_together(folder, self.together)
+        hits = np.array(list(self.hits.values()))
+        np.savez(folder / "counts.npz", samples=self.samples, hits=hits, extracted=extracted, misaligned=misaligned)
 
     def add(self, other: "Counts") -> None:
         """Adds another shard's counts."""
@@ -89,6 +95,7 @@ class Counts:
         for method in other.extracted:
             self.extracted[method] += other.extracted[method]
             self.misaligned[method] += other.misaligned[method]
+        add_together(self.together, other.together)
 
 
 @dataclass(frozen=True)
@@ -131,7 +138,13 @@ def match_part(part: ShardPart, concepts: Sequence[str], methods: Methods) -> tu
         shown = best >= np.float32(threshold)
         extracted[joint] = int((has_text | shown).sum())
         misaligned[joint] = int((has_text & shown & ~(agreed >= np.float32(threshold))).sum())
-    counts = Counts(rows, hits, extracted, misaligned)
+    together = {CHOSEN_TEXT: count_together(text_rows, text_concepts, size)}
+    if methods.chosen:
+        threshold = dict(zip(methods.image, methods.thresholds, strict=True))[methods.chosen]
+        counted = scores >= np.float32(threshold)
+        for name, these in ((methods.chosen, counted), (join_methods(CHOSEN_TEXT, methods.chosen), counted & shared)):
+            together[name] = count_together(image_rows[these], image_concepts[these], size)
+    counts = Counts(rows, hits, extracted, misaligned, together=together)
 
     highest = np.float32(methods.thresholds[-1]) if methods.image else np.float32(-np.inf)
     kept = np.flatnonzero((has_text | np.isfinite(best)) & ~(agreed >= highest)) if methods.image else np.empty(0, np.int64)

@@ -28,6 +28,7 @@ from precompute.corpus.registry import place_images
 from precompute.corpus.shard import SAMPLES_PER_SHARD, Shard
 from precompute.ledger import Ledger
 from precompute.processes import Processes
+from precompute.search.cooccurrence import tabulate_together
 from precompute.search.given import GivenHits, join_places
 from precompute.search.images import HITS_SCHEMA
 from precompute.search.match import TEXT_SCHEMA, Counts, Methods, ShardPart, match_part
@@ -87,7 +88,7 @@ class Placed:
 def merge_parts(
     merge: Merge, placed: Sequence[Placed], processes: Processes, say: Progress = lambda done: None
 ) -> tuple[dict[str, dict], Counts, Ledger]:
-    """Writes a corpus's samples, hits and, where its images were searched, misaligned samples into the study's folder.
+    """Writes a corpus's samples, hits, cooccurrences and, where its images were searched, misaligned samples into the study.
 
     `placed` come by rising sample_id, the concepts by rising name. Gives the files' manifest entries by table, the counts of
     all shards, and the books of the given hits.
@@ -109,6 +110,9 @@ def merge_parts(
                 counts.distinct[method][concepts] = found
             say(0.5 + done / len(jobs) / 2)
         _join_ranges(merge, [start for start, _ in ranges])
+        with _CorpusFile(merge, "cooccurrences") as file:
+            for rows in tabulate_together(counts.together, merge.concepts):
+                file.write(rows)
         return _move_into_place(merge), counts, given
     finally:
         shutil.rmtree(merge.work, ignore_errors=True)
@@ -157,7 +161,7 @@ def _match_all(
         _load_given.cache_clear()
     total = Counts.of_nothing(len(merge.concepts), merge.methods)
     for place in places:
-        total.add(Counts.load(place / "counts.npz", merge.methods))
+        total.add(Counts.load(place, merge.methods))
     return tuple(placed), total, books, tuple(place / "misaligned.parquet" for place in places)
 
 
@@ -190,7 +194,7 @@ def match_parts(merge: Merge, placed: Sequence[Placed], place: Path) -> None:
         total.add(counts)
         tables.append(_shift_ids(disagreeing, one.first_id))
     pq.write_table(pa.concat_tables(tables), place / "misaligned.parquet", compression="zstd")
-    total.save(place / "counts.npz")
+    total.save(place)
     if given:
         np.save(place / "given.npy", met)
 
@@ -394,7 +398,7 @@ def _join_ranges(merge: Merge, starts: Sequence[int]) -> None:
 def _move_into_place(merge: Merge) -> dict[str, dict]:
     """Puts the finished files into the study's folder; their manifest entries by table."""
     entries = {}
-    for name in ("samples", "hits", *(["misaligned"] if merge.methods.image else [])):
+    for name in ("samples", "hits", "cooccurrences", *(["misaligned"] if merge.methods.image else [])):
         path = table_path(merge.folder, name, merge.corpus)
         path.parent.mkdir(exist_ok=True)
         _file_path(merge, name).replace(path)

@@ -58,7 +58,7 @@ OF_SAMPLES = ["sampled", "text_method", "image_method", "shown_by", "hits_page",
 CHOICES += [*OF_SAMPLES, "samples_page", "validated"]
 OF_PROBES = "source like pick clip clip_from clip_file among prompts templates truth experiment clips_beside synonyms"
 CHOICES += [*OF_PROBES.split(), "rival", "cell_page", "counts_of", "labels", "described", "searched"]
-CHOICES += ["whose", "part", "reference", "line"]  # of a corpus's report
+CHOICES += ["whose", "part", "reference", "line", "together_in"]  # of a corpus's report
 HOSTILE = "*a* _b_ `c` $d$ <i>e</i> [f](g) :red[h] # i & j &lt; k | l ~~m~~ \\n"
 
 

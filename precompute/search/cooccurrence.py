@@ -1,0 +1,76 @@
+"""Which concepts are hit together, in how many samples: a sparse matrix a method, which adds up over shards.
+
+Cost: 0.45 s of one core for 1M samples with 4.4M hits of 4,000 concepts, and 0.1 s to add up what 16 shards have.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from scipy import sparse
+
+from backend.methods import Method
+
+_CONCEPTS_AT_ONCE = 256  # whose rows are made at once
+
+Together = sparse.csr_array  # int64 (concepts, concepts): above its diagonal, in how many samples both are hit
+
+
+def count_together(rows: np.ndarray, concepts: np.ndarray, size: int) -> Together:
+    """In how many samples any two of `size` concepts are hit, out of (row of a sample, concept) pairs, each pair once."""
+    ordered = np.argsort(rows, kind="stable")
+    _, numbers = np.unique(rows[ordered], return_inverse=True)
+    shape = (int(numbers[-1]) + 1 if len(numbers) else 0, size)
+    hits = sparse.csr_array((np.ones(len(rows), np.int64), (numbers, concepts[ordered])), shape=shape)
+    return sparse.csr_array(sparse.triu(hits.T @ hits, k=1))
+
+
+def add_together(total: dict[str, Together], more: Mapping[str, Together]) -> None:
+    """Adds other shards' matrices, by method."""
+    for method, found in more.items():
+        total[method] = total[method] + found if method in total else found
+
+
+def save_together(folder: Path, found: Mapping[str, Together]) -> None:
+    """Writes the matrices of several methods into a folder."""
+    for number, (method, matrix) in enumerate(found.items()):
+        sparse.save_npz(folder / f"together-{number}.npz", matrix, compressed=False)
+        (folder / f"together-{number}.txt").write_text(method, encoding="utf-8")
+
+
+def load_together(folder: Path) -> dict[str, Together]:
+    """What `save_together` wrote."""
+    return {
+        path.read_text(encoding="utf-8"): sparse.csr_array(sparse.load_npz(path.with_suffix(".npz")))
+        for path in sorted(folder.glob("together-*.txt"))
+    }
+
+
+def tabulate_together(found: Mapping[str, Together], concepts: Sequence[str]) -> Iterator[pa.Table]:
+    """The rows of `cooccurrences`, without `corpus`, sorted by concept: a concept's rows at a time, some thousand together.
+
+    Each pair stands twice, under either of its concepts. Methods come in the order of their names.
+    """
+    names = pa.array(concepts, pa.string())
+    methods = sorted(found)
+    both = {method: sparse.csr_array(found[method] + found[method].T) for method in methods}
+    for start in range(0, len(concepts), _CONCEPTS_AT_ONCE):
+        stop = min(start + _CONCEPTS_AT_ONCE, len(concepts))
+        parts = [sparse.coo_array(both[method][start:stop]) for method in methods]
+        codes = np.repeat(np.arange(len(methods)), [part.nnz for part in parts])
+        rows, others, counts = (
+            np.concatenate([np.empty(0, np.int64), *(getattr(part, name) for part in parts if part.nnz)])
+            for name in ("row", "col", "data")
+        )
+        order = np.lexsort((others, codes, rows))
+        chosen = pa.array(codes[order])
+        yield pa.table(
+            {
+                "concept": names.take(pa.array(rows[order] + start)),
+                "other": names.take(pa.array(others[order])),
+                "modality": pa.array([Method(name).modality for name in methods], pa.string()).take(chosen),
+                "method": pa.array(methods, pa.string()).take(chosen),
+                "count": pa.array(counts[order].astype(np.int64)),
+            }
+        )

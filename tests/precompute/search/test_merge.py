@@ -148,9 +148,14 @@ def test_merged_files_have_the_order_of_their_tables(tmp_path):
     ]
     assert [row[0] for row in read_rows(tmp_path, "samples")] == [0, 1, 10]
     assert [row[0] for row in read_rows(tmp_path, "misaligned")] == [0, 1]
-    assert {name: entry["rows"] for name, entry in entries.items()} == {"samples": 3, "hits": 8, "misaligned": 2}
+    assert {name: entry["rows"] for name, entry in entries.items()} == {
+        "samples": 3,
+        "hits": 8,
+        "cooccurrences": 0,
+        "misaligned": 2,
+    }
     assert (counts.samples, counts.hits["lemmatized"].tolist()) == (3, [0, 2, 1])
-    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["mine.parquet"] * 3
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["mine.parquet"] * 4
 
 
 def test_row_groups_have_the_size_of_the_table_whatever_the_shards_have(tmp_path):
@@ -162,13 +167,13 @@ def test_row_groups_have_the_size_of_the_table_whatever_the_shards_have(tmp_path
 
 def test_corpus_without_image_search_has_no_file_of_misaligned_samples(tmp_path):
     entries, _ = merge_parts([make_part(TEXT, {})], tmp_path, "mine", Methods(METHODS.text))
-    assert sorted(entries) == ["hits", "samples"]
+    assert sorted(entries) == ["cooccurrences", "hits", "samples"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hits", "samples"]
 
 
 def test_corpus_without_a_sample_has_empty_files(tmp_path):
     entries, counts = merge_parts([], tmp_path, "mine", METHODS)
-    assert [entry["rows"] for entry in entries.values()] == [0, 0, 0]
+    assert [entry["rows"] for entry in entries.values()] == [0, 0, 0, 0]
     assert describe_alignment("mine", METHODS, counts)["degree"].tolist() == [0, 0]
 
 

@@ -168,7 +168,7 @@ def test_row_groups_have_the_size_of_the_table_whatever_the_shards_have(tmp_path
 def test_corpus_without_image_search_has_no_file_of_misaligned_samples(tmp_path):
     entries, _ = merge_parts([make_part(TEXT, {})], tmp_path, "mine", Methods(METHODS.text))
     assert sorted(entries) == ["cooccurrences", "hits", "samples"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["hits", "samples"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cooccurrences", "hits", "samples"]
 
 
 def test_corpus_without_a_sample_has_empty_files(tmp_path):

@@ -152,6 +152,11 @@ def _prepare(
     seen = preview(shards)
     for line in [*seen.lines(), *(f"{count:,} other files: {reason}" for reason, count in corpus.unused.items())]:
         tell(line)
+    if search is None and seen.kinds and all(kind.images_alone for kind in seen.kinds):
+        raise TailscopeError(
+            f"'{asked.corpus}' has images without captions, and nothing looks at images. Name a --tagger MODEL or --image-hits "
+            "FILE."
+        )
     plan = CorpusPlan(
         asked.corpus,
         asked.title or asked.corpus,

@@ -18,9 +18,11 @@ from precompute.corpus.sample import MAX_CAPTION, NO_IMAGE, Sample, clean_text, 
 from precompute.corpus.shard import Column, Layout, Piece, Reader, Reading, ReadOptions, Shard, cut_at
 from precompute.corpus.values import read_json_caption
 
-CAPTION_ENDINGS = ("txt", "caption", "json")  # of the file beside an image that holds its caption, the first that is there
+JSON = "json"
+CAPTION_ENDINGS = ("txt", "caption", JSON)  # of the file beside an image that holds its caption, the first that is there
 
 _MAX_JSON = 1 << 24  # bytes
+_FIRST_JSONS = 16
 
 
 class Loose(NamedTuple):
@@ -30,32 +32,40 @@ class Loose(NamedTuple):
     caption: str | None
 
 
-def list_loose(folder: Path) -> tuple[list[Loose], list[str]]:
+def list_loose(folder: Path, options: ReadOptions) -> tuple[list[Loose], list[str]]:
     """The images below a folder with their captions, in order, captions without an image too; and the files that are neither.
 
     Where no image has a caption beside it, other files are no captions: the folder holds images alone.
     """
-    images: dict[str, str] = {}
-    texts: dict[str, dict[str, str]] = {}
+    images: list[str] = []
+    texts: dict[str, dict[str, str]] = {ending: {} for ending in CAPTION_ENDINGS}
     others: list[str] = []
     for path in list_files(folder):
         stem, ending = _split(path)
-        if ending in IMAGE_ENDINGS and stem not in images:
-            images[stem] = path
+        if ending in IMAGE_ENDINGS:
+            images.append(path)
         elif ending in CAPTION_ENDINGS:
-            texts.setdefault(stem, {})[ending] = path
+            texts[ending][stem] = path
         else:
             others.append(path)
-    if not images.keys() & texts.keys():
-        return [Loose(path, None) for path in images.values()], sorted(
-            [*others, *(path for found in texts.values() for path in found.values())]
-        )
-    kind = next(ending for ending in CAPTION_ENDINGS if any(ending in texts.get(stem, ()) for stem in images))
-    captions = {stem: found[kind] for stem, found in texts.items() if kind in found}
-    unused = [path for found in texts.values() for ending, path in found.items() if ending != kind]
-    lone = captions.keys() - images.keys() if kind != "json" else set()  # a statistic of the whole folder is no caption
-    found = [Loose(path, captions.get(stem)) for stem, path in images.items()] + [Loose(None, captions[key]) for key in lone]
-    return sorted(found, key=lambda one: one.image or one.caption), sorted(others + unused)
+    stems = {_split(path)[0] for path in images}
+    kind = next((ending for ending in CAPTION_ENDINGS if _are_captions(folder, texts[ending], stems, options)), None)
+    captions = texts.pop(kind) if kind else {}
+    others += [path for found in texts.values() for path in found.values()]
+    lone = captions.keys() - stems
+    if kind == JSON:  # a statistic of the whole folder is no caption
+        others += [captions[stem] for stem in lone]
+        lone = set()
+    found = [Loose(path, captions.get(_split(path)[0])) for path in images] + [Loose(None, captions[stem]) for stem in lone]
+    return sorted(found, key=lambda one: one.image or one.caption), sorted(others)
+
+
+def _are_captions(folder: Path, found: dict[str, str], stems: set[str], options: ReadOptions) -> bool:
+    """Whether files of one ending are the images' captions; of JSON the first ones have to hold some."""
+    beside = [path for stem, path in found.items() if stem in stems]
+    if not beside or _split(beside[0])[1] != JSON:
+        return bool(beside)
+    return any(_read_caption(folder / path, options) for path in beside[:_FIRST_JSONS])
 
 
 def list_files(folder: Path) -> Iterator[str]:
@@ -73,11 +83,11 @@ def _split(path: str) -> tuple[str, str]:
 
 
 def _choose(shard: Shard) -> list[Loose]:
-    return list_loose(shard.path)[0][shard.first : shard.end]
+    return list_loose(shard.path, shard.options)[0][shard.first : shard.end]
 
 
 def _read(shard: Shard, reading: Reading, with_images: bool) -> Iterator[Sample]:
-    loose, others = list_loose(shard.path)
+    loose, others = list_loose(shard.path, shard.options)
     captioned = any(one.caption for one in loose)
     chosen = loose[shard.first : shard.end]
     if shard.first == 0:
@@ -86,7 +96,7 @@ def _read(shard: Shard, reading: Reading, with_images: bool) -> Iterator[Sample]
         sample_id = shard.sample_id(shard.start + number)
         reading.done = (number + 1) / len(chosen)
         reading.members.take(written=(one.image is not None) + (one.caption is not None))
-        caption = _read_caption(shard, one.caption) if one.caption else ""
+        caption = _read_caption(shard.path / one.caption, shard.options) if one.caption else ""
         fault = find_caption_fault(caption) if captioned else ""
         if fault := fault or ("" if one.image else NO_IMAGE):
             reading.samples.take(dropped=1, reason=fault)
@@ -101,21 +111,21 @@ def _book_others(reading: Reading, others: list[str]) -> None:
         reading.members.take(dropped=1, reason=name_sidecar(_split(path)[1]))
 
 
-def _read_caption(shard: Shard, path: str) -> str:
+def _read_caption(path: Path, options: ReadOptions) -> str:
     """The caption in a file; "" where it cannot be read or holds none."""
-    is_json = path.lower().endswith(".json")
+    is_json = path.suffix.lower() == f".{JSON}"
     try:
-        with (shard.path / path).open("rb") as stream:
+        with path.open("rb") as stream:
             content = stream.read(_MAX_JSON if is_json else MAX_CAPTION + 1)
         if not is_json:
             return clean_text(content.decode("utf-8-sig", "replace"))
-        return read_json_caption(content, shard.options)
+        return read_json_caption(content, options)
     except OSError:
         return ""
 
 
 def _cut(path: Path, options: ReadOptions) -> list[Piece]:
-    count = len(list_loose(path)[0])
+    count = len(list_loose(path, options)[0])
     return cut_at([(place, place) for place in range(shards.PIECE_SAMPLES, count, shards.PIECE_SAMPLES)])
 
 
@@ -131,7 +141,7 @@ def _identify(shard: Shard, with_images: bool) -> str:
 
 
 def _describe(shard: Shard) -> Layout:
-    loose, others = list_loose(shard.path)
+    loose, others = list_loose(shard.path, shard.options)
     first = next((one.caption for one in loose if one.caption), None)
     notes = (f"{len(others):,} other files play no part",) if others else ()
     if first is None:

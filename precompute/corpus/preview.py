@@ -36,6 +36,11 @@ class KindPreview:
     read: int
     dropped: dict[str, int]
 
+    @property
+    def images_alone(self) -> bool:
+        """Whether its samples are images without captions."""
+        return bool(self.examples) and not any(sample.caption for sample in self.examples)
+
     def lines(self) -> list[str]:
         """What a user wants to see before the work starts, a line each."""
         about = "" if self.is_exact else "about "

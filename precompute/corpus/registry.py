@@ -65,6 +65,9 @@ class _Files:
         path = Path(name.removeprefix("file://")).absolute()
         if path.is_dir() and path.suffix.lower() not in _ENDINGS:
             files, unused = list_corpus_files(path)
+            if not files:
+                others = f" ({sum(unused.values()):,} other files)" if unused else ""
+                raise SourceError(f"The folder {path} holds no corpus{others}. Tailscope reads {_describe_readers()}.")
             self.unused.update(unused)
             for file in files:
                 self._take_local(pattern, file)

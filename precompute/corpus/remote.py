@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import IO
 
 import fsspec
@@ -10,6 +11,7 @@ from backend.errors import SourceError
 
 PROTOCOLS = ("http", "https", "s3", "gs", "gcs", "hf")
 
+_BLOCK = 1 << 22
 _PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "hf": "huggingface_hub", "http": "aiohttp", "https": "aiohttp"}
 
 
@@ -56,6 +58,7 @@ def describe_remote(url: str) -> str:
         )
 
 
+@lru_cache(maxsize=1 << 16)
 def measure_remote(url: str) -> int:
     """The size of the file at a URL in bytes; 0 where its server does not tell."""
     with _told(url):
@@ -68,7 +71,8 @@ def open_remote(url: str) -> Iterator[IO[bytes]]:
     """The bytes of the file at a URL, as they come. Raises SourceError where they cannot be had."""
     with _told(url):
         system, path = fsspec.core.url_to_fs(url)
-        with system.open(path, "rb", cache_type="readahead", block_size=1 << 22) as stream:
+        streamed = {"block_size": 0} if url.startswith("http") else {"cache_type": "readahead", "block_size": _BLOCK}
+        with system.open(path, "rb", **streamed) as stream:  # many web servers give no part of a file, only the whole
             yield stream
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from backend.errors import SourceError
 from backend.file_kinds import LITTER, is_litter
 from backend.images import IMAGE_ENDINGS
 from precompute.corpus.columns import find_columns, note_choice
@@ -28,6 +29,7 @@ JSON = "json"
 MAX_JSON = 1 << 24  # bytes of a member
 
 _FIRST_MEMBERS = 512
+_MOST_MEMBERS = 100_000  # where all images stand before all captions, or behind them
 _FIRST_JSONS = 16
 
 
@@ -102,7 +104,8 @@ def read_first_members(path: Path) -> FirstMembers:
     endings, last_endings, objects = Counter(), Counter(), []
     with path.open("rb") as stream:
         for seen, (info, fault) in enumerate(read_members(stream, path)):
-            if info is None or fault or seen >= _FIRST_MEMBERS:
+            are_mixed = bool(IMAGE_ENDINGS & last_endings.keys()) and bool(last_endings.keys() - IMAGE_ENDINGS)
+            if info is None or fault or seen >= (_FIRST_MEMBERS if are_mixed else _MOST_MEMBERS):
                 break
             name = info.name.rpartition("/")[2]
             if not is_plain(info) or is_litter(name):
@@ -128,6 +131,8 @@ def find_layout(first: FirstMembers, options: ReadOptions, path: Path) -> TarLay
     field = next((column.name for column in _find_fields(first, options, path) if column.role == "caption"), None)
     if field:
         return TarLayout(JSON, field, last_dot, has_images)
+    if asked and endings and asked != JSON:
+        raise SourceError(f"{path} has no members that end in .{asked} (--caption); they end in: {', '.join(sorted(endings))}.")
     return TarLayout(None if first.objects else CAPTION_ENDINGS[0], None, last_dot, True)
 
 

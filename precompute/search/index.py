@@ -24,7 +24,7 @@ from backend.schema import MANIFEST, table_path
 from backend.study import Study
 from precompute.corpus.given_hits import checksum_hits, read_given_hits
 from precompute.corpus.preview import Preview, preview
-from precompute.corpus.registry import find_shards, list_image_folders, measure_file
+from precompute.corpus.registry import find_corpus, list_image_folders, measure_file
 from precompute.corpus.shard import ReadOptions, Shard
 from precompute.processes import Processes
 from precompute.search.cache import load_parts, name_cache, store_parts, sweep
@@ -120,9 +120,9 @@ def foretell_study(
 
     `tell` gets what it would get. Raises TailscopeError as it would, as far as the piece shows it.
     """
-    asked, plan, _ = _prepare(study.resolve(), asked, tell)
+    asked, plan, _ = _prepare(study.resolve(), asked, tell, fetch_all=False)
     job, found = plan_search(plan.base, plan.image_search), None
-    if (name_folder(plan.work) / "parts").is_dir():
+    if (name_folder(plan.work) / "parts").is_dir() and all(shard.path.exists() for shard in plan.shards):
         with Processes(processes) as started:
             found = find_parts(plan.shards, job, plan.work, started, say)
         if kept := found.describe():
@@ -132,7 +132,9 @@ def foretell_study(
     return foretell(plan.base, plan, preview(plan.shards).samples, processes=processes, found=found)
 
 
-def _prepare(study: Path, asked: Request, tell: Callable[[str], None]) -> tuple[Request, CorpusPlan, dict]:
+def _prepare(
+    study: Path, asked: Request, tell: Callable[[str], None], fetch_all: bool = True
+) -> tuple[Request, CorpusPlan, dict]:
     """What is asked for with what the corpus was indexed with, how to index it, and the manifest's entry of the arguments.
 
     `tell` gets how the shards are read, with examples, and what came and went.
@@ -141,13 +143,20 @@ def _prepare(study: Path, asked: Request, tell: Callable[[str], None]) -> tuple[
     recorded = _check_arguments(study, asked)
     asked = _complete(asked, recorded)
     search = _plan_image_search(asked, cache)
-    shards = find_shards(asked.patterns, ReadOptions(asked.caption, asked.image, asked.url, asked.images))
+    options = ReadOptions(asked.caption, asked.image, asked.url, asked.images)
+    corpus = find_corpus(asked.patterns, options, fetch_all=fetch_all)
+    shards = corpus.shards
     arguments = _describe_arguments(asked, shards)
     held = _find_held(study, asked, recorded, arguments, shards, tell)
     arguments |= {"thresholds": list(search.thresholds) if search else [], "chosen": search and search.chosen}
     seen = preview(shards)
-    for line in seen.lines():
+    for line in [*seen.lines(), *(f"{count:,} other files: {reason}" for reason, count in corpus.unused.items())]:
         tell(line)
+    if search is None and seen.kinds and all(kind.images_alone for kind in seen.kinds):
+        raise TailscopeError(
+            f"'{asked.corpus}' has images without captions, and nothing looks at images. Name a --tagger MODEL or --image-hits "
+            "FILE."
+        )
     plan = CorpusPlan(
         asked.corpus,
         asked.title or asked.corpus,

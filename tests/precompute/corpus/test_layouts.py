@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from backend.errors import SourceError
+from precompute.corpus import tar_layout
 from precompute.corpus.preview import preview
 from precompute.corpus.registry import find_corpus, find_shards, read_samples
 from precompute.corpus.shard import AS_FOUND, Reading, ReadOptions
@@ -221,6 +223,16 @@ def test_tar_whose_names_have_several_dots(tmp_path):
     assert load(path) == [("a rose", "a.tar", "d/v1.5"), ("a fern", "a.tar", "d/v1.6")]
 
 
+@pytest.mark.parametrize("images_first", [False, True])
+@pytest.mark.parametrize("ending", ["txt", "json"])
+def test_tar_whose_images_and_captions_stand_far_apart(tmp_path, monkeypatch, images_first, ending):
+    monkeypatch.setattr(tar_layout, "_FIRST_MEMBERS", 2)
+    images = [(f"{number}.jpg", picture()) for number in range(5)]
+    said = [(f"{number}.{ending}", b'{"caption": "a rose"}' if ending == "json" else b"a rose") for number in range(5)]
+    path = write_tar(tmp_path / "a.tar", images + said if images_first else said + images)
+    assert texts(path) == [("a rose", "a.tar")] * 5
+
+
 def test_tar_of_captions_alone(tmp_path):
     assert load(write_tar(tmp_path / "a.tar", [("0.txt", b"a rose"), ("1.txt", b" ")])) == [("a rose", None, "0")]
 
@@ -266,6 +278,23 @@ def test_folder_of_images_alone_gives_samples_without_captions(tmp_path):
         ("", "rose/2.bmp"),
     ]
     assert layout(tmp_path) == ("folder of images without captions", {})
+
+
+def test_images_with_json_that_holds_no_captions_are_images_alone(tmp_path):
+    write_photos(tmp_path, "1.jpg", "1.png", "2.jpg")
+    (tmp_path / "1.json").write_text('{"shapes": []}')
+    assert texts(tmp_path) == [("", "1.jpg"), ("", "1.png"), ("", "2.jpg")]
+    (tmp_path / "1.json").write_text('{"alt": "a rose"}')
+    assert texts(tmp_path) == [("a rose", "1.jpg"), ("a rose", "1.png")]
+
+
+def test_caption_that_a_tar_lacks_is_refused_with_what_it_has(tmp_path):
+    path = write_tar(tmp_path / "a.tar", [("0.jpg", picture()), ("0.txt", b"a rose")])
+    with pytest.raises(SourceError, match=r"has no members that end in \.recap \(--caption\); they end in: jpg, txt"):
+        texts(path, options=ReadOptions(caption="recap"))
+    path = write_tar(tmp_path / "a.tar", [("0.jpg", picture()), ("0.json", b'{"caption": "a rose"}')])
+    with pytest.raises(SourceError, match=r"has no column 'recap' \(--caption\); it has: caption"):
+        texts(path, options=ReadOptions(caption="recap"))
 
 
 @pytest.mark.parametrize("form", ["coco", "texts", "lists", "karpathy", "marked"])

@@ -82,7 +82,7 @@ def test_cell_of_parquet_gives_the_images_bytes(tmp_path):
         assert read_image_bytes(tmp_path, samples[row]["image"]) == images[row]["bytes"]
         assert samples[row]["width"] == row + 1
     for cell in ("0,25", "2,0", "0,0,7", "0,0,0"):
-        with pytest.raises(ImageError, match="cannot be read"):
+        with pytest.raises(ImageError, match="has no row|no row group|holds no image"):
             read_image_bytes(tmp_path, f"a.parquet#{cell}")
 
 

@@ -46,3 +46,10 @@ def test_pattern_without_shards_is_named(tmp_path, monkeypatch, pattern, message
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SourceError, match=message):
         find_shards([pattern])
+
+
+def test_folder_without_a_corpus_is_named(tmp_path):
+    (tmp_path / "notes.md").touch()
+    (tmp_path / "dataset_info.json").write_text('{"license": "x"}')
+    with pytest.raises(SourceError, match=r"The folder .* holds no corpus \(2 other files\)\. Tailscope reads"):
+        find_shards([str(tmp_path)])

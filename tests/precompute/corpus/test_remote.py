@@ -69,6 +69,14 @@ def test_tars_are_fetched_when_they_are_read_and_once(server):
     assert [path for command, path in asked if command == "GET"] == fetched
 
 
+def test_large_file_of_a_server_without_ranges_is_streamed(server):
+    folder, address, _ = server
+    (folder / "a.txt").write_text("a rose in a garden of roses\n" * 400_000)  # 11 MB
+    (shard, *others) = find_shards([f"{address}/a.txt"])
+    assert shard.path.stat().st_size == (folder / "a.txt").stat().st_size > 10_000_000
+    assert (others, shard.source) == ([], f"{address}/a.txt")
+
+
 def test_file_that_changed_is_fetched_again(server):
     folder, address, _ = server
     (folder / "a.csv").write_text("caption\na rose\n")

@@ -674,3 +674,18 @@ def test_photo_of_five_captions_is_one_image_in_the_books(study, tmp_path):
     assert (indexed.counts["samples"]["written"], indexed.counts["images"]["written"]) == (5, 1)
     assert indexed.frequency.set_index(["method", "label"])["count"]["colours@0.50", "Rose"] == 5
     assert pq.read_table(study / "samples" / "mine.parquet")["width"].to_pylist() == [9] * 5
+
+
+def test_images_without_captions_are_refused_where_nothing_looks_at_images(study, tmp_path):
+    (tmp_path / "photos" / "rose").mkdir(parents=True)
+    (tmp_path / "photos" / "rose" / "1.png").write_bytes(BLACK)
+    asked = Request("mine", [str(tmp_path / "photos")])
+    with pytest.raises(
+        TailscopeError, match="'mine' has images without captions, and nothing looks at images. Name a --tagger"
+    ):
+        index_study(study, asked)
+    (tmp_path / "hits.csv").write_text("image,label\nrose/1.png,Rose\n")
+    index_study(study, dataclasses.replace(asked, image_hits=tmp_path / "hits.csv"))
+    assert count(study, "SELECT count FROM frequency WHERE concept = 'rose' AND modality = 'image' AND corpus = 'mine'") == [
+        (1,)
+    ]

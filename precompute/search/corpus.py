@@ -23,6 +23,7 @@ from precompute.corpus.shard import Shard
 from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger, describe_entry
 from precompute.processes import Processes
+from precompute.search.growth import name_source
 from precompute.search.layers import Layer, number_layers
 from precompute.search.match import CHOSEN_TEXT, Methods, count_distinct, count_frequency, describe_alignment
 from precompute.search.merge import Given, Merge, Placed, merge_parts
@@ -176,7 +177,7 @@ def _name_parts(found: Found) -> dict[str, list[str]]:
     """Of each shard's file the names of its parts."""
     names: dict[str, list[str]] = {}
     for shard, part in found.parts.items():
-        names.setdefault(str(shard.path), []).append(part.place.name)
+        names.setdefault(name_source(shard), []).append(part.place.name)
     return names
 
 
@@ -238,11 +239,11 @@ def list_drops(corpus: str, books: Mapping[Shard, Mapping[str, Ledger]], total: 
 
     `books`: those of each shard · `total`: those of the corpus, with the units that are of no shard.
     """
-    names = name_files({shard.path for shard in books})
+    names = name_files({name_source(shard) for shard in books})
     by_file: dict[tuple[str, str], Ledger] = {}
     for shard, of_shard in books.items():
         for unit, ledger in of_shard.items():
-            by_file.setdefault((unit, names[shard.path]), Ledger()).add(ledger.entry())
+            by_file.setdefault((unit, names[name_source(shard)]), Ledger()).add(ledger.entry())
     by_file |= {(unit, ""): ledger for unit, ledger in total.items() if unit not in BOOKS}
     rows = [
         (corpus, unit, name, reason, count, ledger.read)
@@ -252,11 +253,15 @@ def list_drops(corpus: str, books: Mapping[Shard, Mapping[str, Ledger]], total: 
     return pd.DataFrame(rows, columns=TABLES["drops"].schema.names).sort_values(["unit", "shard", "reason"], ignore_index=True)
 
 
-def name_files(paths: Iterable[Path]) -> dict[Path, str]:
-    """What each file is called for people: its path from the folder on that all of them share."""
-    paths = list(paths)
-    shared = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
-    return {path: path.relative_to(shared).as_posix() for path in paths}
+def name_files(sources: Iterable[str]) -> dict[str, str]:
+    """What each file is called for people: its path or URL from the folder on that all of them share.
+
+    >>> name_files(["/c/a/0.tar", "/c/b/0.tar"])
+    {'/c/a/0.tar': 'a/0.tar', '/c/b/0.tar': 'b/0.tar'}
+    """
+    sources = list(sources)
+    shared = len(os.path.commonprefix([source.split("/")[:-1] for source in sources]))
+    return {source: "/".join(source.split("/")[shared:]) for source in sources}
 
 
 def search_shards(
@@ -345,7 +350,8 @@ def _refuse_too_little(plan: CorpusPlan, books: dict[str, Ledger]) -> None:
 
 def _describe_corpus(plan: CorpusPlan, samples: int) -> pd.DataFrame:
     """The corpus's row of `corpora`."""
-    files = list(dict.fromkeys(shard.path.name for shard in sorted(plan.shards, key=lambda shard: shard.number)))
+    ordered = sorted(plan.shards, key=lambda shard: shard.number)
+    files = list(dict.fromkeys(name_source(shard).rpartition("/")[2] for shard in ordered))
     number = len({shard.path for shard in plan.shards})
     source = plan.source or f"{number} file{'s' if number > 1 else ''} such as {files[0]}"
     row = {"corpus": plan.corpus, "title": plan.title, "pairs": samples, "indexed": samples, "source": source}

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from backend import card, charts, concepts, expected, flags, frequency, provenance, quality, scaling, tail
+from backend import card, charts, concepts, expected, flags, frequency, quality, scaling, tail
 from backend.card import Card
 from backend.errors import EmptySelection
 from backend.methods import Method
@@ -23,6 +23,7 @@ from pages.ui.controls import (
 from pages.ui.examples import show_examples
 from pages.ui.forecasts import BANDS, show_forecasts, tell_gain, tell_need
 from pages.ui.text import escape
+from pages.ui.why import show_why
 
 
 def find(study: Study, query: str) -> str:
@@ -186,19 +187,6 @@ def show_neighbours(study: Study, concept: str, corpus: str) -> None:
         show_table(near, "neighbours")
 
 
-def tell_words(labels: pd.DataFrame, queries: pd.DataFrame) -> str:
-    """The words that a text search looks for, and what an imported search looked for instead."""
-    words = ", ".join(f"`{word}`" for word in labels["words"].iloc[0])
-    told = f"Text search looks for the words {words}."
-    if len(queries):
-        asked = " and ".join(
-            f"{', '.join(f'`{word}`' for word in row.words) or 'no word at all'} (`{row.method}`)"
-            for row in queries.itertuples()
-        )
-        told += f" By its published code, the search behind the imported counts looked for {asked} instead."
-    return told
-
-
 study = current_study()
 titles = corpus_titles(study)
 concept = find(study, st.query_params.get("concept", ""))
@@ -219,6 +207,6 @@ if len(tail_scores):
 show_guarded(show_examples, study, concept)
 if corpus:
     show_guarded(show_neighbours, study, concept, corpus)
+show_guarded(show_why, study, concept, corpus)
 with st.expander("What stands behind it: labels and words"):
-    st.markdown(tell_words(labels, answer(provenance.find_queries, study, concept)))
     show_table(labels, "labels")

@@ -461,7 +461,8 @@ def test_run_that_keeps_nothing_fails_and_says_why(study, tmp_path):
     message = (
         r"Nothing of 'mine' was kept; the study stays as it was. samples: read 3 = written 0 \+ dropped 3 "
         r"\(no caption: 1; no image: 2\). 2 of 3 samples: no image. Name the folder of the photos: --images FOLDER. "
-        r"They were read as table separated by commas, with a header \(caption from caption, image from image\)."
+        r"They were read as table separated by commas, with a header \(caption from caption, image from image\). "
+        r"none of the first photos is in .*empty, such as 1.jpg"
     )
     before = checksums(study)
     with pytest.raises(TailscopeError, match=message):

@@ -74,7 +74,7 @@ def concepts(
         print(f"{study} has these tasks already; nothing to do.")
         return
     if indexed := sorted(Study(study).manifest.search):
-        print(f"Not counted in {', '.join(indexed)} yet: index them again, with --force.")
+        print(f"Not counted in {', '.join(indexed)} yet: index them again, which searches for what is new alone.")
     print(f"{study} is complete.")
 
 

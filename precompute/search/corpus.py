@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 from backend.errors import TailscopeError
 from backend.methods import join_methods
 from backend.progress import StageProgress
-from backend.schema import TABLES, table_path
+from backend.schema import table_path
 from backend.tables import to_arrow, write_table
 from backend.writing import folder_entry
 from precompute.corpus.sample import NO_CAPTION, NO_IMAGE
@@ -23,11 +22,13 @@ from precompute.corpus.shard import Shard
 from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger, describe_entry
 from precompute.processes import Processes
+from precompute.search.books import add_books, list_drops
 from precompute.search.contents import describe_files
+from precompute.search.growth import name_source
 from precompute.search.layers import Layer, number_layers
 from precompute.search.match import CHOSEN_TEXT, Methods, count_distinct, count_frequency, describe_alignment
 from precompute.search.merge import Given, Merge, Placed, merge_parts
-from precompute.search.parts import BOOKS, Look, Part, read_books
+from precompute.search.parts import Look, Part, read_books
 from precompute.search.plan import ImageSearch
 from precompute.search.shards import Found, SearchJob, find_parts, search_parts
 from precompute.search.suits import check_tagger
@@ -127,7 +128,7 @@ def index_corpus(
             tell(warning)
         search_parts(found, search, started, say)
         books = {shard: read_books(part, search.look) for shard, part in found.parts.items()}
-        total = _add_books(books.values())
+        total = add_books(books.values())
         _refuse_too_little(plan, total)
         merge = plan_merge(folder, plan, search, methods, found.layers)
         placed = [place_part(shard, part, found.layers, search.look) for shard, part in found.parts.items()]
@@ -179,7 +180,7 @@ def _name_parts(found: Found) -> dict[str, list[str]]:
     """Of each shard's file the names of its parts."""
     names: dict[str, list[str]] = {}
     for shard, part in found.parts.items():
-        names.setdefault(str(shard.path), []).append(part.place.name)
+        names.setdefault(name_source(shard), []).append(part.place.name)
     return names
 
 
@@ -227,41 +228,6 @@ def place_part(shard: Shard, part: Part, layers: Sequence[Layer], look: Look | N
         return Placed(shard, part.samples, text)
     image = tuple(part.find_image(look, layer) for layer in layers)
     return Placed(shard, part.samples, text, image, part.pictures(look.model))
-
-
-def _add_books(books: Iterable[dict[str, Ledger]]) -> dict[str, Ledger]:
-    """The books of several shards as those of one."""
-    total = {unit: Ledger() for unit in BOOKS}
-    for of_shard in books:
-        for unit, ledger in of_shard.items():
-            total[unit].add(ledger.entry())
-    return total
-
-
-def list_drops(corpus: str, books: Mapping[Shard, Mapping[str, Ledger]], total: Mapping[str, Ledger]) -> pd.DataFrame:
-    """The rows of `drops`: of every file what was dropped, by unit and reason; what is of no file has an empty one.
-
-    `books`: those of each shard · `total`: those of the corpus, with the units that are of no shard.
-    """
-    names = name_files({shard.path for shard in books})
-    by_file: dict[tuple[str, str], Ledger] = {}
-    for shard, of_shard in books.items():
-        for unit, ledger in of_shard.items():
-            by_file.setdefault((unit, names[shard.path]), Ledger()).add(ledger.entry())
-    by_file |= {(unit, ""): ledger for unit, ledger in total.items() if unit not in BOOKS}
-    rows = [
-        (corpus, unit, name, reason, count, ledger.read)
-        for (unit, name), ledger in by_file.items()
-        for reason, count in ledger.dropped.items()
-    ]
-    return pd.DataFrame(rows, columns=TABLES["drops"].schema.names).sort_values(["unit", "shard", "reason"], ignore_index=True)
-
-
-def name_files(paths: Iterable[Path]) -> dict[Path, str]:
-    """What each file is called for people: its path from the folder on that all of them share."""
-    paths = list(paths)
-    shared = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
-    return {path: path.relative_to(shared).as_posix() for path in paths}
 
 
 def search_shards(
@@ -350,7 +316,8 @@ def _refuse_too_little(plan: CorpusPlan, books: dict[str, Ledger]) -> None:
 
 def _describe_corpus(plan: CorpusPlan, samples: int) -> pd.DataFrame:
     """The corpus's row of `corpora`."""
-    files = list(dict.fromkeys(shard.path.name for shard in sorted(plan.shards, key=lambda shard: shard.number)))
+    ordered = sorted(plan.shards, key=lambda shard: shard.number)
+    files = list(dict.fromkeys(name_source(shard).rpartition("/")[2] for shard in ordered))
     number = len({shard.path for shard in plan.shards})
     source = plan.source or f"{number} file{'s' if number > 1 else ''} such as {files[0]}"
     row = {"corpus": plan.corpus, "title": plan.title, "pairs": samples, "indexed": samples, "source": source}

@@ -21,9 +21,10 @@ from precompute.corpus.shard import PIECE_SAMPLES, Shard
 from precompute.processes import Processes
 from precompute.search.corpus import CorpusPlan, list_methods, place_part, plan_merge, plan_search
 from precompute.search.layers import Layer, choose_layers
-from precompute.search.merge import MEMORY_LIMIT, merge_parts
+from precompute.search.merge import merge_parts
 from precompute.search.parts import Look, Part
 from precompute.search.shards import Found, ShardSearch, is_searched, name_folder
+from precompute.search.sorting import MEMORY_LIMIT
 
 FIRST_PIECE = 64  # samples, whose time is that of loading
 LEAST_SECONDS = 2.0  # that the largest piece takes, where there is so much

@@ -52,9 +52,9 @@ def refuse_differences(study: Path, corpus: str, recorded: Mapping[str, Any], as
 
 def compare_shards(corpus: str, before: Sequence[str], shards: Sequence[Shard]) -> Growth:
     """Which files came and went. Raises TailscopeError where files that are still there are named no more."""
-    now = list(dict.fromkeys(str(shard.path) for shard in shards))
+    now = list(dict.fromkeys(map(name_source, shards)))
     missing = [path for path in before if path not in set(now)]
-    left_out = [path for path in missing if Path(path).exists()]
+    left_out = [path for path in missing if "://" in path or Path(path).exists()]
     if left_out:
         raise TailscopeError(
             f"{len(left_out):,} of the {len(before):,} files of '{corpus}' are not among --shards, such as {left_out[0]}. Name "
@@ -62,6 +62,11 @@ def compare_shards(corpus: str, before: Sequence[str], shards: Sequence[Shard]) 
         )
     known = set(before)
     return Growth(tuple(path for path in now if path not in known), tuple(missing))
+
+
+def name_source(shard: Shard) -> str:
+    """What a shard's file is known by: its path, or what it is a copy of."""
+    return shard.source or shard.path.as_posix()
 
 
 def spell_command(study: Path, corpus: str, recorded: Mapping[str, Any]) -> str:

@@ -209,11 +209,11 @@ def _move_files(made: Path, part: Path, indexed: IndexedCorpus) -> None:
 
 def _describe_arguments(asked: Request, shards: Sequence[Shard]) -> dict:
     """The manifest's entry of what a corpus is indexed with, as far as it is known before it is."""
-    files = {shard.path for shard in shards}
+    files = {shard.path: shard for shard in shards}
     return {
         "shards": list(asked.patterns),
         "files": len(files),
-        "bytes": sum(measure_file(shard) for shard in {shard.path: shard for shard in shards}.values()),
+        "bytes": sum(map(measure_file, files.values())),
         "title": asked.title,
         "caption": asked.caption,
         "image": asked.image,

@@ -9,13 +9,11 @@ Cost: 1.5 s for 40,000 samples with 400,000 hits in 40 shards, on two busy cores
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,11 +30,10 @@ from precompute.search.cooccurrence import tabulate_together
 from precompute.search.given import GivenHits, join_places
 from precompute.search.images import HITS_SCHEMA
 from precompute.search.match import TEXT_SCHEMA, Counts, Methods, ShardPart, match_part
+from precompute.search.sorting import ROWS_AT_ONCE, open_sort
 
-MEMORY_LIMIT = 10**9  # bytes, of the sort of one range's hits
 RANGE_HITS = 8_000_000  # of a range of concepts, which one job sorts; a concept with more is a range of its own
 PARTS_AT_ONCE = 16  # that one job matches
-ROWS_AT_ONCE = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -220,7 +217,7 @@ def sort_hits(merge: Merge, placed: Sequence[Placed], start: int, stop: int) -> 
     Of each part only the row groups with these concepts are read. Gives, by method, the concepts that it found and how many
     different captions, or images, each of them hits there.
     """
-    with _open_sort(merge.work / f"sort-{start}") as hits, _CorpusFile(merge, "hits", f"-{start}") as file:
+    with open_sort(merge.work / f"sort-{start}") as hits, _CorpusFile(merge, "hits", f"-{start}") as file:
         for one in placed:
             captions = pq.read_table(one.samples, columns=["sample_id", "caption_hash"])
             pictures = pq.read_table(one.pictures, columns=["sample_id", "content"]) if one.pictures else None
@@ -310,76 +307,6 @@ class _CorpusFile:
         waiting = pa.concat_tables(self._waiting)
         self._writer.write_table(waiting.slice(0, rows), row_group_size=self.spec.row_group)
         self._waiting, self._rows = [waiting.slice(rows)], waiting.num_rows - rows
-
-
-@contextmanager
-def _open_sort(place: Path) -> Iterator["_UnsortedHits"]:
-    """A place for hits, on disk, that is deleted afterwards."""
-    place.mkdir()
-    config = {"memory_limit": f"{MEMORY_LIMIT}B", "temp_directory": str(place / "spilled")}
-    connection = duckdb.connect(str(place / "hits.duckdb"), config=config)
-    try:
-        yield _UnsortedHits(connection)
-    finally:
-        connection.close()
-        shutil.rmtree(place)
-
-
-class _UnsortedHits:
-    """Hits as they come: concept by number, method, sample_id, score, and a hash of the caption or the image."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection):
-        self.connection = connection
-        connection.execute(
-            """CREATE TABLE hits
-               (concept INTEGER, image BOOLEAN, method VARCHAR, sample_id BIGINT, score FLOAT, content BIGINT)"""
-        )
-
-    def add(self, text: pa.Table, image: pa.Table) -> None:
-        """Takes the hits of one shard's captions and images."""
-        for name, found in (("text", text), ("image", image)):
-            self.connection.register(f"found_{name}", found)
-        self.connection.execute("INSERT INTO hits SELECT concept, FALSE, method, sample_id, NULL, content FROM found_text")
-        self.connection.execute("INSERT INTO hits SELECT concept, TRUE, NULL, sample_id, score, content FROM found_image")
-
-    def sort(self, concepts: Sequence[str], methods: Methods) -> Iterator[pa.Table]:
-        """The rows of `hits`, without `corpus`, in the table's order."""
-        rows = self.connection.sql(
-            """SELECT concept, image, method, sample_id, score FROM hits
-               ORDER BY concept, image DESC, method, score DESC NULLS LAST, sample_id"""
-        )
-        names = pa.array(concepts, pa.string())
-        modalities, stored = pa.array(["text", "image"]), methods.image[0] if methods.image else None
-        for batch in rows.to_arrow_reader(ROWS_AT_ONCE):
-            image = batch["image"].cast(pa.int8())
-            columns = {
-                "concept": names.take(batch["concept"]),
-                "modality": modalities.take(image),
-                "method": pc.fill_null(batch["method"], stored) if stored else batch["method"],
-                "sample_id": batch["sample_id"],
-                "score": batch["score"],
-            }
-            yield pa.table(columns)
-
-    def count_distinct(self, methods: Methods) -> dict[str, tuple[list[int], list[int]]]:
-        """By method, concepts and how many different captions each hits; and images, by each threshold, where all are known."""
-        text = """SELECT concept, method, count(*) AS found
-                  FROM (SELECT DISTINCT concept, method, content FROM hits WHERE NOT image) GROUP BY ALL"""
-        image = """SELECT concept, asked.method, count(*) AS found
-                   FROM (SELECT concept, content, max(score) AS score FROM hits
-                         WHERE image AND content IS NOT NULL GROUP BY ALL)
-                   JOIN (SELECT unnest(CAST($methods AS VARCHAR[])) AS method,
-                                unnest(CAST($thresholds AS FLOAT[])) AS threshold) AS asked
-                   ON score >= threshold GROUP BY ALL"""
-        rows = self.connection.execute(text).fetchall()
-        if methods.thresholds:
-            asked = {"methods": list(methods.image), "thresholds": list(methods.thresholds)}
-            rows += self.connection.execute(image, asked).fetchall()
-        counted: dict[str, tuple[list[int], list[int]]] = {}
-        for concept, method, found in rows:
-            for column, value in zip(counted.setdefault(method, ([], [])), (concept, found), strict=True):
-                column.append(value)
-        return counted
 
 
 def _join_ranges(merge: Merge, starts: Sequence[int]) -> None:

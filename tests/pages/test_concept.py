@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from backend.errors import ImageError
+from backend.settings import SHOW_URLS
 from pages.ui.concept_search import list_names
 from pages.ui.forecasts import tell_need
 from tests.invented_world import HOSTILE_CAPTIONS, NEVER
@@ -444,3 +445,34 @@ def test_factor_beyond_any_corpus_says_no_more_than_that():
     assert (
         "net scores 10.0 at 1 sample; by its slope, 2.0 to more than a million times as many (2 to beyond any corpus;" in text
     )
+
+
+def place_captions(folder, urls: bool) -> None:
+    """A study of a corpus of captions, of which the second has a URL."""
+    places = [None, "https://a.example/1.jpg"] if urls else [None, None]
+    blank = dict.fromkeys(("offset", "length", "width", "height"))
+    search = {"text": ["lemmatized"], "image": [], "chosen": {"text": "lemmatized", "image": None, "joint": None}}
+    hit = {"corpus": "mine", "concept": "rose", "modality": "text", "method": "lemmatized", "score": None}
+    write_study(
+        folder / "captions",
+        count_rows("mine", "lemmatized", {"rose": 2, "fern": 0}),
+        manifest={"search": {"mine": search}, "arguments": {"index": {"mine": {}}}},
+        samples=[
+            {"corpus": "mine", "sample_id": number, "caption": f"a rose {number}", "image": image} | blank
+            for number, image in enumerate(places)
+        ],
+        hits=[hit | {"sample_id": number} for number in range(2)],
+    )
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_captions_without_images_are_shown_as_captions(studies, monkeypatch, allowed):
+    place_captions(studies, urls=True)
+    monkeypatch.setenv(SHOW_URLS, str(int(allowed)))
+    app = open_concept("rose")
+    assert "In MINE, **2** captions name it. Its images were not searched." in said(app)
+    assert "These samples are captions without an image." in said(app)
+    assert captions(app) == ["a rose 0", "a rose 1"] + ["https://a.example/1.jpg"] * allowed
+    assert [reason.split(" | ")[0] for reason in reasons(app)] == [":material/check: text: **rose**"] * 2
+    assert "broken_image" not in said(app)
+    assert not app.get("imgs")

@@ -243,7 +243,7 @@ def test_index_ends_with_its_books_and_later_tasks_are_not_counted_in_it(run, be
     assert re.fullmatch(rf"{begun} is complete after \d+\.\d s\.", lines[-1])
     assert run("check", "--study", begun)[0] == 0
     _, out, _ = run("concepts", "--study", begun, "--task", f"more={begun.parent}/names.txt")
-    assert "Not counted in web yet: index them again, with --force.\n" in out
+    assert "Not counted in web yet: index them again, which searches for what is new alone.\n" in out
 
 
 @pytest.mark.parametrize(

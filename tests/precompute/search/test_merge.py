@@ -245,6 +245,7 @@ def test_ranges_of_concepts_make_the_same_bytes_as_one(tmp_path, monkeypatch, pr
     entries, _ = merge_parts(parts, tmp_path / "one", "mine", METHODS)
     monkeypatch.setattr(merge, "RANGE_HITS", 100)
     monkeypatch.setattr(merge, "ROWS_AT_ONCE", 17)
+    monkeypatch.setattr("precompute.search.sorting.ROWS_AT_ONCE", 17)
     monkeypatch.setattr(merge, "PARTS_AT_ONCE", 1)
     assert merge.split_concepts([80, 60, 30]) == [(0, 1), (1, 3)]
     assert merge_parts(parts, tmp_path / "ranges", "mine", METHODS, processes)[0] == entries

@@ -100,7 +100,8 @@ def _find_largest(study: Study) -> str | None:
     """The corpus with the most samples; None where the study holds none."""
     if not study.has("samples"):
         return None
-    corpora = study.query("SELECT corpus FROM samples GROUP BY corpus ORDER BY count(*) DESC, corpus LIMIT 1")["corpus"]
+    corpora = study.query("""SELECT corpus FROM samples WHERE image IS NOT NULL AND NOT contains(image, '://')
+           GROUP BY corpus ORDER BY count(*) DESC, corpus LIMIT 1""")["corpus"]
     return None if corpora.empty else corpora[0]
 
 
@@ -117,7 +118,7 @@ def keep_array(folder: Path, key: str, make: Callable[[], np.ndarray]) -> np.nda
 
 def _draw_images(study: Study, corpus: str, images: int, say: Progress | None) -> Iterator[Image.Image]:
     rows = study.query(
-        """SELECT image, "offset", length FROM samples WHERE corpus = $corpus AND image IS NOT NULL
+        """SELECT image, "offset", length FROM samples WHERE corpus = $corpus AND image IS NOT NULL AND NOT contains(image, '://')
            ORDER BY hash(sample_id), sample_id LIMIT $images""",
         corpus=corpus,
         images=images,

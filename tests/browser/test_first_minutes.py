@@ -96,8 +96,8 @@ def assert_called_foreign(visitor) -> None:
     visitor.page.get_by_role("heading", name=FOREIGN).wait_for()
     headings = visitor.wait().page.get_by_test_id("stMain").locator("h2").all_inner_texts()
     assert not [heading for heading in headings if "%" in heading]
-    assert "had shown" not in visitor.text
-    assert bottom_of(visitor.page.get_by_role("heading", name=FOREIGN)) < FOLD * 2
+    assert "which it was trained on, shows it in" not in visitor.text
+    assert bottom_of(visitor.page.get_by_role("heading", name=FOREIGN)) < FOLD
 
 
 def test_picture_from_elsewhere_is_foreign_to_the_invented_world(embedded_server, visit):
@@ -136,8 +136,7 @@ def test_photo_of_a_dog_is_answered_by_its_name_in_the_papers_results(published_
     visitor.page.keyboard.press("Enter")
     visitor.page.get_by_test_id("stMain").get_by_text("of the concepts are rarer").first.wait_for()
     visitor.wait()
-    assert re.search(r"[\d.]+M samples in .*LAION-400M|LAION-400M", visitor.text)
-    assert re.search(r"measured \d+%|not in this study|accuracy", visitor.text)
+    assert re.search(r"[\d.]+M samples in LAION-400M|[\d.]+M in LAION-400M", visitor.text)
 
 
 def test_description_finds_pictures_of_the_embedded_study_at_once(embedded_server, embedded_study, visit):
@@ -159,13 +158,10 @@ def test_picture_of_a_candidate_leads_to_its_page(embedded_server, embedded_stud
     visitor.page.get_by_text("Similarity:").first.wait_for(state="attached")
     link = visitor.wait().page.get_by_test_id("stMain").locator("a:has(img)").first
     link.wait_for()
-    with (
-        visitor.page.context.expect_event("page", timeout=3_000)
-        if link.get_attribute("target") == "_blank"
-        else visitor.page.expect_navigation()
-    ):
+    with visitor.page.context.expect_page() as opened:  # a picture's link opens a window of its own
         link.click()
-    assert "/concept?" in visitor.page.context.pages[-1].url
+    opened.value.wait_for_url("**/concept?**")
+    opened.value.get_by_role("heading", name=re.compile(concept)).first.wait_for()
 
 
 def test_figure_is_taken_home_as_svg_pdf_png_and_html(small_server, visit, tmp_path):

@@ -15,12 +15,12 @@ FACTOR = 10.0
 NAMED = 3  # concepts named that have the very same count
 
 
-def flag_counts(study: Study, concept: str) -> list[str]:
+def flag_counts(study: Study, concept: str, lost: pd.DataFrame | None = None) -> list[str]:
     """What is odd about a concept's counts, a sentence each, corpus by corpus; what is said once is not said again.
 
     Flagged are text counts of zero where captions say the concept letter by letter or at least 100 images show it, and
     pairs of counts whose ratio is at least tenfold and outside the middle 99% of all concepts of their corpus; but those
-    that `tell_lost_words` explains.
+    that `tell_lost_words` explains. lost: what `list_lost_words` gives for the concept, where it has been asked.
     """
     methods = list_methods(study)
     by_modality = {modality: list(group["method"]) for modality, group in methods.groupby("modality", sort=False)}
@@ -28,22 +28,25 @@ def flag_counts(study: Study, concept: str) -> list[str]:
     if not text:
         return []
     zeros = _find_zeros(study, concept, text, image[:1])
-    lost = _find_lost(study, concept)
+    lost = _find_lost(study, concept, lost)
     known = {(row.corpus, text[0]) for row in zeros.itertuples()} | set(zip(lost["corpus"], lost["method"], strict=True))
     cause = study.manifest.count_causes.get("zero", "")
     pairs = [*pairwise(text), *((text[0], name) for name in image[:1])]
     return [_tell_zero(row, cause) for row in zeros.itertuples(index=False)] + _flag_ratios(study, concept, pairs, known)
 
 
-def tell_lost_words(study: Study, concept: str) -> list[str]:
-    """Which of a concept's text counts are of fewer words than it has (`provenance.list_lost_words`): a sentence a corpus."""
+def tell_lost_words(study: Study, concept: str, lost: pd.DataFrame | None = None) -> list[str]:
+    """Which of a concept's text counts are of fewer words than it has: a sentence a corpus.
+
+    lost: what `list_lost_words` gives for the concept, where it has been asked.
+    """
     cause = study.manifest.count_causes.get("lost_words", "")
-    lost = _find_lost(study, concept)
+    lost = _find_lost(study, concept, lost)
     return [_tell_lost(rows, cause) for _, rows in lost.groupby("corpus", sort=False)]
 
 
-def _find_lost(study: Study, concept: str) -> pd.DataFrame:
-    lost = list_lost_words(study, concept)
+def _find_lost(study: Study, concept: str, lost: pd.DataFrame | None) -> pd.DataFrame:
+    lost = list_lost_words(study, concept) if lost is None else lost
     return lost[lost["count"] > 0].merge(study.query("SELECT corpus, title FROM corpora"), on="corpus")
 
 

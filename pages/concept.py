@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from backend import card, charts, concepts, expected, flags, frequency, quality, scaling, tail
+from backend import card, charts, concepts, expected, flags, frequency, provenance, quality, scaling, tail
 from backend.card import Card
 from backend.errors import EmptySelection
 from backend.methods import Method
@@ -61,7 +61,7 @@ def show_card(study: Study, concept: str, corpus: str, kinds: list[str]) -> None
     dealt = answer(card.deal_card, study, concept, corpus, kind=kind, setting=setting)
     st.header(f"{escape(dealt.concept)}: {escape(dealt.shown)}", anchor=False)
     st.markdown(tell_card(dealt))
-    if answer(flags.flag_counts, study, concept):
+    if answer(flags.flag_counts, study, concept, answer(provenance.list_lost_words, study, concept)):
         st.caption(":material/flag: Some of its counts cannot be taken at their word; why stands below the chart.")
 
 
@@ -114,9 +114,10 @@ def show_counts(study: Study, concept: str, corpus: str, titles: dict[str, str])
 
 def show_oddities(study: Study, concept: str) -> None:
     """What is odd about the counts, in one box, and which of them lost words."""
-    if odd := answer(flags.flag_counts, study, concept):
+    known = answer(provenance.list_lost_words, study, concept)
+    if odd := answer(flags.flag_counts, study, concept, known):
         st.warning("  \n".join(map(escape, odd)), icon=":material/flag:")
-    if lost := answer(flags.tell_lost_words, study, concept):
+    if lost := answer(flags.tell_lost_words, study, concept, known):
         with st.expander(f"Words were lost in {len(lost)} of its corpora' text counts", icon=":material/content_cut:"):
             st.markdown("\n".join(f"- {escape(sentence)}" for sentence in lost))
 

@@ -5,6 +5,7 @@ import streamlit as st
 from backend import charts, corpus_report
 from backend.concepts import list_concepts
 from backend.errors import EmptySelection
+from backend.printing.caption import Shown
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_title
 from pages.ui.choice import read_choice
@@ -56,7 +57,9 @@ compared = answer_about(own, corpus_report.compare_with, beside.study, beside.co
 head.markdown(tell_corpus(own, source.dropped, beside, compared))
 if beside and own.pairs:
     curves = answer_about(own, corpus_report.rank_rates, beside.study, beside.corpus)
-    show_figure(charts.draw_rate_curves(curves), "corpus-curves", "Share of samples that show a concept, by rank", rows=curves)
+    shown = Shown(corpora=list(curves["corpus"].unique()))
+    title = "Share of samples that show a concept, by rank"
+    show_figure(charts.draw_rate_curves(curves), "corpus-curves", title, rows=curves, shown=shown)
     known = set(answer(list_concepts, study))
     link_concepts(concept for concept in compared.loc[compared["hardly"], "concept"].head(FEW) if concept in known)
 view = choose_view(VIEWS, "part")

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from backend import charts, collecting, corpus_report
+from backend.printing.caption import Shown
 from pages.ui.blocks import show_figure, show_table
 from pages.ui.corpus_beside import Model, Reference
 from pages.ui.corpus_source import Source, answer_about
@@ -66,7 +67,8 @@ def show_contents(source: Source) -> None:
         with column:
             lengths = corpus_report.select_values(source.contents, unit)
             figure = charts.draw_lengths(lengths, unit)
-            show_figure(figure, f"caption-{unit}", f"How many captions have so many {unit}", rows=lengths)
+            of = Shown(corpora=[source.own.title])
+            show_figure(figure, f"caption-{unit}", f"How many captions have so many {unit}", rows=lengths, shown=of)
     left, right = st.columns(2)
     with left:
         languages = pd.DataFrame({"language": list(facts.languages), "share": list(facts.languages.values())})

@@ -153,3 +153,12 @@ def test_lost_words_of_one_concept_are_those_of_all(published_study, concept):
     everything = list_lost_words(published_study)
     of_one = everything[everything["concept"] == concept].reset_index(drop=True)
     assert list_lost_words(published_study, concept).to_dict("records") == of_one.to_dict("records")
+
+
+def test_lost_words_that_are_handed_in_are_not_looked_for_again(small_study, monkeypatch):
+    concept = "crane"
+    lost = list_lost_words(small_study, concept)
+    flagged, told = flag_counts(small_study, concept), tell_lost_words(small_study, concept)
+    monkeypatch.setattr("backend.flags.list_lost_words", lambda *arguments: pytest.fail("looked for again"))
+    assert flag_counts(small_study, concept, lost) == flagged
+    assert tell_lost_words(small_study, concept, lost) == told

@@ -190,7 +190,7 @@ def find_followed(study: Study, titles: list[str]) -> str:
     Where the sidebar's model has just become another one, the control here follows.
     """
     chosen = read_choice(study).model
-    same = next((title for title in reversed(titles) if find_named(title, [chosen])), None) if chosen else None
+    same = next((title for title in titles if find_named(title, [chosen])), None) if chosen else None
     if same and st.session_state.get(FOLLOWED, chosen) != chosen:
         st.session_state["clip"] = same
     st.session_state[FOLLOWED] = chosen

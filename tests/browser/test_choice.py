@@ -32,6 +32,7 @@ def test_choice_follows_over_pages_reload_and_back(small_server, visit):
     for page in ("distributions", "test_set", "concept", "scaling"):  # a step back a page, and no more
         visitor.page.go_back()
         visitor.page.wait_for_url(f"**/{page}?corpus=**")
+        visitor.wait()
     assert visitor.wait().chosen("Corpus") == corpus
     visitor.page.go_back()
     visitor.page.wait_for_url("**/scaling")

@@ -106,6 +106,16 @@ TABLES: dict[str, TableSpec] = {
         ("task", "model", "setting", "label"),
         _KIND,
     ),
+    "predictions": TableSpec(  # what a model makes of each test image: `place` of its own label, and the nearest labels
+        pa.schema(
+            [_field(name) for name in ("task", "model", "setting", "item", "label")]
+            + [_field("place", _I32), _field("similarity", _F32), _field("best", _STRINGS)]
+            + [_field("similarities", pa.list_(_F32)), _field("image")]
+            + [_field(name, _I64, null=True) for name in ("offset", "length")]
+        ),
+        ("task", "model", "setting", "item"),
+        not_negative=("place", "offset", "length"),
+    ),
     "overall": TableSpec(
         pa.schema([_field(name) for name in ("task", "kind", "model", "setting")] + [_field("value", _F64), _field("source")]),
         ("task", "model", "setting"),
@@ -189,6 +199,19 @@ TABLES: dict[str, TableSpec] = {
         ("corpus", "split", "method"),
         _MODALITY,
         not_negative=("found", "relevant", "correct", "precision", "recall", "frequency_error"),
+    ),
+    "distinct_hits": TableSpec(  # of a concept's hits, the different captions (letter by letter) or image files (byte by byte)
+        pa.schema([_field(name) for name in ("corpus", "concept", "modality", "method")] + [_field("count", _I64)]),
+        ("corpus", "concept", "method"),
+        {"modality": ("text", "image")},
+        not_negative=("count",),
+    ),
+    "drops": TableSpec(  # what became no sample, or has no hits, by reason; `read`: all of the unit that the shard held
+        pa.schema(
+            [*(_field(name) for name in ("corpus", "unit", "shard", "reason")), _field("count", _I64), _field("read", _I64)]
+        ),
+        ("corpus", "unit", "shard", "reason"),
+        not_negative=("count", "read"),
     ),
     "truth": TableSpec(
         pa.schema([_field(name) for name in ("corpus", "concept", "modality")] + [_field("count", _I64)]),

@@ -24,13 +24,14 @@ MEMORY_LIMIT = "1GB"  # of one study's connection; DuckDB spills or fails clearl
 
 EMBEDDED = "python -m precompute synthetic"  # needs nothing but this program, and makes every table of its study
 PUBLISHED = "python -m precompute published"
+_SEARCHED = ("samples", "hits", "misaligned", "distinct_hits", "drops")
 # What the paper's release has no part of:
-NOT_RELEASED = {"samples", "hits", "misaligned", "synonyms", "name_counts", "search_quality", "truth"}
+NOT_RELEASED = {*_SEARCHED, "synonyms", "name_counts", "search_quality", "truth"}
 _INDEX = "python -m precompute index --study {study} --corpus NAME --shards GLOB"
 _EVALUATE = "python -m precompute evaluate --study {study} --model ARCH:WEIGHTS --task NAME=FOLDER"
 _BUILD = {  # the step that adds a table to a study of one's own
     "concepts": "python -m precompute concepts --study {study} --task NAME=CLASSNAMES.txt",
-    **dict.fromkeys(("corpora", "frequency", "alignment", "samples", "hits", "misaligned"), _INDEX),
+    **dict.fromkeys(("corpora", "frequency", "alignment", *_SEARCHED), _INDEX),
     **dict.fromkeys(("models", "performance", "overall", "scaling"), _EVALUATE),
     "tail": "python -m precompute tail --study {study}",
     "synonyms": "python -m precompute concepts --study {study} --synonyms FILE",

@@ -52,6 +52,8 @@ def study_faults(folder: Path) -> list[str]:
     return faults or (
         _reference_faults(folder, present)
         + _sample_reference_faults(folder, present)
+        + _drop_faults(folder, present, manifest)
+        + _distinct_faults(folder, present)
         + _evaluation_faults(folder, present, manifest)
     )
 
@@ -171,6 +173,8 @@ def _reference_faults(folder: Path, present: set[str]) -> list[str]:
         (("corpus",), "models", "corpora"),
         (("corpus",), "alignment", "corpora"),
         (("corpus",), "truth", "corpora"),
+        (("corpus",), "distinct_hits", "corpora"),
+        (("corpus",), "drops", "corpora"),
         (("model",), "performance", "models"),
         (("model",), "overall", "models"),
         (("model",), "tail", "models"),
@@ -181,6 +185,7 @@ def _reference_faults(folder: Path, present: set[str]) -> list[str]:
         (("concept",), "truth", "concepts"),
         (("concept",), "synonyms", "concepts"),
         (("corpus",), "name_counts", "corpora"),
+        (("concept",), "distinct_hits", "concepts"),
     ]
     faults = []
     for columns, child, parent in references:
@@ -257,3 +262,49 @@ def _orphans(connection: duckdb.DuckDBPyConnection, column: str, child: Path, pa
         {"child": str(child), "parent": str(parent)},
     ).fetchone()
     return (count, first) if count else None
+
+
+def _drop_faults(folder: Path, present: set[str], manifest: Manifest) -> list[str]:
+    """Where what the shards dropped is more than they held, or adds up to something else than the books of the corpus say."""
+    if "drops" not in present:
+        return []
+    faults = []
+    with _open_scan() as connection:
+        source = {"path": str(table_path(folder, "drops"))}
+        rows = "FROM read_parquet($path, hive_partitioning = false)"
+        over = connection.execute(
+            f"""SELECT corpus, unit, shard {rows} GROUP BY ALL HAVING sum(count) > min("read") OR min("read") <> max("read")
+                ORDER BY ALL LIMIT 1""",
+            source,
+        ).fetchone()
+        if over:
+            faults.append(f"drops: {' / '.join(over)} dropped more than it held")
+        summed = connection.execute(f"SELECT corpus, unit, reason, CAST(sum(count) AS BIGINT) {rows} GROUP BY ALL", source)
+        found = {tuple(row[:3]): row[3] for row in summed.fetchall()}
+    said = {
+        (corpus, unit, reason): count
+        for corpus, units in manifest.counts.get("index", {}).items()
+        for unit, entry in units.items()
+        for reason, count in entry["dropped"].items()
+    }
+    known = set(manifest.counts.get("index", {})) & {corpus for corpus, _, _ in found}
+    differing = sorted(key for key in {*found, *said} if key[0] in known and found.get(key, 0) != said.get(key, 0))
+    faults += [
+        f"drops: {' / '.join(key)} adds up to {found.get(key, 0)}, the manifest says {said.get(key, 0)}"
+        for key in differing[:1]
+    ]
+    return faults
+
+
+def _distinct_faults(folder: Path, present: set[str]) -> list[str]:
+    """Where a concept has more different hits than hits."""
+    if not {"distinct_hits", "frequency"} <= present:
+        return []
+    with _open_scan() as connection:
+        over = connection.execute(
+            """SELECT count(*), min(concept) FROM read_parquet($different) AS different
+               JOIN (SELECT corpus, concept, method, max(count) AS hits FROM read_parquet($counted) GROUP BY ALL) AS counted
+               USING (corpus, concept, method) WHERE different.count > hits""",
+            {"different": str(table_path(folder, "distinct_hits")), "counted": str(table_path(folder, "frequency"))},
+        ).fetchone()
+    return [f"distinct_hits: {over[0]} counts above the hits, such as of {over[1]}"] if over[0] else []

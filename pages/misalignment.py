@@ -7,7 +7,8 @@ from backend.methods import Method
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
-from pages.ui.controls import choose_corpus, choose_method, corpus_titles, in_order
+from pages.ui.choice import use_corpus
+from pages.ui.controls import choose_method, corpus_titles, in_order
 from pages.ui.disagreements import show_disagreements
 from pages.ui.text import escape, format_figure
 
@@ -33,7 +34,7 @@ def show_concepts(study: Study, titles: dict[str, str]) -> None:
         return
     left, middle, right = st.columns(3)
     with left:
-        corpus = choose_corpus(study, in_order(titles, joint["corpus"]))
+        corpus = use_corpus(study, in_order(titles, joint["corpus"]), "has no joint counts beside those of text and image")
     with middle:
         search = study.manifest.search.get(corpus)
         method = choose_method(list(joint.loc[joint["corpus"] == corpus, "method"]), default=search and search.chosen.joint)

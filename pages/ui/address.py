@@ -1,7 +1,8 @@
 """The study at hand and cached answers about it, and links that keep the study in the address."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType
 from urllib.parse import urlencode
@@ -9,6 +10,7 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.navigation.page import Page
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from backend.errors import TailscopeError
 from backend.schema import MANIFEST, table_files
@@ -16,10 +18,21 @@ from backend.study import STUDIES, Study, list_studies
 from pages.ui.text import escape, shorten
 
 STUDY_KEY = "study"
+CHOICE_KEYS = ("corpus", "model")
+CHOSEN_KEY, CARRIED_KEY = "just-chosen", "carried-by-links"
 LISTED_KEY = "listed-studies"
 MEMORY_KEY = "choices-of-pages"
 TITLE_CHARACTERS = 60  # of a browser's title
-NOT_A_CHOICE = {STUDY_KEY, "find", "names_file"}
+OF_ONE_SUBJECT = {"task", "hits_page"}  # choices that make no sense for another concept
+NOT_A_PAGES = {STUDY_KEY, *CHOICE_KEYS, "find", "names_file"}
+
+
+@dataclass(frozen=True)
+class Left:
+    """How a page was left: the values of its controls by their keys, and its part of the address."""
+
+    choices: dict[str, object]
+    address: dict[str, list[str]]
 
 
 def choose_study() -> str | None:
@@ -27,15 +40,67 @@ def choose_study() -> str | None:
     titles = st.session_state[LISTED_KEY] = name_studies(list_studies(STUDIES))
     if not titles:
         return None
-    accept_name(STUDY_KEY, list(titles), titles.get)
+    first = next(iter(titles))
+    spelled = {title: name for name, title in titles.items()} | {name: name for name in titles}
+    before = first if is_step_in_history() else st.session_state.get(STUDY_KEY)
+    chosen = take_chosen(STUDY_KEY) or spelled.get(st.query_params.get(STUDY_KEY)) or before
+    st.session_state[STUDY_KEY] = chosen = chosen if chosen in titles else first
+    said = {STUDY_KEY: None if chosen == first else titles[chosen]}
+    write_address(said)
+    st.session_state[CARRIED_KEY] = {key: value for key, value in said.items() if value}
     return st.selectbox(
         "Study",
         list(titles),
         format_func=titles.get,
         key=STUDY_KEY,
-        bind="query-params",
+        on_change=lambda: choose(STUDY_KEY, st.session_state[STUDY_KEY]),
         help="A study is a folder of tables that belong together: everything on every page comes from this one.",
     )
+
+
+def choose(key: str, value: object) -> None:
+    """Notes, for the run that follows, what was just chosen: it goes before what the address says."""
+    st.session_state.setdefault(CHOSEN_KEY, {})[key] = value
+
+
+def take_chosen(key: str) -> object | None:
+    """What was just chosen under a key, once; None where nothing was."""
+    return st.session_state.get(CHOSEN_KEY, {}).pop(key, None)
+
+
+def hold_choice(key: str, names: Sequence[str]) -> str:
+    """Which of some names was just chosen, or the address asks for; else the first. The control of this key then shows it.
+
+    For a choice about what the page is about: a link on the same page to something else leaves it behind, which it does not
+    do with a control that Streamlit binds to the address.
+    """
+    asked = take_chosen(key) or st.query_params.get(key)
+    chosen = st.session_state[key] = asked if asked in names else names[0]
+    write_address({key: None if chosen == names[0] else chosen})
+    return chosen
+
+
+def write_address(said: Mapping[str, str | None]) -> None:
+    """Puts query parameters into the address, and takes out those that are None; those that stand there cost nothing.
+
+    A change is an entry of its own in the browser's history, but for one that a step in the history brings.
+    """
+    for key, value in said.items():
+        if value is None:
+            st.query_params.pop(key, None)
+        elif st.query_params.get_all(key) != [value]:
+            st.query_params[key] = value
+
+
+def is_step_in_history() -> bool:
+    """Whether the browser's Back or Forward asked for this run: then what the address does not name was not chosen there."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
+
+
+def carry(parameters: Mapping[str, str]) -> None:
+    """Lets every link of this run that stays in the study carry some query parameters."""
+    st.session_state[CARRIED_KEY] = {**st.session_state[CARRIED_KEY], **parameters}
 
 
 def name_studies(names: list[str]) -> dict[str, str]:
@@ -64,7 +129,7 @@ def accept_name(key: str, names: list[str], title_of: Callable[[str], str]) -> N
 
 def name_window(page: Page) -> None:
     """The browser's title: what the page is about, a concept where it is about one."""
-    asked = st.query_params.get("concept") or st.session_state.get("concept")
+    asked = st.query_params.get("concept")
     about = asked if page.url_path == "concept" and asked else page.title
     st.set_page_config(page_title=f"{shorten(about, TITLE_CHARACTERS)} · Tailscope")
 
@@ -77,6 +142,14 @@ def current_study() -> Study:
         st.rerun()
     folder = STUDIES / st.session_state[STUDY_KEY]
     return _open_study(folder, (folder / MANIFEST).stat().st_mtime_ns)
+
+
+def find_current_study() -> Study | None:
+    """The chosen study; None where it cannot be read, of which its pages tell."""
+    try:
+        return current_study()
+    except TailscopeError:
+        return None
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -97,34 +170,46 @@ def answer(function: Callable, *args, **kwargs):
 def run_page(page: Page) -> None:
     """Runs a page with the choices that it was left with, but for those that the address makes anew.
 
-    Streamlit forgets a page's widgets when another page is shown, and its links put an entry of their own into the
-    browser's history, so that one step back leads to the page without its query parameters.
+    Streamlit forgets a page's widgets when another page is shown. A link of the navigation names them in the address
+    (`recall_address`); a link from elsewhere in the app does not.
     """
-    memory = st.session_state.setdefault(MEMORY_KEY, {"page": None})
-    if memory["page"] != page.url_path:
-        memory["page"] = page.url_path
-        left = {key: value for key, value in memory.get(page.url_path, {}).items() if key not in st.query_params}
-        if left:
-            st.session_state.update(left)
-            st.rerun()  # in the run that a step back causes, Streamlit holds every control to the address
+    memory = st.session_state.setdefault(MEMORY_KEY, {})
+    place = (st.session_state[STUDY_KEY], page.url_path)
+    left, came = memory.get(place), memory.get("here") != place
+    memory["here"] = place
+    if came and left and not is_step_in_history():
+        unbound = {key: values[-1] for key, values in left.address.items() if key not in left.choices}
+        write_address({key: value for key, value in unbound.items() if key not in st.query_params})
+        another = any(st.query_params[key] != value for key, value in unbound.items())
+        choices = {key: value for key, value in left.choices.items() if key not in st.query_params}
+        st.session_state.update({key: value for key, value in choices.items() if not (another and key in OF_ONE_SUBJECT)})
     try:
         page.run()
     finally:
-        memory[page.url_path] = {key: st.session_state[key] for key in st.session_state if _is_choice(key)}
+        choices = {key: st.session_state[key] for key in st.session_state if _is_choice(key)}
+        address = {key: st.query_params.get_all(key) for key in st.query_params if _is_choice(key)}
+        memory[place] = Left(choices, address)
+
+
+def recall_address(url_path: str) -> dict[str, str | list[str]]:
+    """The query parameters of a link to a page of the study at hand, as it was left."""
+    left = st.session_state.get(MEMORY_KEY, {}).get((st.session_state.get(STUDY_KEY), url_path))
+    return with_study(**(left.address if left else {}))
+
+
+def follow_link() -> None:
+    """Lets the browser's address say what the script was asked for: a link to the page at hand leaves it as it was."""
+    st.query_params.update({})
 
 
 def _is_choice(key: object) -> bool:
     """Whether a key of the session names a control: figures, tables and downloads have a hyphen in theirs."""
-    return isinstance(key, str) and key.isidentifier() and key not in NOT_A_CHOICE
+    return isinstance(key, str) and key.isidentifier() and key not in NOT_A_PAGES
 
 
 def with_study(**parameters) -> dict[str, str]:
-    """Query parameters of a link to another page, with the study where it is not the first one."""
-    chosen = st.session_state.get(STUDY_KEY)
-    titles = st.session_state[LISTED_KEY]
-    if chosen and chosen != next(iter(titles)):
-        parameters[STUDY_KEY] = titles[chosen]
-    return parameters
+    """Query parameters of a link: those given, with the study, the corpus and the model where they are not the first ones."""
+    return {**parameters, **st.session_state.get(CARRIED_KEY, {})}
 
 
 def find_other_study(*tables: str) -> str | None:

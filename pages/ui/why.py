@@ -30,6 +30,8 @@ def show_why(study: Study, concept: str, corpus: str | None) -> None:
     st.markdown(" ".join([tell_search(concept, names), tell_queries(answer(provenance.find_queries, study, concept)), RULES]))
     if corpus:
         st.markdown(tell_counts(answer(frequency.list_counts, study, concept), corpus, corpus_titles(study)[corpus], study))
+        if counted := answer(synonyms.count_names, study, concept, corpus):
+            st.markdown(f"As phrases: {', '.join(f'“{escape(name)}” {count:,}' for name, count in counted.items())}.")
         show_words(study, concept, corpus)
     caption = st.text_input(
         "Try a caption: would it count?", key="tried", max_chars=LONGEST, placeholder=f"a photo of a {concept}"

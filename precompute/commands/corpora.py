@@ -73,14 +73,14 @@ def concepts(
     if not (added or changed):
         print(f"{study} has these tasks already; nothing to do.")
         return
-    if indexed := sorted(Study(study).manifest.search):
+    if added and (indexed := sorted(Study(study).manifest.search)):
         print(f"Not counted in {', '.join(indexed)} yet: index them again, with --force.")
     print(f"{study} is complete.")
 
 
 def _add_synonyms(study: Path, file: Path, others: dict[str, tuple[str, ...]]) -> bool:
     """Adds other names of concepts to a study, and says how many."""
-    from precompute.vocabulary import add_synonyms
+    from precompute.search.synonyms import add_synonyms
 
     count, strange = add_synonyms(study, others, SYNONYMS)
     print(f"  {count:,} other names of concepts from {file}")
@@ -94,8 +94,9 @@ def _add_spellings(study: Path, files: list[Path], least: int) -> bool:
     """Adds other spellings of a study's concepts that are written in captions or tables, and says which; whether any is."""
     from precompute.caption_files import read_captions
     from precompute.ledger import Ledger
+    from precompute.search.synonyms import add_synonyms
     from precompute.spellings import find_spellings, read_indexed_captions
-    from precompute.vocabulary import add_synonyms, list_concepts
+    from precompute.vocabulary import list_concepts
 
     read = (caption for file in files for _, caption in read_captions(file, Ledger()))
     found = find_spellings(list_concepts(study), chain(read, read_indexed_captions(study)), least)
@@ -117,12 +118,22 @@ def index(
         ),
     ],
     title: Annotated[str | None, typer.Option(help="The corpus's name for people; default: the short one.")] = None,
+    caption: Annotated[str | None, typer.Option(help="The column of captions, where another would be taken.")] = None,
+    image: Annotated[str | None, typer.Option(help="The column of image files, where another would be taken.")] = None,
+    url: Annotated[str | None, typer.Option(help="The column of URLs, where another would be taken.")] = None,
     images: Annotated[Path | None, typer.Option(help="The folder of photos that a table of captions names.")] = None,
     tagger: Annotated[
-        str | None, typer.Option(help="A CLIP that looks for the concepts in images: ARCH:TAG, ARCH:FILE or a model's folder.")
+        str | None,
+        typer.Option(
+            help="A CLIP trained on pictures such as these, which looks for the concepts in them: ARCH:TAG, ARCH:FILE or a "
+            "model's folder. For photos one of the web, such as ViT-B-32:openai."
+        ),
     ] = None,
     prompts: Annotated[str, typer.Option(help="How the tagger is asked: class, simple or ensemble.")] = "ensemble",
     allow_download: Annotated[bool, typer.Option("--allow-download", help="Fetch weights that are not here.")] = False,
+    trust_tagger: Annotated[
+        bool, typer.Option("--trust-tagger", help="Take a tagger whose scores do not go with the captions.")
+    ] = False,
     image_hits: Annotated[
         Path | None,
         typer.Option(help="Concepts of photos found elsewhere: .csv or .parquet (image, label, score), or COCO instances."),
@@ -133,40 +144,69 @@ def index(
     chosen: Annotated[
         float | None, typer.Option(help="The threshold that stands for the others; default: their middle.")
     ] = None,
+    least_kept: Annotated[
+        float, typer.Option(help="The least share of what is read that must become samples, from 0 to 1; else the run fails.")
+    ] = 0.5,
     processes: Annotated[int, typer.Option(min=1, help="Shards that are searched at the same time.")] = 1,
-    force: Annotated[bool, typer.Option("--force", help="Index a corpus again that the study has already.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show how the shards are read, and foretell time, memory and disk; then stop.")
+    ] = False,
+    keep: Annotated[
+        bool, typer.Option(help="Keep what was found in each shard beside the study, so that the corpus can grow.")
+    ] = True,
+    force: Annotated[bool, typer.Option("--force", help="Index a corpus anew by other arguments than before.")] = False,
 ) -> None:
     """Adds a corpus to a study: its samples, and the concepts that its captions and images show.
 
-    Without --tagger and --image-hits only captions are searched. A run that was killed goes on where it was.
+    Without --tagger and --image-hits only captions are searched. A run that was killed goes on where it was. The same command
+    again adds what is new: shards, concepts and thresholds.
 
     Example: python -m precompute index --study data/mine --corpus web --shards 'shards/*.tar' --tagger ViT-B-32:openai
     """
-    from precompute.search.index import Request, index_study
+    from precompute.search.cache import measure_cache, name_cache
+    from precompute.search.index import Request, foretell_study, index_study
 
     start = time.monotonic()
     try:
         numbers = [float(text) for text in thresholds.split(",")] if thresholds is not None else None
     except ValueError as error:
         raise TailscopeError(f"'{thresholds}' are no thresholds. Expected numbers: --thresholds 0.20,0.25,0.30") from error
+    asked = Request(
+        corpus,
+        shards,
+        title=title,
+        caption=caption,
+        image=image,
+        url=url,
+        images=images,
+        tagger=tagger,
+        prompts=prompts,
+        allow_download=allow_download,
+        trust_tagger=trust_tagger,
+        image_hits=image_hits,
+        thresholds=numbers,
+        chosen=chosen,
+        least_kept=least_kept,
+        keep=keep,
+        force=force,
+    )
     with show_progress() as say:
-        asked = Request(
-            corpus,
-            shards,
-            title=title,
-            images=images,
-            tagger=tagger,
-            prompts=prompts,
-            allow_download=allow_download,
-            image_hits=image_hits,
-            thresholds=numbers,
-            chosen=chosen,
-            force=force,
-        )
-        manifest = index_study(study, asked, processes=processes, say=say)
+        if dry_run:
+            foretold = foretell_study(study, asked, processes=processes, say=say, tell=print)
+        else:
+            manifest = index_study(study, asked, processes=processes, say=say, tell=print)
+    if dry_run:
+        print(foretold.describe())
+        print("Nothing was written: leave --dry-run out to index it.")
+        return
     for name in ("samples", "hits", "misaligned"):
         if held := manifest["tables"].get(name, {}).get("files", {}).get(corpus):
             print(f"  {name:12} {held['rows']:>9,} rows")
     for unit, entry in manifest["counts"]["index"][corpus].items():
         print(describe_entry(unit, entry))
+    if keep:
+        kept = measure_cache(study.resolve()) / 1e6
+        print(
+            f"Kept for the runs to come: {kept:.1f} MB in {name_cache(study)}; delete it whenever you like, or use --no-keep."
+        )
     print(f"{study} is complete after {time.monotonic() - start:.1f} s.")

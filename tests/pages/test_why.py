@@ -24,6 +24,10 @@ def world(studies):
         samples=samples,
         hits=hits,
         synonyms=[{"concept": "red rose", "name": "rosa rubra", "source": "file"}],
+        name_counts=[
+            {"corpus": "web", "concept": "red rose", "name": name, "count": count}
+            for name, count in (("red rose", 1), ("rosa rubra", 1_200))
+        ],
     )
 
 
@@ -38,6 +42,7 @@ def test_words_number_and_rule_are_told(world):
     assert "- **1** of 2 samples of WEB: said in the caption, by lemma. A caption counts when it contains every word" in text
     assert "The word that limits it is `red`: **1** of 2 captions looked at have it; 2 have `rose`." in text
     assert "- “a <b>rose</b>” lacks `red`" in text
+    assert "As phrases: “red rose” 1, “rosa rubra” 1,200." in text
 
 
 def test_caption_that_is_tried_says_why_it_counts_or_not(world):

@@ -61,7 +61,7 @@ def list_synonyms(study: Study) -> dict[str, tuple[str, ...]]:
 
 
 def count_names(study: Study, concept: str, corpus: str) -> dict[str, int]:
-    """name -> captions of a corpus that have it as a phrase, of a concept's own name and the others; empty where not counted."""
+    """name -> captions of a corpus that have it as a phrase, the concept's own name first; empty where none was counted."""
     if not study.has("name_counts"):
         return {}
     rows = study.query(

@@ -120,9 +120,9 @@ def tell_verdict(verdict: why.Verdict) -> str:
         return f"{YES} {title}: counts by {join_words(verdict.words)}"
     if verdict.missing:
         return f"{NO} {title}: lacks {join_words(verdict.missing)}"
-    return f"{NO} {title}: " + (
-        "its words do not stand side by side in this order" if verdict.apart else "none of its names is there"
-    )
+    if verdict.apart:
+        return f"{NO} {title}: its words do not stand side by side in this order"
+    return f"{NO} {title}: " + ("none of its names is there" if verdict.method == synonyms.METHOD else "its name has no word")
 
 
 def join_words(words: Sequence[str]) -> str:

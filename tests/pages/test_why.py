@@ -59,6 +59,8 @@ def test_caption_that_is_tried_says_why_it_counts_or_not(world):
 
 def test_name_that_no_caption_can_have_and_bracket_are_told(world):
     assert "No letter or digit is in its name: no caption can have it, and its count is 0." in said(open_concept("&"))
+    tried = said(assert_whole(choose(open_concept("&"), "text_input", "tried", "salt & pepper")))
+    assert "- :material/close: said in the caption, by lemma: its name has no word" in tried
     text = said(open_concept("crane (bird)"))
     assert "Text search looks for the words `crane`. The bracket (bird) says which is meant; it is not searched for." in text
 

@@ -27,11 +27,12 @@ def find_image_column(schema: pa.Schema) -> str | None:
 def read_cell(path: Path, place: ImageRef) -> bytes:
     """The image file in a cell of the Parquet file at `path`. Raises ImageError where there is none, or no such cell.
 
-    Who asks for the cells of a group about in their order has each of them decoded once.
+    A place without a column is in the one that `find_image_column` finds. Who asks for the cells of a group about in their
+    order has each of them decoded once.
     """
     try:
         with _lock:
-            cursor = _open_cursor(path, path.stat().st_mtime_ns, place.row_group, place.column or 0)
+            cursor = _open_cursor(path, path.stat().st_mtime_ns, place.row_group, place.column)
             if place.row < cursor.first:
                 cursor.restart()
             return _take_bytes(cursor.find(place.row), path, place)
@@ -42,14 +43,16 @@ def read_cell(path: Path, place: ImageRef) -> bytes:
 class _Cursor:
     """A column of a row group as it is read from its beginning, and the rows that were read last."""
 
-    def __init__(self, path: Path, row_group: int, column: int):
+    def __init__(self, path: Path, row_group: int, column: int | None):
         self.path = path
         self.row_group = row_group
         self.file = pq.ParquetFile(path, memory_map=True)
-        names = self.file.schema_arrow.names
-        if not (row_group < self.file.num_row_groups and column < len(names)):
-            raise ImageError(f"{path} has no row group {row_group} with a column {column}: it has changed.")
-        self.name = names[column]
+        schema = self.file.schema_arrow
+        if not (row_group < self.file.num_row_groups and (column or 0) < len(schema)):
+            raise ImageError(f"{path} has no row group {row_group} with a column {column or 0}: it has changed.")
+        self.name = find_image_column(schema) if column is None else schema.names[column]
+        if self.name is None:
+            raise ImageError(f"{path} has no column of images.")
         self.restart()
 
     def restart(self) -> None:
@@ -80,7 +83,7 @@ class _Cursor:
 
 
 @lru_cache(maxsize=2)
-def _open_cursor(path: Path, changed: int, row_group: int, column: int) -> _Cursor:
+def _open_cursor(path: Path, changed: int, row_group: int, column: int | None) -> _Cursor:
     return _Cursor(path, row_group, column)
 
 

@@ -17,8 +17,8 @@ Kind = Literal["file", "slice", "cell", "url"]
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """An image's place: all of a file, or `length` bytes from `offset` on, or the cell of a row in a row group, in the column
-    of that number; or a URL.
+    """An image's place: all of a file, or `length` bytes from `offset` on, or the cell of a row in a row group, `column` its
+    number where it is not the usual one; or a URL.
 
     `path` is what the place is relative to, a study's folder or a shard's, joined with `/`; or absolute.
     """

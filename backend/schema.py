@@ -18,6 +18,7 @@ MANIFEST = "manifest.json"
 KINDS = ("classification", "retrieval", "generation")
 MODALITIES = ("text", "image", "joint")
 CLUSTERS = ("task", "concept")  # what an interval resamples
+CONTENTS = ("words", "characters", "language", "copies", "repeated", "dispersion")  # what `contents` tells of captions
 ROW_GROUP = 32_768  # a page reads one model's rows of `performance`: small groups let DuckDB skip the others
 SAMPLE_ROW_GROUP = 8_192  # a page reads one concept's hits and two dozen samples of what may be millions
 
@@ -217,6 +218,14 @@ TABLES: dict[str, TableSpec] = {
         pa.schema([_field(name) for name in ("corpus", "concept", "modality")] + [_field("count", _I64)]),
         ("corpus", "concept", "modality"),
         _MODALITY,
+        not_negative=("count",),
+    ),
+    # count is, by `what`: captions of so many words or characters, or in a language (of a sample of them); distinct captions
+    # that come so many times (numbers cut to two digits); how often a caption comes; 100 times how a method's hits clump.
+    "contents": TableSpec(
+        pa.schema([_field(name) for name in ("corpus", "what", "value")] + [_field("count", _I64)]),
+        ("corpus", "what", "value"),
+        {"what": CONTENTS},
         not_negative=("count",),
     ),
     "samples": TableSpec(

@@ -24,7 +24,7 @@ MEMORY_LIMIT = "1GB"  # of one study's connection; DuckDB spills or fails clearl
 
 EMBEDDED = "python -m precompute synthetic"  # needs nothing but this program, and makes every table of its study
 PUBLISHED = "python -m precompute published"
-_SEARCHED = ("samples", "hits", "misaligned", "distinct_hits", "drops")
+_SEARCHED = ("samples", "hits", "misaligned", "distinct_hits", "drops", "contents")
 # What the paper's release has no part of:
 NOT_RELEASED = {*_SEARCHED, "synonyms", "name_counts", "search_quality", "truth"}
 _INDEX = "python -m precompute index --study {study} --corpus NAME --shards GLOB"

@@ -173,6 +173,7 @@ def _reference_faults(folder: Path, present: set[str]) -> list[str]:
         (("corpus",), "models", "corpora"),
         (("corpus",), "alignment", "corpora"),
         (("corpus",), "truth", "corpora"),
+        (("corpus",), "contents", "corpora"),
         (("corpus",), "distinct_hits", "corpora"),
         (("corpus",), "drops", "corpora"),
         (("model",), "performance", "models"),
@@ -183,9 +184,9 @@ def _reference_faults(folder: Path, present: set[str]) -> list[str]:
         (("task", "label"), "tail", "concepts"),
         (("task", "label"), "queries", "concepts"),
         (("concept",), "truth", "concepts"),
+        (("concept",), "distinct_hits", "concepts"),
         (("concept",), "synonyms", "concepts"),
         (("corpus",), "name_counts", "corpora"),
-        (("concept",), "distinct_hits", "concepts"),
     ]
     faults = []
     for columns, child, parent in references:

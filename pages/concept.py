@@ -7,6 +7,7 @@ from backend import card, charts, concepts, expected, flags, frequency, quality,
 from backend.card import Card
 from backend.errors import EmptySelection
 from backend.methods import Method
+from backend.printing.caption import Shown
 from backend.study import Study
 from pages.ui.address import answer, choose, current_study, hold_choice
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
@@ -86,6 +87,7 @@ def show_counts(study: Study, concept: str, corpus: str, titles: dict[str, str])
         "concept-counts",
         f"Samples of {concept} by corpus and modality",
         rows=shown,
+        shown=Shown(corpora=[titles[name] for name in shown["corpus"].unique()], methods=list(shown["method"].unique())),
     )
     if len(truth):
         st.caption("The upright strokes stand at the true numbers, which the world that made these samples knows.")
@@ -159,6 +161,7 @@ def show_expectations(study: Study, own: pd.DataFrame, choice: dict[str, str]) -
         charts.draw_concept_scores(own, corpus_titles(study), unit=unit),
         "concept-scores",
         f"Scores on {own['label'].iloc[0]} with their bands",
+        shown=Shown(list(own["model"].unique()), methods=[choice["method"]]),
     )
     models = list(own["model"].unique())
     model = use_model(study, models, "has no score on it beside a count in its own corpus")

@@ -131,19 +131,6 @@ def list_tags() -> list[tuple[str, str, bool]]:
     return [(name, tag, find_cached(open_clip.get_pretrained_cfg(name, tag)) is not None) for name, tag in pairs]
 
 
-def count_weights(architecture: str) -> int | None:
-    """The weights of an architecture, counted on a net that is only sketched; None where a package for it is missing."""
-    import open_clip
-    import torch
-
-    config = open_clip.get_model_config(architecture)
-    if config is None or config["text_cfg"].get("hf_model_name"):
-        return None  # its text side is described on the network
-    with torch.device("meta"), _without_warning():
-        net = open_clip.create_model(architecture, device="meta", pretrained_image=False, pretrained_hf=False)
-    return sum(parameter.numel() for parameter in net.parameters())
-
-
 def find_patch(architecture: str) -> int:
     """Pixels of the side of the patches that a net cuts images into: the larger, the quicker it is. 0 for nets without."""
     import open_clip
@@ -218,7 +205,7 @@ def _load(source: _Source, options: Mapping[str, Any] | None = None) -> Model:
     device = choose_device()
     stamp = stamp_files(source.files)
     try:
-        with _without_warning():
+        with keep_quiet():
             net, _, preprocess = open_clip.create_model_and_transforms(
                 source.made_by, device=device, load_weights=False, pretrained_text=False, **(options or {})
             )
@@ -245,7 +232,7 @@ def _load(source: _Source, options: Mapping[str, Any] | None = None) -> Model:
 
 
 @contextmanager
-def _without_warning() -> Iterator[None]:
+def keep_quiet() -> Iterator[None]:
     """Keeps open_clip from warning that a net has no weights yet: they come next."""
     noise = "No pretrained weights loaded"
     root = logging.getLogger()

@@ -38,7 +38,7 @@ class Caption:
         told = [
             _tell("Model", "Models", self.shown.models),
             _tell("Corpus", "Corpora", self.shown.corpora),
-            _tell("Counted", "Counted", [Method(name).title for name in self.shown.methods], "; "),
+            _tell("Counted", "Counting methods", [Method(name).title for name in self.shown.methods], "; "),
             self.study and f"Study: {self.study}",
             "Tailscope",
         ]

@@ -32,6 +32,7 @@ COLUMNS = {
     "model": st.column_config.TextColumn("Model", pinned=True),
     "trained_on": st.column_config.TextColumn("Trained on"),
     "megabytes": _NUMBER("MB", format="%.0f", help="Of its weights, to fetch and in memory"),
+    "seconds": _NUMBER("Seconds an image", format="%.2g", help="On this machine: computed, not measured"),
     "fetched": st.column_config.CheckboxColumn("On this machine"),
     "fills": st.column_config.TextColumn("Beside each guess"),
     "count": _NUMBER("Samples", format="localized", help="Image-text pairs of the corpus that show the concept"),
@@ -181,13 +182,21 @@ def show_figure(
     )
 
 
-def show_table(table: pd.DataFrame, name: str, *, titles: dict[str, str] | None = None, columns: dict | None = None) -> None:
+def show_table(
+    table: pd.DataFrame,
+    name: str,
+    *,
+    titles: dict[str, str] | None = None,
+    columns: dict | None = None,
+    most: int | None = None,
+) -> None:
     """A table with its downloads as CSV and Parquet; `titles` names corpora, and the columns of their counts, for people.
 
-    `columns`: how this table shows some of its columns, where it is not as all tables do.
+    `columns`: how this table shows some of its columns, where it is not as all tables do. `most`: of the rows that it shows;
+    its downloads have them all.
     """
     titles = titles or {}
-    shown = table.copy(deep=False)
+    shown = table.head(len(table) if most is None else most).copy(deep=False)
     if "corpus" in shown:
         shown["corpus"] = shown["corpus"].map(lambda corpus: titles.get(corpus, corpus))
     config = {column: COLUMNS[column] for column in table if column in COLUMNS}
@@ -196,6 +205,8 @@ def show_table(table: pd.DataFrame, name: str, *, titles: dict[str, str] | None 
     st.dataframe(
         shown, column_config=config, hide_index=True, height=TALL if len(table) > MANY else "auto", key=f"table-{name}"
     )
+    if len(shown) < len(table):
+        st.caption(f"The first {len(shown):,} of {len(table):,} rows; the download has them all.")
     offer_rows(table, name)
 
 

@@ -68,6 +68,12 @@ ENTRIES = (
         ("search_quality", "truth"),
     ),
     Entry(
+        "your_corpus",
+        "Your corpus",
+        "inventory_2",
+        "What is in a corpus of image-text pairs, or in a file of captions, and what it hardly shows.",
+    ),
+    Entry(
         "test_set",
         "Test set",
         "checklist",

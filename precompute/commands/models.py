@@ -78,15 +78,6 @@ def evaluate(
         print(describe_entry(unit, ledger.entry()))
 
 
-def _tell_way(study: Path, task: str) -> str:
-    """What to do where no class of a task is a concept of a study."""
-    return (
-        f" Its scores stand beside no count. Is its folder the right one? If so, count its classes, which are concepts now: "
-        f"python -m precompute index --study {study} --corpus NAME --shards GLOB --force; if not, evaluate '{task}' again: "
-        "its labels go with it."
-    )
-
-
 def _place_tasks(
     task: list[str] | None, names: list[str] | None, split: list[str] | None, templates: list[str] | None
 ) -> "dict[str, TaskPlace]":
@@ -113,6 +104,15 @@ def _place_tasks(
         )
         for name, place in places.items()
     }
+
+
+def _tell_way(study: Path, task: str) -> str:
+    """What to do where no class of a task is a concept of a study."""
+    return (
+        f" Its scores stand beside no count. Is its folder the right one? If so, count its classes, which are concepts now: "
+        f"python -m precompute index --study {study} --corpus NAME --shards GLOB --force; if not, evaluate '{task}' again: "
+        "its labels go with it."
+    )
 
 
 @app.command()

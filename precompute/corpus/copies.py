@@ -92,12 +92,20 @@ def _place(made_of: str, name: str) -> Path:
     return Path(folder) / "corpora" / hashlib.sha256(os.fsencode(made_of)).hexdigest()[:24] / name
 
 
+def read_plain(stream: IO[bytes], name: str) -> Iterator[bytes]:
+    """What a file of this name holds, a block at a time: unpacked, and as UTF-8 where it is a text in UTF-16.
+
+    Raises what unpacks it (EOFError, zlib.error, ArrowInvalid, OSError) where it is cut off or damaged.
+    """
+    return _decode(_unpack(stream, name), strip_packing(name))
+
+
 def _write(stream: IO[bytes], name: str, place: Path, source: Path | str) -> None:
     """Writes the copy, which is whole or not there."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with write_file(place) as part, part.open("wb") as out:
-            for block in _decode(_unpack(stream, name), place):
+            for block in read_plain(stream, name):
                 out.write(block)
     except (EOFError, zlib.error, pa.ArrowInvalid, OSError) as error:
         if not isinstance(error, OSError) or error.errno is None:  # what unpacks it says so, not the disk
@@ -125,11 +133,11 @@ def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
         yield block
 
 
-def _decode(blocks: Iterator[bytes], place: Path) -> Iterator[bytes]:
+def _decode(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
     """The blocks; where they are a text in UTF-16, as UTF-8."""
     decoder = None
     for number, block in enumerate(blocks):
-        if number == 0 and block[:2] in _UTF16 and place.suffix.lower() in _TEXTS:
+        if number == 0 and block[:2] in _UTF16 and Path(name).suffix.lower() in _TEXTS:
             decoder = codecs.getincrementaldecoder("utf-16")("replace")
         yield decoder.decode(block).encode("utf-8", "replace") if decoder else block
 

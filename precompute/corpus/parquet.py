@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backend.errors import SourceError
+from backend.image_cells import find_image_column
 from backend.image_ref import ImageRef
 from backend.images import IMAGE_BYTES, read_size
 from precompute.corpus import shard as shards
@@ -61,19 +62,10 @@ def holds_images(path: Path, options: ReadOptions) -> bool:
 def _image_column(file: pq.ParquetFile, options: ReadOptions, path: Path) -> str | None:
     """The column whose type can hold images' bytes, if there is one."""
     schema = file.schema_arrow
-    fit = [field.name for field in schema if _is_binary(field.type)]
-    asked = options.image
-    if asked:
-        return asked if asked in fit else None
-    columns = find_columns(fit, ReadOptions(), path)
-    return next((column.name for column in columns if column.role == "image"), None)
-
-
-def _is_binary(kind: pa.DataType) -> bool:
-    """Whether a column of this type can hold images: bytes, or a struct of bytes and path as Hugging Face has it."""
-    if pa.types.is_struct(kind):
-        return "bytes" in [field.name for field in kind]
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    if not options.image:
+        return find_image_column(schema)
+    asked = next(column.name for column in find_columns(schema.names, options, path) if column.role == "image")
+    return find_image_column(pa.schema([schema.field(asked)]))
 
 
 def _get_bytes(value: object) -> bytes | None:
@@ -134,7 +126,8 @@ def _read_cells(shard: Shard, reading: Reading, with_images: bool) -> Iterator[S
     with open_parquet(shard.path) as file:
         columns = _find_columns(file, shard)
         name = _image_column(file, shard.options, shard.path)
-        place = file.schema_arrow.get_field_index(name)
+        usual = find_image_column(file.schema_arrow)
+        place = None if name == usual else file.schema_arrow.get_field_index(name)  # another than who reads a cell looks in
         texts = tuple(column for column in columns if column.role != "image")
         taken = (*texts, Column("image", name, ""))
         position = shard.start

@@ -76,7 +76,8 @@ class _Files:
             self.known.setdefault(path, (folder.READER.kind, path, ""))
             return
         if not path.is_file() or _find_ending(path.name) not in _ENDINGS:
-            raise SourceError(f"'{pattern}' matches {path}, which is no shard. Tailscope reads {_describe_readers()}.")
+            which = f"{path} is" if pattern == str(path) else f"'{pattern}' matches {path}, which is"
+            raise SourceError(f"{which} no shard. Tailscope reads {_describe_readers()}.")
         if needs_copy(path):
             copy = copy_file(path)
             self.known.setdefault(copy, (_find_kind(copy, self.options), path.parent, str(path)))
@@ -169,9 +170,11 @@ def place_images(samples: pa.Table, shard: Shard, base: Path) -> pa.Table:
     root = PurePosixPath(os.path.relpath(shard.root.resolve(), base.resolve()))
     images = samples["image"]
     if _BY_KIND[shard.kind].holds_images:  # the file may have had another name when its samples were read
-        cells = pc.fill_null(pc.struct_field(pc.extract_regex(images, r"(?P<cell>#\d+,\d+,\d+)$"), "cell"), "")
-        placed = pc.binary_join_element_wise(pa.scalar(str(root / shard.path.name)), cells, "")
-        images = pc.if_else(pc.is_valid(images), placed, images)
+        placed = pa.repeat(pa.scalar(str(root / shard.path.name), pa.string()), samples.num_rows)
+        if shard.kind == parquet.CELLS.kind:
+            cells = pc.struct_field(pc.extract_regex(images.combine_chunks(), r"(?P<cell>#[\d,]+)$"), "cell")
+            placed = pc.binary_join_element_wise(placed, cells, "")
+        images = pc.if_else(pc.is_valid(images), placed, pa.scalar(None, pa.string()))
     else:
         start = "" if root == PurePosixPath() else f"{root}/"
         placed = pc.binary_join_element_wise(pa.scalar(start), images, "")

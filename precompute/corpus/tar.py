@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from backend.errors import SourceError
 from backend.image_ref import ImageRef
 from backend.images import IMAGE_BYTES, read_size
 from precompute.corpus import shard as shards
@@ -79,7 +80,10 @@ def describe_tar(shard: Shard) -> Layout:
 
 def identify_tar(shard: Shard, with_images: bool) -> str:
     """A checksum of a piece's bytes, and of how its members make samples."""
-    layout = find_layout(read_first_members(shard.path), shard.options, shard.path)
+    try:
+        layout = find_layout(read_first_members(shard.path), shard.options, shard.path)
+    except SourceError:  # who reads it says so
+        layout = None
     expected = count_expected(shard.path)  # how many a shard that is cut off has lost
     return hashlib.sha256(f"{layout}\0{expected}\0{checksum_content(shard)}".encode()).hexdigest()
 

@@ -59,7 +59,7 @@ class TaskScores:
 class EvaluationReport:
     """What came of an evaluation: the model's name and how it was loaded, its scores, and the books by what they count.
 
-    predictions: rows of the table of that name, where results image by image were asked for · known: by task, how many of how
+    predictions: rows of the table of that name, where results image by image were asked for · known: by task how many of how
     many classes were concepts of the study before.
     """
 

@@ -23,6 +23,7 @@ from precompute.corpus.shard import Shard
 from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger, describe_entry
 from precompute.processes import Processes
+from precompute.search.contents import describe_files
 from precompute.search.layers import Layer, number_layers
 from precompute.search.match import CHOSEN_TEXT, Methods, count_distinct, count_frequency, describe_alignment
 from precompute.search.merge import Given, Merge, Placed, merge_parts
@@ -88,6 +89,7 @@ class IndexedCorpus:
     alignment: pd.DataFrame
     distinct_hits: pd.DataFrame
     drops: pd.DataFrame
+    contents: pd.DataFrame
     files: dict[str, dict]
     search: dict
     content: str
@@ -141,6 +143,7 @@ def index_corpus(
         describe_alignment(plan.corpus, methods, counts),
         count_distinct(plan.corpus, search.concepts, counts),
         list_drops(plan.corpus, books, total),
+        describe_files(folder, plan.corpus).assign(corpus=plan.corpus),
         files,
         _describe_search(plan, methods),
         content,
@@ -286,7 +289,7 @@ def plan_search(folder: Path, image_search: ImageSearch | None) -> SearchJob:
 def add_corpus(folder: Path, manifest: dict, indexed: IndexedCorpus) -> None:
     """Writes a corpus's rows into the tables of the study in `folder`, in the place of older ones, and its manifest entries."""
     tables = manifest["tables"]
-    for name in ("corpora", "frequency", "alignment", "distinct_hits", "drops"):
+    for name in ("corpora", "frequency", "alignment", "distinct_hits", "drops", "contents"):
         rows = to_arrow(name, getattr(indexed, name))
         path = table_path(folder, name)
         if path.is_file():

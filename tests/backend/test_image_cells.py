@@ -65,9 +65,9 @@ def test_cells_in_any_order_are_their_own(tmp_path):
 
 def test_other_column_is_read_where_it_is_named(tmp_path):
     pq.write_table(pa.table({"label": [0], "image": [b"one"]}), tmp_path / "b.parquet")
-    assert read_cell(tmp_path / "b.parquet", ImageRef("", row_group=0, row=0, column=1)) == b"one"
+    assert read_cell(tmp_path / "b.parquet", ImageRef("", row_group=0, row=0)) == b"one"
     with pytest.raises(ImageError, match="holds no image"):
-        read_cell(tmp_path / "b.parquet", ImageRef("", row_group=0, row=0))
+        read_cell(tmp_path / "b.parquet", ImageRef("", row_group=0, row=0, column=0))
 
 
 def test_rewritten_file_is_read_anew(cells):

@@ -29,6 +29,7 @@ NEEDS = {
     "let_it_wag": {"corpora", "frequency", "overall", "tail"},
     "test_set": {"concepts", "corpora", "frequency", "models", "performance"},
     "probe": {"concepts", "corpora", "frequency"},
+    "your_corpus": {"concepts", "corpora", "frequency"},
 }
 QUESTIONS = {
     "overview": "Which concepts does the data hardly show, and what does that cost?",
@@ -41,6 +42,7 @@ QUESTIONS = {
     "let_it_wag": "What do models know of the rarest concepts?",
     "test_set": "Is my test set in the tail?",
     "probe": "Does CLIP know what is on my photo?",
+    "your_corpus": "What is in your corpus, and what does it hardly show?",
 }
 NONSENSE = {
     "unknown": "nonsense",
@@ -56,6 +58,7 @@ OF_SAMPLES = ["sampled", "text_method", "image_method", "shown_by", "hits_page",
 CHOICES += [*OF_SAMPLES, "samples_page", "validated"]
 OF_PROBES = "source like pick clip clip_from clip_file among prompts templates truth experiment clips_beside synonyms"
 CHOICES += [*OF_PROBES.split(), "rival", "cell_page", "counts_of", "labels", "described", "searched"]
+CHOICES += ["whose", "part", "reference", "line"]  # of a corpus's report
 HOSTILE = "*a* _b_ `c` $d$ <i>e</i> [f](g) :red[h] # i & j &lt; k | l ~~m~~ \\n"
 
 

@@ -17,8 +17,9 @@ from backend.models.classifiers import ClassifierCache
 from backend.models.device import choose_device, describe_device
 from backend.models.download import shorten_error
 from backend.models.encode import Model, split_preprocess
-from backend.models.loading import count_weights, list_tags, load_model
+from backend.models.loading import list_tags, load_model
 from backend.models.prompts import build_classifier, find_templates
+from backend.models.sketch import count_weights
 from backend.study import ROOT
 from tests.tiny_clip import CONFIG, PREPROCESS, draw_pictures, write_model
 

@@ -3,20 +3,18 @@
 import io
 import warnings
 import xml.etree.ElementTree as ElementTree
-from itertools import combinations
 
 import numpy as np
 import plotly.graph_objects as go
 import pypdf
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.text import Text
 from PIL import Image
 
 from backend.printing.caption import Caption, Shown
 from backend.printing.draw import lay_out, print_figure
 from backend.printing.style import PrintError
 from tests.backend import test_charts
+from tests.printed import assert_legible
 
 SVG = "{http://www.w3.org/2000/svg}"
 LONG = "accuracy of a model with a long name against how often its corpus shows each of the concepts of all of its tasks"
@@ -27,7 +25,6 @@ CAPTION = Caption(
         ["ViT-B-16-quickgelu/a-corpus-of-a-long-name-indeed", "RN50/cc3m"], ["CC-12M"], ["lemmatized+rampp@0.7", "lowercased"]
     ),
 )
-TOUCHING = 1.0  # points that two boxes may share: a box holds the room above its letters
 
 
 def read_svg(figure: go.Figure, caption: Caption = CAPTION) -> ElementTree.Element:
@@ -62,32 +59,7 @@ def test_pdf_of_every_figure_has_texts_and_no_bitmap(draw):
 def test_no_text_touches_another_or_leaves_the_page(draw):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        page = lay_out(draw(), CAPTION)
-        canvas = FigureCanvasAgg(page)
-        canvas.draw()
-    drawn = [text for text in page.findobj(Text) if text.get_visible() and text.get_text().strip() and text.get_alpha() != 0]
-    boxes = {text: text.get_window_extent(canvas.get_renderer()) for text in drawn if is_drawn(text)}
-    width, height = canvas.get_width_height()
-    assert len(boxes) > 4
-    for text, box in boxes.items():
-        assert box.x0 > -1 and box.y0 > -1 and box.x1 < width + 1 and box.y1 < height + 1, text
-    for (text, one), (other, two) in combinations(boxes.items(), 2):
-        if text.get_rotation() % 90 or other.get_rotation() % 90:
-            continue  # the box of a slanted text is larger than the text
-        across = min(one.x1, two.x1) - max(one.x0, two.x0)
-        up = min(one.y1, two.y1) - max(one.y0, two.y0)
-        assert min(across, up) <= TOUCHING, (text, other)
-
-
-def is_drawn(text: Text) -> bool:
-    """Whether a tick's label lies on its axis: Matplotlib holds labels of ticks beyond the ends, too."""
-    for axes in text.figure.axes:
-        for axis, place in ((axes.xaxis, 0), (axes.yaxis, 1)):
-            for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]:
-                if text in (tick.label1, tick.label2):
-                    low, high = sorted(axis.get_view_interval())
-                    return low <= text.get_position()[place] <= high
-    return True
+        assert_legible(lay_out(draw(), CAPTION))
 
 
 @pytest.mark.parametrize("ending", ["svg", "pdf", "png"])

@@ -131,8 +131,8 @@ def test_parquet_of_hugging_face_holds_its_images(tmp_path):
     table = pa.table({"image": images, "text": [["a rose", "a red rose"], ["a fern"]]})
     pq.write_table(table, tmp_path / "a.parquet")
     assert load(tmp_path / "a.parquet") == [
-        ("a rose", "a.parquet#0,0,0", "1.jpg"),
-        ("a red rose", "a.parquet#0,0,0", "1.jpg"),
+        ("a rose", "a.parquet#0,0", "1.jpg"),
+        ("a red rose", "a.parquet#0,0", "1.jpg"),
     ]
     words, columns = layout(tmp_path / "a.parquet")
     assert (words, columns) == ("Parquet table with the images in it", {"caption": "text", "image": "image"})
@@ -147,7 +147,7 @@ def test_parquet_whose_images_are_paths_finds_the_photos(tmp_path):
 def test_parquet_with_the_caption_in_a_struct(tmp_path):
     table = pa.table({"jpg": [picture()], "json": [{"caption": "a rose", "width": 4}]})
     pq.write_table(table, tmp_path / "a.parquet")
-    assert texts(tmp_path / "a.parquet") == [("a rose", "a.parquet#0,0,0")]
+    assert texts(tmp_path / "a.parquet") == [("a rose", "a.parquet#0,0")]
 
 
 IMG2DATASET = [("000000.jpg", picture()), ("000000.json", b'{"caption": "a rose"}'), ("000000.txt", b"a rose")]
@@ -173,7 +173,7 @@ def write_img2dataset(folder, form: str) -> None:
     [
         ("webdataset", "00000.tar", {"plays no part: .json": 1, "plays no part: .parquet": 1}),
         ("files", "00000/000000.jpg", {}),
-        ("parquet", "00000.parquet#0,0,4", {"plays no part: .json": 1}),
+        ("parquet", "00000.parquet#0,0", {"plays no part: .json": 1}),
     ],
 )
 def test_output_of_img2dataset_is_read_as_a_folder(tmp_path, form, image, unused):

@@ -60,6 +60,19 @@ def list_synonyms(study: Study) -> dict[str, tuple[str, ...]]:
     return {concept: tuple(names) for concept, names in zip(rows["concept"], rows["names"], strict=True)}
 
 
+def count_names(study: Study, concept: str, corpus: str) -> dict[str, int]:
+    """name -> captions of a corpus that have it as a phrase, the concept's own name first; empty where none was counted."""
+    if not study.has("name_counts"):
+        return {}
+    rows = study.query(
+        """SELECT name, count FROM name_counts WHERE corpus = $corpus AND concept = $concept
+           ORDER BY name <> concept, count DESC, name""",
+        corpus=corpus,
+        concept=concept,
+    )
+    return dict(zip(rows["name"], map(int, rows["count"]), strict=True))
+
+
 def explain_names(caption: str, names: Iterable[str]) -> dict[str, Explanation]:
     """name -> why a caption has it as a phrase, for those that it has: the method `synonyms` counts where there is any.
 

@@ -72,11 +72,9 @@ class NounCounts:
             kept |= {} if reason else {noun: images}
         nouns = set(kept)
         for phrase, images in self.phrases.items() if phrases else ():
-            if images >= least and nouns.issuperset(phrase.split()):
-                ledger.take(written=1)
-                kept[phrase] = images
-            else:
-                ledger.take(dropped=1, reason=RARE)
+            reason = RARE if images < least else "" if nouns.issuperset(phrase.split()) else AMBIGUOUS
+            ledger.take(written=not reason, dropped=bool(reason), reason=reason)
+            kept |= {} if reason else {phrase: images}
         return dict(sorted(kept.items(), key=lambda pair: (-pair[1], pair[0]))), ledger
 
 

@@ -170,32 +170,13 @@ def add_tasks(study: Path, tasks: Mapping[str, Path | NewTask], title: str | Non
         rows = pa.concat_tables(tables).sort_by([("task", "ascending"), ("label", "ascending")])
         manifest["tables"]["concepts"] = write_table(part, "concepts", rows)
         others = [(label, others) for task in added.values() for label, others in task.others.items()]
-        _write_synonyms(part, manifest, set(), others, LISTED)
+        write_synonyms(part, manifest, set(), others, LISTED)
         arguments = {name: dict(task.arguments) for name, task in added.items()}
         manifest["arguments"]["concepts"] = manifest["arguments"].get("concepts", {}) | arguments
     return {name: len(task.labels) for name, task in added.items()}
 
 
-def add_synonyms(study: Path, synonyms: Mapping[str, Sequence[str]], source: str) -> tuple[int, list[str]]:
-    """Gives concepts of a study further names instead of those that the same source gave before.
-
-    Returns how many names the study has from that source now, and the names in `synonyms` that are no concept of it. Raises
-    TailscopeError where none is.
-    """
-    known = set(list_concepts(study))
-    given = {canonical(name): others for name, others in synonyms.items()}
-    strange = sorted(set(given) - known)
-    if given and len(strange) == len(given):
-        raise TailscopeError(
-            f"None of the {len(given):,} names with synonyms is a concept of study '{study.name}', such as "
-            f"“{strange[0]}”. Add them first: --task NAME=CLASSNAMES.txt"
-        )
-    with extend_study(study) as (part, manifest):
-        count = _write_synonyms(part, manifest, {source}, [pair for pair in given.items() if pair[0] in known], source)
-    return count, strange
-
-
-def _write_synonyms(
+def write_synonyms(
     part: Path, manifest: dict, replaced: set[str], others: Iterable[tuple[str, Sequence[str]]], source: str
 ) -> int:
     """Writes further names of labels or concepts into a study, without those of the sources replaced; how many are new.

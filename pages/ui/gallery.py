@@ -60,8 +60,8 @@ def show_gallery(study: Study, rows: pd.DataFrame, name: str, explain: Callable[
                 if pictured:
                     show_picture(study, row)
                 st.text(shorten(row.caption, CAPTION_CHARACTERS * (1 if pictured else 2)) or "(no caption)")
-                if isinstance(getattr(row, "url", None), str):
-                    st.text(shorten(row.url, URL_CHARACTERS))
+                if isinstance(url := getattr(row, "url", None), str):  # pandas has nan where there is none
+                    st.text(shorten(url, URL_CHARACTERS))
                 st.caption("  \n".join(explain(row)))
     offer_rows(rows, name)
 

@@ -30,6 +30,8 @@ def show_why(study: Study, concept: str, corpus: str | None) -> None:
     st.markdown(" ".join([tell_search(concept, names), tell_queries(answer(provenance.find_queries, study, concept)), RULES]))
     if corpus:
         st.markdown(tell_counts(answer(frequency.list_counts, study, concept), corpus, corpus_titles(study)[corpus], study))
+        if counted := answer(synonyms.count_names, study, concept, corpus):
+            st.markdown(f"As phrases: {', '.join(f'“{escape(name)}” {count:,}' for name, count in counted.items())}.")
         show_words(study, concept, corpus)
     caption = st.text_input(
         "Try a caption: would it count?", key="tried", max_chars=LONGEST, placeholder=f"a photo of a {concept}"
@@ -118,9 +120,9 @@ def tell_verdict(verdict: why.Verdict) -> str:
         return f"{YES} {title}: counts by {join_words(verdict.words)}"
     if verdict.missing:
         return f"{NO} {title}: lacks {join_words(verdict.missing)}"
-    return f"{NO} {title}: " + (
-        "its words do not stand side by side in this order" if verdict.apart else "none of its names is there"
-    )
+    if verdict.apart:
+        return f"{NO} {title}: its words do not stand side by side in this order"
+    return f"{NO} {title}: " + ("none of its names is there" if verdict.method == synonyms.METHOD else "its name has no word")
 
 
 def join_words(words: Sequence[str]) -> str:

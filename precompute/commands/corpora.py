@@ -73,14 +73,14 @@ def concepts(
     if not (added or changed):
         print(f"{study} has these tasks already; nothing to do.")
         return
-    if indexed := sorted(Study(study).manifest.search):
+    if added and (indexed := sorted(Study(study).manifest.search)):
         print(f"Not counted in {', '.join(indexed)} yet: index them again, which searches for what is new alone.")
     print(f"{study} is complete.")
 
 
 def _add_synonyms(study: Path, file: Path, others: dict[str, tuple[str, ...]]) -> bool:
     """Adds other names of concepts to a study, and says how many."""
-    from precompute.vocabulary import add_synonyms
+    from precompute.search.synonyms import add_synonyms
 
     count, strange = add_synonyms(study, others, SYNONYMS)
     print(f"  {count:,} other names of concepts from {file}")
@@ -94,8 +94,9 @@ def _add_spellings(study: Path, files: list[Path], least: int) -> bool:
     """Adds other spellings of a study's concepts that are written in captions or tables, and says which; whether any is."""
     from precompute.caption_files import read_captions
     from precompute.ledger import Ledger
+    from precompute.search.synonyms import add_synonyms
     from precompute.spellings import find_spellings, read_indexed_captions
-    from precompute.vocabulary import add_synonyms, list_concepts
+    from precompute.vocabulary import list_concepts
 
     read = (caption for file in files for _, caption in read_captions(file, Ledger()))
     found = find_spellings(list_concepts(study), chain(read, read_indexed_captions(study)), least)

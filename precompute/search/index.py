@@ -33,6 +33,7 @@ from precompute.search.forecast import Forecast, foretell
 from precompute.search.growth import compare_shards, refuse_differences
 from precompute.search.plan import THRESHOLDS, ImageSearch, check_thresholds
 from precompute.search.shards import find_parts, name_folder
+from precompute.search.synonyms import count_names
 from precompute.search.tagger import ClipRecipe
 from precompute.study_writer import built_with, extend_study, hold_alone
 
@@ -99,6 +100,7 @@ def index_study(
             with extend_study(study) as (part, manifest):
                 _move_files(made, part, indexed)
                 add_corpus(part, manifest, indexed)
+                count_names(part, manifest, asked.corpus)
                 arguments |= {"content": indexed.content, "built_with": built_with(__name__)}
                 manifest["arguments"].setdefault("index", {})[asked.corpus] = arguments
             store_parts(cache, asked.corpus, indexed.parts)

@@ -24,6 +24,10 @@ def world(studies):
         samples=samples,
         hits=hits,
         synonyms=[{"concept": "red rose", "name": "rosa rubra", "source": "file"}],
+        name_counts=[
+            {"corpus": "web", "concept": "red rose", "name": name, "count": count}
+            for name, count in (("red rose", 1), ("rosa rubra", 1_200))
+        ],
     )
 
 
@@ -38,6 +42,7 @@ def test_words_number_and_rule_are_told(world):
     assert "- **1** of 2 samples of WEB: said in the caption, by lemma. A caption counts when it contains every word" in text
     assert "The word that limits it is `red`: **1** of 2 captions looked at have it; 2 have `rose`." in text
     assert "- “a <b>rose</b>” lacks `red`" in text
+    assert "As phrases: “red rose” 1, “rosa rubra” 1,200." in text
 
 
 def test_caption_that_is_tried_says_why_it_counts_or_not(world):
@@ -54,6 +59,8 @@ def test_caption_that_is_tried_says_why_it_counts_or_not(world):
 
 def test_name_that_no_caption_can_have_and_bracket_are_told(world):
     assert "No letter or digit is in its name: no caption can have it, and its count is 0." in said(open_concept("&"))
+    tried = said(assert_whole(choose(open_concept("&"), "text_input", "tried", "salt & pepper")))
+    assert "- :material/close: said in the caption, by lemma: its name has no word" in tried
     text = said(open_concept("crane (bird)"))
     assert "Text search looks for the words `crane`. The bracket (bird) says which is meant; it is not searched for." in text
 

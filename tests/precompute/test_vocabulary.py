@@ -6,9 +6,9 @@ from backend.errors import SourceError, TailscopeError
 from backend.schema import TABLES
 from backend.study import Study
 from backend.validation import content_faults, study_faults
+from precompute.search.synonyms import add_synonyms
 from precompute.vocabulary import (
     NewTask,
-    add_synonyms,
     add_tasks,
     describe_task,
     list_concepts,

@@ -22,9 +22,9 @@ import pandas as pd
 from PIL import Image, features
 
 from backend.bare_image import drop_metadata
-from backend.cells import read_cell
 from backend.errors import ImageError
 from backend.file_kinds import HEIC_BRANDS, PICTURE_BRANDS, name_kind
+from backend.image_cells import read_cell
 from backend.image_ref import ImageRef
 from backend.roots import IMAGE_ROOTS, allowed_roots, is_allowed
 from backend.shelf import Shelf
@@ -103,8 +103,8 @@ def read_image_bytes(
         raise ImageError("This sample has no image.")
     if "://" in image:
         raise ImageError(f"The image lies at {image}: only files are read, nothing is fetched.")
-    ref = ImageRef.from_columns(image, offset, length)
-    path = Path(folder, ref.path)
+    place = ImageRef.from_columns(image, offset, length)
+    path = Path(folder, place.path)
     offset, length = (None if number is None or pd.isna(number) else int(number) for number in (offset, length))
     if (offset is None) != (length is None) or (offset is not None and min(offset, length - 1) < 0):
         raise ImageError(f"No place in a file: {length} bytes from {offset} on in {image}.")
@@ -113,8 +113,8 @@ def read_image_bytes(
             raise ImageError(f"The image lies outside the study's folders; {IMAGE_ROOTS} can name more of them: {image}.")
         if not path.is_file():
             raise ImageError(f"The image file is missing: {image}. It was there when the corpus was indexed.")
-        if ref.kind == "cell":
-            content = read_cell(path, ref.row_group, ref.row, ref.column)
+        if place.kind == "cell":
+            content = read_cell(path, place)
             _check_bytes(len(content), image)
             return content
         size = path.stat().st_size

@@ -181,6 +181,15 @@ TABLES: dict[str, TableSpec] = {
         pa.schema([*(_field(name) for name in ("task", "label", "concept", "method")), _field("words", _STRINGS)]),
         ("task", "label", "method"),
     ),
+    "synonyms": TableSpec(  # further names of concepts, and where each comes from
+        pa.schema([_field("concept"), _field("name"), _field("source")]),
+        ("concept", "name"),
+    ),
+    "name_counts": TableSpec(  # how many captions have each name, the concept's own among them, as a phrase
+        pa.schema([_field("corpus"), _field("concept"), _field("name"), _field("count", _I64)]),
+        ("corpus", "concept", "name"),
+        not_negative=("count",),
+    ),
     "search_quality": TableSpec(
         pa.schema(
             [_field(name) for name in ("corpus", "split", "modality", "method")]

@@ -49,9 +49,13 @@ def study_faults(folder: Path) -> list[str]:
         for name in TABLES:
             faults += _table_faults(folder, name, listed.get(name), connection)
     present = set(listed)
-    return faults or _reference_faults(folder, present) + _sample_reference_faults(folder, present) + _drop_faults(
-        folder, present, manifest
-    ) + _distinct_faults(folder, present)
+    return faults or (
+        _reference_faults(folder, present)
+        + _sample_reference_faults(folder, present)
+        + _drop_faults(folder, present, manifest)
+        + _distinct_faults(folder, present)
+        + _evaluation_faults(folder, present, manifest)
+    )
 
 
 def _table_faults(folder: Path, name: str, listed: TableEntry | None, connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -181,6 +185,8 @@ def _reference_faults(folder: Path, present: set[str]) -> list[str]:
         (("task", "label"), "queries", "concepts"),
         (("concept",), "truth", "concepts"),
         (("concept",), "distinct_hits", "concepts"),
+        (("concept",), "synonyms", "concepts"),
+        (("corpus",), "name_counts", "corpora"),
     ]
     faults = []
     for columns, child, parent in references:
@@ -198,6 +204,30 @@ def _distinct_rows(path: Path, columns: tuple[str, ...]) -> set[tuple[str, ...]]
     table = pq.read_table(path, columns=list(columns)).group_by(list(columns)).aggregate([])
     rows = zip(*(table[column].to_pylist() for column in columns), strict=True)
     return {row for row in rows if None not in row}
+
+
+def _evaluation_faults(folder: Path, present: set[str], manifest: Manifest) -> list[str]:
+    """Models whose corpus was lost, and tasks that models were evaluated on of whose classes no corpus counts a single one."""
+    faults = []
+    made = {model: entry.get("corpus") for model, entry in manifest.arguments.get("evaluate", {}).items()}
+    if "models" in present:
+        rows = pq.read_table(table_path(folder, "models"), columns=["model", "corpus"]).to_pylist()
+        lost = [row["model"] for row in rows if row["corpus"] is None and made.get(row["model"])]
+        faults += [
+            f"models: {model} was evaluated as trained on {made[model]}, and has no corpus now. Evaluate it again with "
+            f"--corpus {made[model]}"
+            for model in lost
+        ]
+    if {"performance", "frequency"} <= present and made:
+        scored = _distinct_rows(table_path(folder, "performance"), ("task", "label"))
+        counted = _distinct_rows(table_path(folder, "frequency"), ("task", "label"))
+        for task in sorted({task for task, _ in scored} - {task for task, _ in counted}):
+            classes = sum(one == task for one, _ in scored)
+            faults.append(
+                f"performance: 0 of {classes:,} classes of {task} are counted in any corpus, so no score stands beside a "
+                "count. Index a corpus again with --force, or evaluate the task on the right folder"
+            )
+    return faults
 
 
 def _sample_reference_faults(folder: Path, present: set[str]) -> list[str]:

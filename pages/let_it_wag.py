@@ -3,6 +3,7 @@
 import streamlit as st
 
 from backend import charts, frequency, tail
+from backend.printing.caption import Shown
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
 from pages.ui.controls import choose_method, corpus_titles
@@ -35,8 +36,9 @@ st.markdown(
         for line in lines.sort_values("low").itertuples(index=False)
     )
 )
+shown = Shown(list(models["model"]))
 figure = charts.draw_tail_models(models, lines, tail=facts.title, reference=facts.compared_with)
-show_figure(figure, "tail-models", f"{facts.title} accuracy against {facts.compared_with}", rows=models)
+show_figure(figure, "tail-models", f"{facts.title} accuracy against {facts.compared_with}", rows=models, shown=shown)
 if len(lines):
     st.caption(
         "Brackets: Student's 95% interval of the slope. Each model is one point; that some share an architecture or their data "

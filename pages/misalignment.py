@@ -4,6 +4,7 @@ import streamlit as st
 
 from backend import alignment, charts, provenance
 from backend.methods import Method
+from backend.printing.caption import Shown
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
@@ -20,7 +21,8 @@ def show_degrees(study: Study) -> None:
     highest = f"**{100 * worst['degree']:.1f}%** ({escape(worst['title'])})"
     lowest = f"**{100 * least['degree']:.1f}%** ({escape(least['title'])})"
     st.markdown(f"Of all pairs, {highest if len(degrees) == 1 else f'{lowest} to {highest}'} are misaligned.")
-    show_figure(charts.draw_degrees(degrees), "misalignment", "Misalignment degree of each corpus", rows=degrees)
+    shown = Shown(corpora=list(degrees["title"]))
+    show_figure(charts.draw_degrees(degrees), "misalignment", "Misalignment degree of each corpus", rows=degrees, shown=shown)
     show_table(degrees.drop(columns="corpus"), "degrees")
     st.caption(escape(study.manifest.reported.alignment_note))
 
@@ -42,7 +44,9 @@ def show_concepts(study: Study, titles: dict[str, str]) -> None:
         against = st.selectbox("Set against", ["text", "image"], key="beside", bind="query-params")
     compared = answer(alignment.compare_modalities, study, corpus, method)
     figure = charts.draw_counts_against(compared, against, "joint", f"samples by {against}", "samples by text and image")
-    show_figure(figure, "joint", f"Joint counts against {against} counts in {titles[corpus]}", rows=compared, pick=True)
+    title = f"Joint counts against {against} counts in {titles[corpus]}"
+    shown = Shown(corpora=[titles[corpus]], methods=[method])
+    show_figure(figure, "joint", title, rows=compared, pick=True, shown=shown)
     median = format_figure(compared["agreement"].median(), ".0f")
     st.caption(
         f"{len(compared):,} concepts. On the dotted line every sample that shows a concept in its {against} shows it in both. "

@@ -7,6 +7,7 @@ import streamlit as st
 from backend import charts, fit_tables, overview, scaling
 from backend.concepts import pick_examples
 from backend.methods import Method
+from backend.printing.caption import Shown
 from backend.study import Study, find_build_command
 from pages.ui.address import answer, current_study, open_concept
 from pages.ui.blocks import explain_counting, format_count, show_figure, show_title
@@ -43,7 +44,10 @@ def show_headline_plot(study: Study, kind: str, setting: str, method: str) -> No
     best = models.sort_values("score", ascending=False).drop_duplicates("corpus")["model"]
     lines = answer(scaling.fit_models, study, kind=kind, setting=setting, method=method, models=list(best))
     figure = charts.draw_lines(lines, corpus_titles(study), unit=unit_of(kind, setting))
-    show_figure(figure, "headline", "Mean score of models against concept frequency", rows=fit_tables.tabulate_bins(lines))
+    titles = corpus_titles(study)
+    shown = Shown([line.model for line in lines], list({titles[line.corpus]: 0 for line in lines}), [method])
+    bins = fit_tables.tabulate_bins(lines)
+    show_figure(figure, "headline", "Mean score of models against concept frequency", rows=bins, shown=shown)
     binned, raw = (
         [getattr(line.fit, name) for line in lines if not math.isnan(getattr(line.fit, name))]
         for name in ("binned_r", "pearson_r")

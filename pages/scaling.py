@@ -6,6 +6,7 @@ import streamlit as st
 
 from backend import bands, charts, fit_tables, fits, scaling
 from backend.frequency import list_methods
+from backend.printing.caption import Shown
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
@@ -73,6 +74,7 @@ def show_one_model(study: Study) -> None:
         f"{unit} of {model} against the frequency of concepts in {titles[corpus]}",
         rows=points,
         pick=True,
+        shown=Shown([model], [titles[corpus]], [method]),
     )
     st.caption(
         "Hover over a point for its concept; click it to open the concept. Counts of zero stand left of one. The band holds "
@@ -154,7 +156,8 @@ def show_several_models(study: Study, multiples: bool) -> None:
     titles = corpus_titles(study)
     draw = charts.draw_small_multiples if multiples else charts.draw_lines
     figure = draw(lines, titles, unit=unit)
-    show_figure(figure, "models", f"Mean {unit} of {len(lines)} models", rows=fit_tables.tabulate_bins(lines))
+    shown = Shown([line.model for line in lines], list({titles[line.corpus]: 0 for line in lines}), [method])
+    show_figure(figure, "models", f"Mean {unit} of {len(lines)} models", rows=fit_tables.tabulate_bins(lines), shown=shown)
     if multiples:
         st.caption("Beside each name: pooled points per tenfold samples, and raw r.")
     show_fits(lines, "fits", titles)
@@ -191,7 +194,8 @@ def show_controls(study: Study) -> None:
         models=list(control.models),
     )
     figure = charts.draw_lines(lines, corpus_titles(study), unit=unit_of(control.kind, control.setting))
-    show_figure(figure, "control-bins", title, rows=fit_tables.tabulate_bins(lines))
+    shown = Shown(control.models, methods=[control.method])
+    show_figure(figure, "control-bins", title, rows=fit_tables.tabulate_bins(lines), shown=shown)
     show_fits(lines, "control", corpus_titles(study))
     explain_counting(study, [control.method], explain_statistics(study))
 
@@ -222,6 +226,7 @@ def show_comparison(study: Study) -> None:
         f"{unit} of two models against the frequency of concepts in {corpus}",
         rows=found.points,
         pick=True,
+        shown=Shown([found.first.model, found.second.model], [corpus], [method]),
     )
     st.caption(
         f"First: {escape(found.first.model)}; second: {escape(found.second.model)}. {len(found.points):,} concepts, "

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from backend import charts, quality, samples
+from backend.printing.caption import Shown
 from backend.study import EMBEDDED, Study
 from pages.ui.address import answer, current_study, find_other_study, link_concepts, link_study
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
@@ -43,7 +44,8 @@ def show_counts(study: Study, corpus: str, title: str, methods: tuple[str, ...])
         + f". {errors['concepts'].max():,} concepts; on the dotted line a count is right."
     )
     figure = charts.draw_truth(compared)
-    show_figure(figure, "truth", f"Counted against true frequency in {title}", rows=compared, pick=True)
+    shown = Shown(corpora=[title], methods=methods)
+    show_figure(figure, "truth", f"Counted against true frequency in {title}", rows=compared, pick=True, shown=shown)
     st.markdown("**Furthest off**")
     show_table(compared.head(200), "furthest-off")
     link_concepts(compared["concept"].drop_duplicates().head(8))
@@ -69,13 +71,14 @@ def show_thresholds(study: Study, titles: dict[str, str]) -> None:
             f"From **{row.threshold:.2f}** on, the threshold chosen, {row.precision:.0f}% of the image hits are right, and "
             f"{row.recall:.0f}% of the true ones are found; frequency error {row.frequency_error:.3f}."
         )
+    shown = Shown(corpora=[titles.get(corpus, corpus)])
     left, right = st.columns(2)
     with left:
         figure = charts.draw_quality(swept, {"precision": "precision", "recall": "recall"}, "%")
-        show_figure(figure, "quality", "Precision and recall against the image threshold", rows=swept)
+        show_figure(figure, "quality", "Precision and recall against the image threshold", rows=swept, shown=shown)
     with right:
         figure = charts.draw_quality(swept, {"frequency_error": "frequency error"}, "mean |log10(counted / true)|")
-        show_figure(figure, "frequency-error", "Frequency error against the image threshold")
+        show_figure(figure, "frequency-error", "Frequency error against the image threshold", shown=shown)
     own = f"On the validation split of {escape(titles[corpus])}." if corpus in titles else ""
     st.caption(own or "On a validation split, whose samples are in none of the corpora above.")
 

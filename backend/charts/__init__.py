@@ -1,5 +1,6 @@
 """DataFrame in, Plotly figure out: every figure of the app."""
 
+from backend.charts.compare import draw_versus
 from backend.charts.corpus import draw_lengths, draw_rate_curves
 from backend.charts.frequency import (
     draw_concept_counts,
@@ -45,6 +46,7 @@ __all__ = [
     "draw_tail_shares",
     "draw_thresholds",
     "draw_truth",
+    "draw_versus",
     "name_model",
     "style_of",
 ]

@@ -38,6 +38,13 @@ def find_templates(prompts: str | Sequence[str]) -> tuple:
     raise TailscopeError(f"No prompt strategy '{prompts}'. There are {', '.join(PROMPTS)} and {ENSEMBLE_80}.")
 
 
+def list_imagenet_names() -> list[str]:
+    """OpenCLIP's names of ImageNet's 1,000 classes, in the order of their WordNet ids."""
+    from open_clip import IMAGENET_CLASSNAMES
+
+    return list(IMAGENET_CLASSNAMES)
+
+
 def check_templates(lines: Sequence[str]) -> tuple[str, ...]:
     """Templates of one's own, trimmed, without empty lines and repetitions; each says once, by {}, where the name goes.
 

@@ -7,6 +7,7 @@ import streamlit as st
 from backend import charts, samples
 from backend.concepts import find_concept
 from backend.methods import Method
+from backend.printing.caption import Shown
 from backend.study import Study
 from pages.ui.address import answer, link_concepts
 from pages.ui.blocks import show_figure
@@ -110,4 +111,5 @@ def show_sweep(study: Study, corpus: str, concept: str | None, threshold: float,
     swept = swept.assign(share=100.0 * swept["samples"] / held)
     st.markdown("**What does the threshold decide?**")
     figure = charts.draw_disagreements(swept, threshold)
-    show_figure(figure, "disagreements", "Samples that disagree at each threshold", rows=swept)
+    shown = Shown(corpora=[corpus_titles(study).get(corpus, corpus)])
+    show_figure(figure, "disagreements", "Samples that disagree at each threshold", rows=swept, shown=shown)

@@ -39,6 +39,13 @@ ENTRIES = (
         ("models", "performance", "frequency"),
     ),
     Entry(
+        "compare",
+        "Compare models",
+        "balance",
+        "Where two models differ, whether that goes with frequency, and what they take for what.",
+        ("models", "performance", "frequency"),
+    ),
+    Entry(
         "concept",
         "Concept",
         "search",

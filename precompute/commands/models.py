@@ -70,6 +70,10 @@ def evaluate(
     for one in report.scores:
         print(f"  {one.task}, {one.setting}: {one.overall:.2f}%, {one.source}")
     print(f"{study} has the scores of {report.model} after {time.monotonic() - start:.1f} s.")
+    for name, (known, classes) in report.known.items():
+        if known < classes:
+            way = "" if known else _tell_way(study, name)
+            print(f"  {name}: {known:,} of {classes:,} classes are concepts of this study.{way}")
     for unit, ledger in report.ledgers.items():
         print(describe_entry(unit, ledger.entry()))
 
@@ -100,6 +104,15 @@ def _place_tasks(
         )
         for name, place in places.items()
     }
+
+
+def _tell_way(study: Path, task: str) -> str:
+    """What to do where no class of a task is a concept of a study."""
+    return (
+        f" Its scores stand beside no count. Is its folder the right one? If so, count its classes, which are concepts now: "
+        f"python -m precompute index --study {study} --corpus NAME --shards GLOB --force; if not, evaluate '{task}' again: "
+        "its labels go with it."
+    )
 
 
 @app.command()

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from backend.cells import find_image_column
 from backend.errors import SourceError
+from backend.image_cells import find_image_column
 from backend.image_ref import ImageRef
 from backend.images import IMAGE_BYTES, read_size
 from precompute.corpus import shard as shards

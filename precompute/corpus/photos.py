@@ -39,10 +39,11 @@ class Listed(NamedTuple):
 @dataclass(frozen=True)
 class Whereabouts:
     """Where the photos of a list are, by its first names: `here`, whether any is here or a folder of them was named;
-    `strip`: the folders that all names begin with and that are not here, to be left out."""
+    `strip`: the folders that all names begin with and that are not here, to be left out; `seen`: whether any is here."""
 
     here: bool
     strip: str = ""
+    seen: bool = True
 
 
 class Photos:
@@ -95,14 +96,14 @@ class Photos:
     def _locate(self, names: list[str], named: bool) -> Whereabouts:
         """Where the photos are; what all names begin with is left out as far as that is needed for one to be here."""
         if not names or self._any_here(names):
-            return Whereabouts(named or bool(names))
+            return Whereabouts(named or bool(names), seen=bool(names))
         parts = [PurePosixPath(name.replace("\\", "/")).parts[:-1] for name in names]
         shared = os.path.commonprefix(parts)
         for count in range(1, len(shared) + 1):
             self.where = Whereabouts(True, "/".join(shared[:count]).replace("//", "/"))
             if self._any_here(names):
                 return self.where
-        return Whereabouts(named)
+        return Whereabouts(named, seen=False)
 
     def _any_here(self, names: list[str]) -> bool:
         return any(isinstance(self.look_for(name), ImageRef) for name in names)
@@ -158,6 +159,8 @@ def locate_photos(shard: Shard, names: Iterable[str]) -> str:
     where = Photos(shard, False, names).where
     if not names or (not where.here and all("://" in name for name in names)):
         return ""
+    if where.here and not where.seen:
+        return f"none of the first photos is in {shard.root}, such as {names[0]}"
     if not where.here:
         return f"none of the photos is here, such as {names[0]}: captions alone are read; --images FOLDER says where they are"
     return f"photos are in {shard.root}" + (f", without {where.strip}" if where.strip else "")

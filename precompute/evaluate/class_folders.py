@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from backend.class_lists import read_synsets
+from backend.class_literals import read_synsets
 from backend.errors import SourceError
 from backend.file_kinds import LITTER, is_litter
 from backend.images import IMAGE_ENDINGS

@@ -3,14 +3,15 @@
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from backend.cells import find_image_column, read_bytes_of
 from backend.errors import SourceError
+from backend.image_cells import find_image_column
 from backend.image_ref import ImageRef
 from precompute.corpus.sample import NO_IMAGE
 from precompute.evaluate.features import Place
@@ -38,7 +39,8 @@ def read_labelled_parquet(files: Sequence[Path], ledger: Ledger) -> tuple[list[s
                 names = names or listed
                 for group in range(file.num_row_groups):
                     rows = file.read_row_group(group, columns=[image, label])
-                    found += _read_rows(path, group, rows.column(image), rows.column(label), listed, ledger)
+                    place = ImageRef(str(path.absolute()), row_group=group, column=file.schema_arrow.get_field_index(image))
+                    found += _read_rows(place, rows.column(image), rows.column(label), listed, ledger)
         except (OSError, pa.ArrowException) as error:
             raise SourceError(f"{path} is no Parquet file that can be read ({error}).") from error
     return names, found
@@ -111,15 +113,18 @@ def _list_class_names(schema: pa.Schema) -> dict[str, list[str]]:
 
 
 def _read_rows(
-    path: Path, group: int, images: pa.ChunkedArray, labels: pa.ChunkedArray, names: Sequence[str], ledger: Ledger
+    group: ImageRef, images: pa.ChunkedArray, labels: pa.ChunkedArray, names: Sequence[str], ledger: Ledger
 ) -> Labelled:
+    """The images of one row group, whose place is given but for the row."""
     found = []
-    whole = pc.greater(pc.fill_null(pc.binary_length(read_bytes_of(images)), 0), 0)
+    cells = images.combine_chunks()
+    content = pc.struct_field(cells, "bytes") if pa.types.is_struct(cells.type) else cells  # null where the struct is
+    whole = pc.greater(pc.fill_null(pc.binary_length(content), 0), 0)
     for row, (is_there, label) in enumerate(zip(whole.to_pylist(), labels.to_pylist(), strict=True)):
         if not is_there:
             ledger.take(dropped=1, reason=NO_IMAGE)
         elif label is None or (names and label == -1):  # -1: Hugging Face's word for "not known"
             ledger.take(dropped=1, reason=NO_LABEL)
         else:
-            found.append((ImageRef(str(path.absolute()), row_group=group, row=row).columns(), str(label)))
+            found.append((replace(group, row=row).columns(), str(label)))
     return found

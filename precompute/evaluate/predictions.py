@@ -1,6 +1,8 @@
 """A model's results image by image, as rows of the table `predictions`: any subset, interval or confusion follows from them."""
 
 import os
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,4 +57,10 @@ def name_item(image: str, offset: int | None, length: int | None) -> str:
 def _relate(place: Place, study: Path) -> tuple[str, int | None, int | None]:
     ref = ImageRef.from_columns(*place)
     path = Path(os.path.relpath(Path(ref.path).resolve(), study.resolve())).as_posix()
-    return ImageRef(path, ref.offset, ref.length, ref.row_group, ref.row).columns()
+    return replace(ref, path=path).columns()
+
+
+def list_folders(tables: Iterable[pa.Table], study: Path) -> set[Path]:
+    """The folders that the images of predictions really lie in, with all links followed."""
+    images = {image for table in tables for image in table["image"].unique().to_pylist()}
+    return {(study / ImageRef.from_columns(image).path).resolve().parent for image in images}

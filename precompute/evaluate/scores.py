@@ -21,22 +21,21 @@ from backend.models.encode import Model
 from backend.models.loading import load_model
 from backend.models.prompts import PROMPTS, find_templates
 from backend.progress import StageProgress
+from backend.roots import declare_roots
 from backend.schema import TABLES, table_path
 from backend.study import Study, find_build_command
 from backend.tables import replace_rows, to_arrow, write_table
 from precompute.evaluate.classification import BEST, ClassScores, Guesses, describe_repeats, pool_labels, score_prompts
 from precompute.evaluate.features import encode_places, stream_features
 from precompute.evaluate.kept_features import find_kept
-from precompute.evaluate.predictions import tabulate_guesses
+from precompute.evaluate.predictions import list_folders, tabulate_guesses
 from precompute.evaluate.retrieval import Pairs, evaluate_retrieval, keep_encoded, read_pairs
 from precompute.evaluate.scaling import build_scaling
+from precompute.evaluate.task_labels import ADDED, STEP, add_labels, copy_counts, count_known, drop_former_labels, name_concepts
 from precompute.evaluate.tasks import Task, TaskPlace, read_task
 from precompute.ledger import Ledger
 from precompute.study_writer import extend_study
-from precompute.vocabulary import make_concepts
 
-STEP = "evaluate"
-ADDED = "labels_added"  # in a model's arguments: labels that its evaluation brought to a task, and no search
 NO_IMAGES = "class without an image"
 NO_QUERIES = "concept that no pair names"
 LIBRARIES = ("open_clip_torch", "torch", "torchvision")
@@ -60,7 +59,8 @@ class TaskScores:
 class EvaluationReport:
     """What came of an evaluation: the model's name and how it was loaded, its scores, and the books by what they count.
 
-    predictions: rows of the table of that name, where results image by image were asked for.
+    predictions: rows of the table of that name, where results image by image were asked for · known: by task how many of how
+    many classes were concepts of the study before.
     """
 
     model: str
@@ -68,6 +68,7 @@ class EvaluationReport:
     scores: list[TaskScores] = field(default_factory=list)
     predictions: list[pa.Table] = field(default_factory=list)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
+    known: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ def evaluate_model(folder: Path, asked: Evaluation, say: StageProgress) -> Evalu
     with extend_study(folder) as (part, manifest):
         add_scores(part, manifest, report, asked.corpus)
         fit_lines(part, manifest, say)
+    declare_roots(folder, list_folders(report.predictions, folder))
     return report
 
 
@@ -136,8 +138,11 @@ def add_scores(part: Path, manifest: dict, report: EvaluationReport, corpus: str
     """
     _check_model(manifest, _list_models(Study(part, manifest)), report)
     evaluated = manifest.setdefault("arguments", {}).setdefault(STEP, {})
-    added = _add_labels(part, evaluated.get(report.model, {}).get(ADDED, {}), report)
-    evaluated[report.model] = report.made | ({ADDED: added} if added else {})
+    labels = {one.task: one.labels for one in report.scores}
+    report.known = {task: (count_known(part, manifest, task, names), len(names)) for task, names in labels.items()}
+    added = add_labels(part, evaluated.get(report.model, {}).get(ADDED, {}), labels)
+    corpus = corpus or _find_corpus(part, report.model)
+    evaluated[report.model] = report.made | ({"corpus": corpus} if corpus else {}) | ({ADDED: added} if added else {})
     books = {unit: ledger.entry() for unit, ledger in report.ledgers.items()}
     manifest.setdefault("counts", {}).setdefault(STEP, {}).setdefault(report.model, {}).update(books)
     _write_scores(part, manifest, report, corpus)
@@ -278,11 +283,20 @@ def _book_scores(scores: Sequence[TaskScores], task: str, reason: str) -> Ledger
     return ledger
 
 
+def _find_corpus(part: Path, model: str) -> str | None:
+    """The corpus that the study says a model was trained on: who evaluates it again need not name it again."""
+    path = table_path(part, "models")
+    if not path.is_file():
+        return None
+    rows = pq.read_table(path, columns=["model", "corpus"], filters=[("model", "=", model)])
+    return rows["corpus"][0].as_py() if rows.num_rows else None
+
+
 def _write_scores(part: Path, manifest: dict, report: EvaluationReport, corpus: str | None) -> None:
     study = Study(part, manifest)
     labels = {one.task: (one.kind, one.labels) for one in report.scores}
     concepts = name_concepts(part, manifest, labels)
-    _copy_counts(part, manifest, concepts)
+    copy_counts(part, manifest, concepts)
     frames = [
         pd.DataFrame({"task": one.task, "kind": one.kind, "setting": one.setting, "label": one.labels})
         .assign(value=one.values, n=one.n.astype("int32"))
@@ -305,7 +319,7 @@ def _write_scores(part: Path, manifest: dict, report: EvaluationReport, corpus: 
     replace_rows(part, manifest, "performance", performance, ["model", "task"])
     replace_rows(part, manifest, "overall", overall, ["model", "task"])
     _write_predictions(part, manifest, report)
-    _drop_former_labels(part, manifest, {task: names for task, (_, names) in labels.items()})
+    drop_former_labels(part, manifest, {task: names for task, (_, names) in labels.items()})
 
 
 def _write_predictions(part: Path, manifest: dict, report: EvaluationReport) -> None:
@@ -323,76 +337,3 @@ def _write_predictions(part: Path, manifest: dict, report: EvaluationReport) -> 
         manifest["tables"]["predictions"] = write_table(part, "predictions", rows.sort_by(key))
     elif manifest["tables"].pop("predictions", None):
         path.unlink()
-
-
-def _add_labels(part: Path, before: dict[str, list[str]], report: EvaluationReport) -> dict[str, list[str]]:
-    """By task, the labels that no one but this model's evaluations brought to the study: those of before, and the new ones."""
-    path = table_path(part, "concepts")
-    known = (
-        pq.read_table(path, columns=["task", "label"]).to_pandas()
-        if path.is_file()
-        else pd.DataFrame({"task": [], "label": []})
-    )
-    have = set(zip(known["task"], known["label"], strict=True))
-    labels = {one.task: one.labels for one in report.scores}
-    new = {task: [label for label in names if (task, label) not in have] for task, names in labels.items()}
-    added = {task: sorted({*before.get(task, ()), *new.get(task, ())}) for task in before | new}
-    return {task: names for task, names in added.items() if names}
-
-
-def _drop_former_labels(part: Path, manifest: dict, labels: dict[str, Sequence[str]]) -> None:
-    """Takes out of evaluated tasks the labels that evaluations alone brought in, such as those of a wrong folder.
-
-    A label stays that is among the new ones, or that a model has a score on.
-    """
-    scored = pq.read_table(table_path(part, "performance"), columns=["task", "label"]).to_pandas()
-    kept = set(zip(scored["task"], scored["label"], strict=True)) | {(task, label) for task in labels for label in labels[task]}
-    entries = manifest["arguments"][STEP].values()
-    added = {(task, label) for made in entries for task in labels for label in made.get(ADDED, {}).get(task, ())}
-    former = added - kept
-    for name in ("concepts", "frequency") if former else ():
-        path = table_path(part, name)
-        if path.is_file():
-            rows = pq.read_table(path).to_pandas()
-            gone = pd.MultiIndex.from_frame(rows[["task", "label"]]).isin(former)
-            manifest["tables"][name] = write_table(part, name, to_arrow(name, rows[~gone]))
-    for made in entries:
-        for task in made.get(ADDED, {}):
-            made[ADDED][task] = [label for label in made[ADDED][task] if (task, label) not in former]
-
-
-def name_concepts(part: Path, manifest: dict, labels: dict[str, tuple[str, Sequence[str]]]) -> pd.DataFrame:
-    """task, label, concept: the concepts of tasks' labels (task -> kind, labels).
-
-    A label that the study knows keeps its concept there; what it lacks is added to its table.
-    """
-    path = table_path(part, "concepts")
-    known = pq.read_table(path).to_pandas() if path.is_file() else pd.DataFrame({"task": [], "label": [], "concept": []})
-    have = set(zip(known["task"], known["label"], strict=True))
-    new = {task: [label for label in names if (task, label) not in have] for task, (_, names) in labels.items()}
-    rows = [make_concepts(task, labels[task][0], names).to_pandas() for task, names in new.items() if names]
-    if rows:
-        replace_rows(part, manifest, "concepts", pd.concat(rows), ["task", "label"])
-    everything = pd.concat([known[["task", "label", "concept"]], *(frame[["task", "label", "concept"]] for frame in rows)])
-    return everything[everything["task"].isin(labels)]
-
-
-def _copy_counts(part: Path, manifest: dict, concepts: pd.DataFrame) -> None:
-    """Gives tasks the counts that the study has of their concepts under other tasks, in the corpora that were searched here.
-
-    A search counts a concept once, for all tasks. The release's counts differ from task to task: they are left alone.
-    """
-    study = Study(part, manifest)
-    if not study.has("frequency"):
-        return
-    counted = study.query(
-        """SELECT DISTINCT ON (corpus, concept, method) corpus, concept, modality, method, count FROM frequency
-           WHERE list_contains(CAST($searched AS VARCHAR[]), corpus) ORDER BY corpus, concept, method, task, label""",
-        searched=sorted(manifest.get("search", {})),
-    )
-    rows = concepts.merge(counted, on="concept")
-    known = study.query("SELECT DISTINCT corpus, task, label, method FROM frequency")
-    keys = ["corpus", "task", "label", "method"]
-    rows = rows[~pd.MultiIndex.from_frame(rows[keys]).isin(pd.MultiIndex.from_frame(known))]
-    if len(rows):
-        replace_rows(part, manifest, "frequency", rows, keys)

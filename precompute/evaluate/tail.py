@@ -27,8 +27,9 @@ from backend.tables import replace_rows, to_arrow, write_table
 from precompute.evaluate.classification import ClassScores, score_prompts
 from precompute.evaluate.features import stream_features
 from precompute.evaluate.kept_features import find_kept
-from precompute.evaluate.scores import LIBRARIES, find_task_templates, name_concepts
-from precompute.evaluate.scores import STEP as EVALUATE
+from precompute.evaluate.scores import LIBRARIES, find_task_templates
+from precompute.evaluate.task_labels import STEP as EVALUATE
+from precompute.evaluate.task_labels import name_concepts
 from precompute.evaluate.tasks import Task, read_task
 from precompute.ledger import Ledger
 from precompute.study_writer import extend_study

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.class_lists import read_synsets
+from backend.class_literals import read_synsets
 from backend.errors import SourceError
-from backend.models.prompts import check_templates
+from backend.models.prompts import check_templates, list_imagenet_names
 from precompute.evaluate.class_folders import CLASS_NAMES, SPLITS, read_class_folders
 from precompute.evaluate.features import Place
 from precompute.evaluate.labelled_shards import number_classes, read_labelled_shards
@@ -166,9 +166,7 @@ def _read_names(names: str | None) -> list[str]:
     if names is None:
         return []
     if names == IMAGENET:
-        from open_clip import IMAGENET_CLASSNAMES
-
-        return list(IMAGENET_CLASSNAMES)
+        return list_imagenet_names()
     path = Path(names)
     listed = read_class_positions(path)
     synsets = read_synsets(path.read_text(encoding="utf-8-sig", errors="replace"))

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from backend.schema import table_path
-from precompute.corpus.registry import identify_shard
+from precompute.corpus.registry import identify_shard, measure_file
 from precompute.corpus.shard import PIECE_SAMPLES, Shard
 from precompute.processes import Processes
 from precompute.search.corpus import CorpusPlan, list_methods, place_part, plan_merge, plan_search
@@ -168,7 +168,7 @@ def _grow(small: _Piece, large: _Piece, name: str, samples: int) -> float:
 
 def _measure_shard(shard: Shard, shards: Sequence[Shard]) -> int:
     """The bytes of a shard, about: those of its file by the number of its pieces."""
-    return shard.path.stat().st_size // sum(other.path == shard.path for other in shards)
+    return measure_file(shard) // sum(other.path == shard.path for other in shards)
 
 
 def _spell_bytes(count: float) -> str:

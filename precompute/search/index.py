@@ -24,7 +24,7 @@ from backend.schema import MANIFEST, table_path
 from backend.study import Study
 from precompute.corpus.given_hits import checksum_hits, read_given_hits
 from precompute.corpus.preview import Preview, preview
-from precompute.corpus.registry import find_shards, list_image_folders
+from precompute.corpus.registry import find_shards, list_image_folders, measure_file
 from precompute.corpus.shard import ReadOptions, Shard
 from precompute.processes import Processes
 from precompute.search.cache import load_parts, name_cache, store_parts, sweep
@@ -204,7 +204,7 @@ def _describe_arguments(asked: Request, shards: Sequence[Shard]) -> dict:
     return {
         "shards": list(asked.patterns),
         "files": len(files),
-        "bytes": sum(path.stat().st_size for path in files),
+        "bytes": sum(measure_file(shard) for shard in {shard.path: shard for shard in shards}.values()),
         "title": asked.title,
         "caption": asked.caption,
         "image": asked.image,

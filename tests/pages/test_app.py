@@ -22,6 +22,7 @@ NEEDS = {
     "overview": {"concepts", "corpora", "frequency"},
     "distributions": {"concepts", "corpora", "frequency"},
     "scaling": {"concepts", "corpora", "frequency", "models", "performance"},
+    "compare": {"concepts", "corpora", "frequency", "models", "performance"},
     "search_quality": {"corpora", "frequency"},
     "concept": {"concepts", "corpora", "frequency", "models", "performance", "scaling"},
     "misalignment": {"alignment", "corpora", "frequency"},
@@ -34,6 +35,7 @@ QUESTIONS = {
     "overview": "Which concepts does the data hardly show, and what does that cost?",
     "distributions": "How long is the tail?",
     "scaling": "Does frequency determine performance?",
+    "compare": "Where do two models differ?",
     "search_quality": "How right are the counts?",
     "concept": "How well is “crane” covered?",
     "misalignment": "Do captions say what images show?",
@@ -55,7 +57,7 @@ CHOICES = [*CHOICES.split(), "measure", "tagger", "text", "image", "near", "near
 OF_SAMPLES = ["sampled", "text_method", "image_method", "shown_by", "hits_page", "about", "threshold", "disagreement", "order"]
 CHOICES += [*OF_SAMPLES, "samples_page", "validated"]
 OF_PROBES = "source like pick clip clip_from clip_file among prompts templates truth experiment clips_beside synonyms"
-CHOICES += [*OF_PROBES.split(), "counts_of", "labels", "described", "searched"]
+CHOICES += [*OF_PROBES.split(), "rival", "cell_page", "counts_of", "labels", "described", "searched"]
 CHOICES += ["whose", "part", "reference", "line"]  # of a corpus's report
 HOSTILE = "*a* _b_ `c` $d$ <i>e</i> [f](g) :red[h] # i & j &lt; k | l ~~m~~ \\n"
 

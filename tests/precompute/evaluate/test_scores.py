@@ -8,11 +8,13 @@ import pytest
 from backend.errors import TailscopeError
 from backend.scaling import list_settings
 from backend.study import Study
+from backend.tables import replace_rows
 from backend.validation import study_faults
 from precompute import __main__ as commands
 from precompute.evaluate import scores as scoring
 from precompute.evaluate.scores import Evaluation, evaluate_model
 from precompute.evaluate.tasks import TaskPlace
+from precompute.study_writer import extend_study
 from tests.precompute.evaluate.test_classification import write_class_folders
 from tests.tiny_clip import draw_pictures, write_model
 from tests.tiny_study import count_rows, model_row, overall_row, score_rows, write_study
@@ -262,12 +264,14 @@ def test_names_that_several_classes_share_are_one_label_and_are_said(study, tmp_
     assert found == [("crane", 2), ("rose", 2)]
     ((source,),) = rows(study, "SELECT source FROM overall WHERE task = 'ids' AND setting = 'class'")
     assert source.endswith("; 1 of the names stands for several classes each: crane")
-    assert study_faults(study) == []
+    assert [fault.split(",")[0] for fault in study_faults(study)] == [
+        "performance: 0 of 2 classes of ids are counted in any corpus"
+    ]
 
 
 @pytest.fixture
 def letters(tmp_path):
-    return write_class_folders(tmp_path / "letters", {letter: 1 + number % 2 for number, letter in enumerate("abcdefg")})
+    return write_class_folders(tmp_path / "letters", {name: 1 + n % 2 for n, name in enumerate([*COUNTS, "yak", "zib"])})
 
 
 def test_top_five_is_a_setting_of_tasks_with_more_classes(study, letters, animals, tiny):
@@ -303,7 +307,7 @@ def test_scores_follow_from_the_results_image_by_image(study, letters, tiny):
     best, similarities, place, label, similarity, image = first
     assert (len(best), list(similarities)) == (5, sorted(similarities, reverse=True))
     assert place > 5 or (best[place - 1], similarities[place - 1]) == (label, similarity)
-    assert (study / image).resolve() == letters / "a" / "0.png"
+    assert (study / image).resolve() == letters / "ant" / "0.png"
 
 
 def test_evaluating_again_takes_earlier_results_by_image_out(study, letters, tiny):
@@ -354,3 +358,38 @@ def test_command_refuses_words_on_a_task_that_is_not_named(study, tiny, animals,
     with pytest.raises(SystemExit):
         commands.main()
     assert "--split is of 'pets', which no --task names. Named: animals." in " ".join(capsys.readouterr().err.split())
+
+
+def test_corpus_of_a_model_stays_when_it_is_evaluated_again_without_one(study, animals, tiny):
+    evaluate(study, tiny, {"animals": animals}, name="Tiny/mine", corpus="small", prompts=["class"])
+    evaluate(study, tiny, {"animals": animals}, name="Tiny/mine", prompts=["simple"])
+    assert rows(study, "SELECT corpus FROM models WHERE model = 'Tiny/mine'") == [("small",)]
+    assert study_faults(study) == []
+    lost = Study(study).query("SELECT * REPLACE (NULL AS corpus) FROM models WHERE model = 'Tiny/mine'")
+    with extend_study(study) as (part, manifest):
+        replace_rows(part, manifest, "models", lost, ["model"])
+    assert study_faults(study) == [
+        "models: Tiny/mine was evaluated as trained on small, and has no corpus now. Evaluate it again with --corpus small"
+    ]
+
+
+def test_task_without_a_concept_of_the_study_is_told_and_found(study, tiny, tmp_path, monkeypatch, capsys):
+    folder = write_class_folders(tmp_path / "letters", {"aleph": 1, "beth": 1})
+    words = ["evaluate", "--study", str(study), "--model", tiny, "--task", f"letters={folder}", "--name", "Tiny/one"]
+    for _ in range(2):  # the labels that an evaluation brings in do not make them concepts that are counted
+        monkeypatch.setattr(sys, "argv", ["precompute", *words])
+        with pytest.raises(SystemExit, match="0"):
+            commands.main()
+        told = " ".join(capsys.readouterr().out.split())
+        assert "letters: 0 of 2 classes are concepts of this study. Its scores stand beside no count." in told
+        assert f"python -m precompute index --study {study} --corpus NAME --shards GLOB --force" in told
+    assert study_faults(study) == [
+        "performance: 0 of 2 classes of letters are counted in any corpus, so no score stands beside a count. "
+        "Index a corpus again with --force, or evaluate the task on the right folder"
+    ]
+
+
+def test_classes_that_are_concepts_are_counted_and_said_where_some_are_not(study, animals, tiny, tmp_path):
+    assert evaluate(study, tiny, {"animals": animals}).known == {"animals": (4, 5)}  # "elk" is none
+    half = write_class_folders(tmp_path / "half", {"Ant": 1, "yak": 1})
+    assert evaluate(study, tiny, {"more": half}, name="Tiny/more").known == {"more": (1, 2)}

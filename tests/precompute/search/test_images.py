@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from backend.errors import SourceError, TailscopeError
+from backend.errors import TailscopeError
 from precompute.corpus.registry import find_shards, read_batches
 from precompute.corpus.sample import SCHEMA, SampleBatch
 from precompute.corpus.shard import Reading
@@ -216,10 +216,18 @@ def test_no_given_hits_are_none():
     assert join(given(), "1.jpg") == ([], {"read": 0, "written": 0, "dropped": {}})
 
 
-def test_photos_inside_a_tar_cannot_be_named(tmp_path):
-    (batch,) = read(write_shard(tmp_path / "a.tar", [("x", picture(0, 0, 0))]))
-    with pytest.raises(SourceError, match="photos inside a tar have none. Use a tagger"):
-        GivenHits(given(("1.jpg", "rose", 1)), CONCEPTS).join(batch.table)
+@pytest.mark.parametrize("name", ["0", "0.jpg", "0.png", "a.tar/0", "a.tar/0.webp"])
+def test_given_hits_meet_the_members_of_a_tar_by_their_keys(tmp_path, name):
+    (batch,) = read(write_shard(tmp_path / "a.tar", [("x", picture(0, 0, 0)), ("y", picture(0, 0, 0))]))
+    assert batch.table["key"].to_pylist() == ["0", "1"]
+    matcher = GivenHits(given((name, "rose", 1), ("b.tar/1", "fern", 1), ("10", "fern", 1)), CONCEPTS)
+    assert [tuple(hit.values()) for hit in matcher.join(batch.table).to_pylist()] == [(0, 1, 1.0)]
+
+
+def test_given_hits_meet_captions_whose_photo_is_not_here_by_its_name():
+    rows = [{"sample_id": 0, "caption": "x", "key": "val/1.jpg"}, {"sample_id": 1, "caption": "x", "key": ""}]
+    joined = GivenHits(given(("1.jpg", "rose", 1)), CONCEPTS).join(pa.Table.from_pylist(rows, schema=SCHEMA))
+    assert [tuple(hit.values()) for hit in joined.to_pylist()] == [(0, 1, 1.0)]
 
 
 # The threshold to choose

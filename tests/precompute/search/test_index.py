@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from backend.alignment import list_degrees
+from backend.distinct import list_distinct
+from backend.drops import list_drops
 from backend.errors import InvalidTable, MissingTable, SourceError, StudyNotFound, TailscopeError
 from backend.images import read_image_bytes
 from backend.manifest import ChosenMethods
@@ -459,7 +461,8 @@ def test_run_that_keeps_nothing_fails_and_says_why(study, tmp_path):
     message = (
         r"Nothing of 'mine' was kept; the study stays as it was. samples: read 3 = written 0 \+ dropped 3 "
         r"\(no caption: 1; no image: 2\). 2 of 3 samples: no image. Name the folder of the photos: --images FOLDER. "
-        r"They were read as caption table \(image from image, caption from caption\)."
+        r"They were read as table separated by commas, with a header \(caption from caption, image from image\). "
+        r"none of the first photos is in .*empty, such as 1.jpg"
     )
     before = checksums(study)
     with pytest.raises(TailscopeError, match=message):
@@ -473,6 +476,71 @@ def test_run_that_keeps_nothing_fails_and_says_why(study, tmp_path):
     with pytest.raises(TailscopeError, match="There was nothing in it"):
         index_study(study, Request("mine", [str(tmp_path / "c.tar")]))
     assert checksums(study) == before
+
+
+def test_run_that_keeps_too_little_fails_leaves_the_study_and_what_it_searched(study, tmp_path, searched):
+    (tmp_path / "a.csv").write_text("caption\na rose\n" + '""\n' * 3)
+    before, asked = checksums(study), Request("mine", [str(tmp_path / "a.csv")])
+    message = (
+        r"Only 1 of 4 samples of 'mine' were kept, less than the share of 50% that --least-kept .* 3 of 4 samples: no caption"
+    )
+    with pytest.raises(TailscopeError, match=message):
+        index_study(study, asked)
+    assert checksums(study) == before
+    index_study(study, dataclasses.replace(asked, least_kept=0.25))
+    assert searched == ["a.csv"]
+    with pytest.raises(TailscopeError, match="1.5 is no share of the samples: --least-kept takes a number from 0 to 1"):
+        index_study(study, dataclasses.replace(asked, least_kept=1.5))
+
+
+def test_what_a_shard_held_is_what_it_gave_and_what_it_dropped(study, corpus):
+    path = corpus / "0.tar"
+    path.write_bytes(path.read_bytes()[:4000])  # in the third sample
+    manifest = index_study(study, Request("mine", [str(corpus / "*.tar")]))
+    rows = list_drops(Study(study), "mine")
+    assert rows[["unit", "shard", "reason", "count", "read"]].values.tolist() == [
+        ["concepts", "", "concept without a word", 1, 4],
+        ["samples", "0.tar", "truncated shard, at least", 1, 3],
+    ]
+    kept = dict(count(study, "SELECT sample_id // 10000000, count(*) FROM samples GROUP BY ALL"))
+    assert kept == {0: 2, 1: 2, 2: 1}
+    assert manifest["counts"]["index"]["mine"]["samples"]["read"] == sum(kept.values()) + rows["count"][1]
+    assert study_faults(study) == []
+
+
+def test_corpus_that_dropped_nothing_says_so(study, tmp_path):
+    (tmp_path / "a.csv").write_text("caption\na rose\n")
+    (tmp_path / "names.txt").write_text("rose\n")
+    add_tasks(study.with_name("other"), {"plants": tmp_path / "names.txt"})
+    index_study(study.with_name("other"), Request("mine", [str(tmp_path / "a.csv")]))
+    assert list_drops(Study(study.with_name("other")), "mine").empty
+    assert study_faults(study.with_name("other")) == []
+
+
+def test_repeated_captions_and_images_count_once_beside_the_raw_counts(study, tmp_path):
+    write_shard(tmp_path / "0.tar", [("a rose", RED), ("a rose", RED), ("A rose", RED), ("roses", GREEN)])
+    write_shard(tmp_path / "1.tar", [("a rose", RED), ("a fern", picture(0, 97, 0))])
+    add(study, tmp_path / "*.tar")
+    assert study_faults(study) == []
+    rows = list_distinct(Study(study), "rose").set_index("method")[["hits", "distinct"]]
+    assert rows.loc["lemmatized"].tolist() == [5, 3]  # a rose, A rose, roses
+    assert rows.loc["lowercased"].tolist() == [4, 2]
+    assert rows.loc["colours@0.50"].tolist() == [4, 1]
+    assert list_distinct(Study(study), "fern").set_index("method").loc["colours@0.25", ["hits", "distinct"]].tolist() == [2, 2]
+    one = checksums(study)
+    add(study, tmp_path / "*.tar", processes=2, work=tmp_path / "afresh")
+    assert checksums(study) == one
+
+
+def test_captions_alone_are_counted_found_and_sound(study, tmp_path):
+    (tmp_path / "a.tsv").write_text("TEXT\tURL\na rose\thttps://a.example/1.jpg\nRoses\thttps://a.example/2.jpg\n")
+    index_study(study, Request("mine", [str(tmp_path / "a.tsv")]))
+    assert study_faults(study) == []
+    hits = find_hits(Study(study), "rose", "mine", "text", text_method="lemmatized", image_method=None)
+    assert hits["caption"].tolist() == ["a rose", "Roses"]
+    assert count(study, "SELECT image FROM samples") == [("https://a.example/1.jpg",), ("https://a.example/2.jpg",)]
+    add(study, tmp_path / "a.tsv")  # a tagger has nothing to look at
+    assert count(study, "SELECT sum(count) FROM frequency WHERE modality = 'image'") == [(0,)]
 
 
 def test_members_that_play_no_part_stand_in_the_books(study, tmp_path):

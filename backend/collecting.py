@@ -58,7 +58,8 @@ def expect_tasks(own: CountedCorpus, study: Study, selection: Selection) -> pd.D
 
     task, concepts, missing (never shown), expected, low, high (four test sets in five; the task's own effect is in it),
     outside (% of the concepts whose counts lie outside those of the line), measured (what the model itself scores on these
-    concepts, after its own corpus; null where it has no score). Raises EmptySelection without a task.
+    concepts, after its own corpus; null where it has no score), test_sets (the tasks that tell a task's own effect; null
+    where they are too few, and the range holds the scatter of concepts alone). Raises EmptySelection without a task.
     """
     tasks = own.tasks[(own.tasks["kind"] == selection.kind) & own.tasks["concept"].isin(own.counts.index)]
     if tasks.empty:
@@ -71,10 +72,13 @@ def expect_tasks(own: CountedCorpus, study: Study, selection: Selection) -> pd.D
         counts = own.counts.loc[part["concept"]].to_numpy(float)
         mean = expect_mean(line.peers, counts)
         figures = (mean.value, mean.low, mean.high) if mean else (np.nan, np.nan, np.nan)
+        test_sets = mean.test_sets if mean else None
         outside = 100 * lie_outside(line.peers, counts).mean()
-        rows.append((task, len(counts), int((counts == 0).sum()), *figures, outside, measured.loc[part.index].mean()))
+        rows.append(
+            (task, len(counts), int((counts == 0).sum()), *figures, outside, measured.loc[part.index].mean(), test_sets)
+        )
     return pd.DataFrame(
-        rows, columns=["task", "concepts", "missing", "expected", "low", "high", "outside", "measured"]
+        rows, columns=["task", "concepts", "missing", "expected", "low", "high", "outside", "measured", "test_sets"]
     ).sort_values(["expected", "task"], ignore_index=True)
 
 

@@ -10,7 +10,7 @@ from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_title
 from pages.ui.choice import read_choice
 from pages.ui.controls import choose_method, choose_view, choose_word
-from pages.ui.corpus_beside import choose_model, choose_reference, list_open_studies
+from pages.ui.corpus_beside import choose_model, choose_reference, compare, list_open_studies
 from pages.ui.corpus_file import ask_for_file, forget_file, read_file
 from pages.ui.corpus_parts import show_concepts, show_contents, show_expected, show_needs, show_shift
 from pages.ui.corpus_source import answer_about, list_methods, read_ours
@@ -53,9 +53,9 @@ with left:
 with more:
     model = choose_model(own, studies)
 
-compared = answer_about(own, corpus_report.compare_with, beside.study, beside.corpus) if beside and own.pairs else None
+compared = compare(own, beside)
 head.markdown(tell_corpus(own, source.dropped, beside, compared))
-if beside and own.pairs:
+if compared is not None:
     curves = answer_about(own, corpus_report.rank_rates, beside.study, beside.corpus)
     shown = Shown(corpora=list(curves["corpus"].unique()))
     title = "Share of samples that show a concept, by rank"

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from backend import corpus_report, scaling
 from backend.collecting import Selection
 from backend.corpus_report import MOSTLY, CountedCorpus
-from backend.errors import TailscopeError
+from backend.errors import EmptySelection, TailscopeError
 from backend.scaling import PERCENT_KINDS
 from backend.study import Study
 from pages.ui.address import LISTED_KEY, answer, open_study
@@ -60,7 +61,8 @@ def choose_reference(own: CountedCorpus, studies: list[Study]) -> Reference | No
     here = studies[0]
     for study in studies:
         for row in answer_about(own, corpus_report.list_references, study).itertuples(index=False):
-            name = f"{row.title}" if study is here else f"{row.title} ({study.title})"
+            name = row.title if study is here else f"{row.title} ({study.title})"
+            name = f"{name}, {row.corpus}" if name in found else name
             found[name] = Reference(study, row.corpus, row.title, int(row.pairs), int(row.shared))
     enough = HALF * len(own.counts)
     most = MOSTLY * max((reference.shared for reference in found.values()), default=0)
@@ -81,6 +83,16 @@ def choose_reference(own: CountedCorpus, studies: list[Study]) -> Reference | No
         help="Corpora that count some of the same concepts by the same method, of this study and the first dozen others",
     )
     return found.get(chosen)
+
+
+def compare(own: CountedCorpus, beside: Reference | None) -> pd.DataFrame | None:
+    """`corpus_report.compare_with` of the corpus to compare with; None where there is none, or nothing to compare."""
+    if beside is None:
+        return None
+    try:
+        return answer_about(own, corpus_report.compare_with, beside.study, beside.corpus)
+    except EmptySelection:  # the part that shows the comparison says why
+        return None
 
 
 def choose_model(own: CountedCorpus, studies: list[Study]) -> Model | None:

@@ -135,13 +135,15 @@ def show_expected(source: Source, model: Model | None) -> None:
         return
     selection = model.selection
     tasks = answer_about(source.own, collecting.expect_tasks, model.study, selection)
-    show_table(tasks, "expected-tasks", columns=TASKS)
-    beyond = tasks["outside"].max()
+    show_table(tasks.drop(columns="test_sets"), "expected-tasks", columns=TASKS)
+    beyond, effect = tasks["outside"].max(), "the scatter of concepts alone, for too few tasks are there to see what one does"
+    if tasks["test_sets"].notna().all():
+        effect = f"what a task does by itself, as easy or hard as {tasks['test_sets'].iloc[0]:.0f} tasks were"
     st.caption(
         f"If the line of {escape(selection.model)} held: what it scores ({escape(selection.kind)}, "
         f"{escape(selection.setting)}) on concepts that are about as frequent in its own corpus, "
-        f"{escape(model.study.corpus_titles[selection.corpus])}, averaged over the concepts of a task. The range holds what "
-        "a task does by itself; 4 in 5 test sets lie in it. A corpus of another size, source or caption style need not "
+        f"{escape(model.study.corpus_titles[selection.corpus])}, averaged over the concepts of a task. 4 in 5 test sets "
+        f"lie in the range, which holds {effect}. A corpus of another size, source or caption style need not "
         "follow that line: this is no forecast of a training run."
         + (
             f" Up to {beyond:.0f}% of a task's concepts have counts beyond the line, where its end stands for them."

@@ -69,6 +69,7 @@ def test_each_task_is_expected_its_mean_over_the_line_s_peers(tmp_path, holder):
     assert (row["expected"], row["low"], row["high"]) == (mean.value, mean.low, mean.high)
     assert row["low"] < row["expected"] < row["high"]
     assert row["outside"] == pytest.approx(100 / 3)  # the yak; a count of zero stands where one does
+    assert row["test_sets"] is None  # of one task nothing is known of what a task does by itself
     assert row["measured"] == 15  # its 10 on the ant and 20 on the bee; it was not asked for a yak
 
 

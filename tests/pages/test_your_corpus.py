@@ -13,6 +13,7 @@ from tests.tiny_study import animal_rows, count_rows, model_row, score_rows, wri
 
 PARTS = ["What is in it", "Concepts", "Beside another", "Expected scores", "What to collect"]
 FILE = "A file of mine"
+SEARCH = {"text": ["lemmatized"], "image": [], "chosen": {"text": "lemmatized"}}
 BOOK = {"read": 10_005, "written": 10_000, "dropped": {"no caption": 5}}
 CAPTIONS = b'caption\na rose\nRoses and a fern\n""\na rose\nan oak\n'
 
@@ -105,6 +106,7 @@ def test_tasks_have_the_score_that_another_study_s_line_expects(two_studies):
     assert row["measured"] == 5  # 0, 5 and 10 on the ant, the cat and the dog
     assert row["low"] <= row["expected"] <= row["high"]
     assert "If the line of net held" in said(app)
+    assert "the scatter of concepts alone" in said(app)  # one task
 
 
 def test_list_of_what_to_collect_brings_a_share_to_the_reference_s(two_studies):
@@ -136,6 +138,21 @@ def test_corpus_of_unknown_size_has_no_rates(studies):
     assert answer_of(open_corpus(corpus="small")).startswith("SMALL: a number of pairs that is not known.")
     (message,) = told(open_corpus(corpus="small", part="Beside another"))
     assert message.startswith("How many samples SMALL has is not known")
+
+
+def test_counts_that_lost_words_leave_the_answer_without_a_comparison(studies):
+    """The other study counted "dog" for the breed: nothing is left to compare with, which is no fault of the page."""
+    write_study(
+        studies / "mine",
+        count_rows("mine", "lemmatized", {"brittany dog": 2}),
+        manifest={"title": "Mine", "search": {"mine": SEARCH}},
+    )
+    counts = {"dog": 36_103, "brittany dog": 36_103}
+    write_study(studies / "released", count_rows("web", "lemmatized", counts), manifest={"title": "Released"})
+    app = open_corpus(study="mine", part="Beside another")
+    assert answer_of(app) == "MINE: **1,000** pairs. **0** of 1 concepts never occur."
+    (message,) = told(app)
+    assert "count no concept in common" in message
 
 
 def test_invented_world_is_described_from_its_samples(world):

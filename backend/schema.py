@@ -210,6 +210,13 @@ TABLES: dict[str, TableSpec] = {
         row_group=SAMPLE_ROW_GROUP,
         order="concept, modality, method, score DESC NULLS LAST, sample_id",
     ),
+    "sample_truth": TableSpec(  # what a sample shows and names, where whoever made it knows
+        pa.schema([_field("corpus"), _field("sample_id", _I64), _field("shown", _STRINGS), _field("named", _STRINGS)]),
+        ("sample_id",),
+        per_corpus=True,
+        row_group=SAMPLE_ROW_GROUP,
+        order="sample_id",
+    ),
     "misaligned": TableSpec(
         pa.schema(
             [_field("corpus"), _field("sample_id", _I64)]

@@ -24,7 +24,8 @@ MEMORY_LIMIT = "1GB"  # of one study's connection; DuckDB spills or fails clearl
 
 EMBEDDED = "python -m precompute synthetic"  # needs nothing but this program, and makes every table of its study
 PUBLISHED = "python -m precompute published"
-NOT_RELEASED = {"samples", "hits", "misaligned", "search_quality", "truth"}  # what the paper's release has no part of
+# What the paper's release has no part of.
+NOT_RELEASED = {"samples", "hits", "misaligned", "search_quality", "truth", "sample_truth"}
 _INDEX = "python -m precompute index --study {study} --corpus NAME --shards GLOB"
 _EVALUATE = "python -m precompute evaluate --study {study} --model ARCH:WEIGHTS --task NAME=FOLDER"
 _BUILD = {  # the step that adds a table to a study of one's own
@@ -33,7 +34,7 @@ _BUILD = {  # the step that adds a table to a study of one's own
     **dict.fromkeys(("models", "performance", "overall", "scaling"), _EVALUATE),
     "tail": "python -m precompute tail --study {study}",
     "queries": PUBLISHED,  # only the release was counted by a search that is not ours
-    **dict.fromkeys(("search_quality", "truth"), EMBEDDED),  # only in an invented world is the truth known
+    **dict.fromkeys(("search_quality", "truth", "sample_truth"), EMBEDDED),  # only in an invented world is the truth known
 }
 
 

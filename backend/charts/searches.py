@@ -97,4 +97,4 @@ def draw_degrees(degrees: pd.DataFrame) -> go.Figure:
         )
     figure.update_xaxes(title="misaligned samples (%)", range=[0, 112 * degrees[["degree", "degree_extracted"]].max().max()])
     figure.update_yaxes(autorange="reversed", automargin=True)
-    return finish(figure, height=120 + 62 * len(degrees))
+    return finish(figure, height=100 + 44 * len(degrees))

@@ -5,6 +5,7 @@ A caption is a stranger's text: it is shown as plain text, which Streamlit never
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 
 import pandas as pd
 import streamlit as st
@@ -19,6 +20,7 @@ from pages.ui.text import escape, shorten
 CAPTION_CHARACTERS = 160  # of a tile; the download has the whole caption
 BUTTON, PAGES_WIDTH = 36, 340  # pixels of a page number and of all; without a width Streamlit leaves most of them out
 COLUMNS, NARROWEST = 6, 155  # of a gallery; pixels of a tile, so that a phone shows two beside each other
+PORTRAIT = 66  # pixels of a picture below a tile's own, so that two stand beside each other
 
 
 @st.cache_resource(show_spinner=False)
@@ -43,14 +45,25 @@ def choose_page(samples: int, key: str, asked: tuple) -> int:
     return (page - 1) * PAGE
 
 
-def show_gallery(study: Study, rows: pd.DataFrame, name: str, explain: Callable[..., list[str]]) -> None:
-    """A tile for each sample: picture, caption, and the lines of Markdown that `explain(row)` gives; rows to download."""
+def show_gallery(
+    study: Study,
+    rows: pd.DataFrame,
+    name: str,
+    explain: Callable[..., list[str]],
+    portray: Callable[..., list[tuple[str, object]]] | None = None,
+) -> None:
+    """A tile for each sample: picture, caption, and the lines of Markdown that `explain(row)` gives; rows to download.
+
+    portray: for a row, the pictures to hold beside its own, each a name and a sample.
+    """
     with st.grid(COLUMNS, min_column_width=NARROWEST):
         for row in rows.itertuples(index=False):
             with st.container(gap="xxsmall"):
                 show_picture(study, row)
                 st.text(shorten(row.caption, CAPTION_CHARACTERS) or "(no caption)")
                 st.caption("  \n".join(explain(row)))
+                if portray:
+                    show_portraits(study, portray(row))
     offer_rows(rows, name)
 
 
@@ -63,3 +76,14 @@ def show_picture(study: Study, row, link: str | None = None) -> None:
             st.caption(f":material/broken_image: {escape(shorten(str(error), CAPTION_CHARACTERS))}")
     else:
         st.image(picture, width="stretch", alt=shorten(row.caption, CAPTION_CHARACTERS), link=link)
+
+
+def show_portraits(study: Study, portraits: list[tuple[str, object]]) -> None:
+    """Small pictures beside each other, each a sample with its name below; nothing of those that cannot be shown."""
+    pictures: dict[str, bytes] = {}
+    for name, row in portraits:
+        with suppress(ImageError):
+            pictures[name] = _thumbnails().get(study, row)
+    if pictures:
+        alt = [f"{name}: {shorten(row.caption, CAPTION_CHARACTERS)}" for name, row in portraits if name in pictures]
+        st.image(list(pictures.values()), caption=[escape(name) for name in pictures], width=PORTRAIT, alt=alt)

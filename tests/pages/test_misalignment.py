@@ -173,3 +173,24 @@ def test_corpus_of_the_address_is_the_one_shown(world):
     app = assert_whole(open_page("misalignment", sampled="balanced"))
     assert find(app, "selectbox", "sampled").value == "balanced"
     assert "Balanced's 480 samples" in said(app)
+
+
+def test_invented_world_says_which_side_errs_with_pictures_of_both(world):
+    """Of the 25 conflicting samples of `zipf`, each says the species after the one it shows, which the tagger sees."""
+    app = assert_whole(open_page("misalignment", sampled="zipf"))
+    assert "Whoever made these pictures knows what they show: the caption errs in **25** (100%)" in said(app)
+    first = reasons(app)[0].split(" | ")
+    assert first[2] == ":material/gavel: **the caption errs**; in truth **striped daxu**"
+    images = [element.proto for element in app.get("image")]
+    assert [[picture.caption for picture in image.imgs] for image in images[:2]] == [[""], ["said", "seen"]]
+
+
+def test_study_without_the_truth_of_samples_accuses_nobody(few):
+    text = said(open_page("misalignment"))
+    assert captions(open_page("misalignment"))
+    assert "errs" not in text
+
+
+def test_gallery_comes_before_the_degrees(world):
+    headers = [header.value for header in open_page("misalignment").header]
+    assert headers[:2] == ["Which samples disagree?", "How many samples disagree, by corpus?"]

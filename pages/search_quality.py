@@ -52,11 +52,10 @@ def show_searches(study: Study, corpus: str, title: str) -> None:
     """Every search of a corpus against the truth."""
     st.header("Which search is right how often?", anchor=False)
     found = answer(quality.list_searches, study, corpus)
-    titles = [title_method(name) for name in found["method"]]
-    shown = found.drop(columns=["corpus", "split"]).assign(search=titles)
-    order = ["search", *(column for column in shown if column not in ("search", "method")), "method"]
+    found.insert(0, "search", [title_method(name) for name in found["method"]])
+    hidden = dict.fromkeys(("corpus", "split", "method"))  # of the download alone: one corpus, and codes of what is said
     st.caption(f"Each search of {escape(title)}, of all its samples.")
-    show_table(shown[order], "searches", columns={"search": "Search", "method": "Its code"})
+    show_table(found, "searches", columns={"search": "Search"} | hidden)
 
 
 def show_thresholds(study: Study, corpus: str, titles: dict[str, str]) -> None:

@@ -3,8 +3,9 @@
 import streamlit as st
 
 from backend.study import EMBEDDED, PUBLISHED, ROOT
-from pages.ui.address import choose_study, name_window, run_page
+from pages.ui.address import choose_study, find_current_study, name_window, run_page
 from pages.ui.blocks import show_guarded
+from pages.ui.choice import show_choice
 
 ICON = "pages/ui/tailscope.svg"
 st.set_page_config(page_icon=ICON, layout="wide")
@@ -26,6 +27,8 @@ page = st.navigation(pages)
 name_window(page)
 with st.sidebar:
     study = choose_study()
+    if study is not None and (opened := find_current_study()):
+        show_choice(opened)
 
 if study is None:
     st.title("No study yet", anchor=False)

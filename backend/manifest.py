@@ -140,6 +140,14 @@ class EmbeddingsEntry:
 
 
 @dataclass(frozen=True)
+class MainEntry:
+    """The corpus and the model that pages begin with, where nothing else is chosen; empty where the study names none."""
+
+    corpus: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What `manifest.json` says of a study.
 
@@ -163,7 +171,7 @@ class Manifest:
     reported: ReportedEntry = ReportedEntry()
     unpooled_tasks: tuple[str, ...] = ()
     default_settings: Mapping[str, str] = field(default_factory=dict)
-    default_model: str = ""
+    main: MainEntry = MainEntry()
     method_notes: Mapping[str, str] = field(default_factory=dict)
     count_causes: Mapping[str, str] = field(default_factory=dict)
     printed_figures: tuple[FigureEntry, ...] = ()

@@ -75,7 +75,7 @@ def list_settings(study: Study) -> pd.DataFrame:
 def list_models(study: Study, kind: str, setting: str) -> pd.DataFrame:
     """model, corpus (null where its data is not in the study), score: models with scores, those with a corpus first.
 
-    The study's manifest may name a `default_model`, to come before all others. score is the mean over the tasks of their
+    The study's manifest may name its `main` model, to come before all others. score is the mean over the tasks of their
     overall value, null where the study has none.
     """
     study.require("models", "performance")
@@ -88,7 +88,7 @@ def list_models(study: Study, kind: str, setting: str) -> pd.DataFrame:
            ORDER BY model <> $first, corpus IS NULL, corpus, model""",
         kind=kind,
         setting=setting,
-        first=study.manifest.default_model,
+        first=study.manifest.main.model,
     )
 
 

@@ -198,7 +198,7 @@ def score_fresh(study: Study, model: str, setting: str) -> pd.DataFrame:
 
 def show_world(console: Console, study: Study) -> None:
     """Bands of own studies: real scores left out, and worlds whose accuracies are known."""
-    model, setting = study.manifest.default_model, study.manifest.default_settings[KIND]
+    model, setting = study.manifest.main.model, study.manifest.default_settings[KIND]
     rows = []
     for (name, _), peers in expected.read_peers(study, kind=KIND, setting=setting, method="lemmatized").items():
         for title, known in (("beta-binomial", peers), ("quantiles alone", replace(peers, images=None))):

@@ -10,13 +10,12 @@ from backend.methods import Method
 from backend.study import Study
 from pages.ui.address import answer, current_study
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
+from pages.ui.choice import use_corpus, use_model
 from pages.ui.concept_search import offer_beginnings, offer_concepts, search_concept
 from pages.ui.controls import (
-    choose_corpus,
     choose_kind,
     choose_method,
     corpus_titles,
-    find_main_corpus,
     in_order,
     unit_of,
 )
@@ -38,15 +37,15 @@ def find(study: Study, query: str) -> str:
     return match.concept
 
 
-def choose_counted(study: Study, concept: str) -> str | None:
-    """The corpus at hand, of those that count the concept, the largest first of all; None, and a sentence, where none does."""
+def find_counted(study: Study, concept: str) -> str | None:
+    """The chosen corpus, or another where that does not count the concept; None, and a sentence, where none does."""
     try:
         counts = answer(frequency.list_counts, study, concept)
     except EmptySelection as error:
         st.info(escape(str(error)), icon=":material/info:")
         return None
     corpora = in_order(corpus_titles(study), counts["corpus"])
-    return choose_corpus(study, corpora, default=find_main_corpus(study, corpora))
+    return use_corpus(study, corpora, f"does not count “{concept}”")
 
 
 def show_card(study: Study, concept: str, corpus: str, kinds: list[str]) -> None:
@@ -158,10 +157,7 @@ def show_expectations(study: Study, own: pd.DataFrame, choice: dict[str, str]) -
         f"Scores on {own['label'].iloc[0]} with their bands",
     )
     models = list(own["model"].unique())
-    first = study.manifest.default_model
-    model = st.selectbox(
-        "Look closer at", models, models.index(first) if first in models else 0, key="closer", bind="query-params"
-    )
+    model = use_model(study, models, "has no score on it beside a count in its own corpus")
     row = own[own["model"] == model].iloc[0]
     apart = None if row["tasks"] == expected.POOLED else [row["tasks"]]
     gain = answer(expected.weigh_model, study, model=model, corpus=row["corpus"], tasks=apart, **choice)
@@ -201,12 +197,9 @@ study = current_study()
 titles = corpus_titles(study)
 concept = find(study, search_concept(study))
 labels = answer(concepts.describe_concept, study, concept)
-answered, chosen = st.columns([3, 1])
-with chosen:
-    corpus = choose_counted(study, concept)
+corpus = find_counted(study, concept)
 if corpus:
-    with answered:
-        show_guarded(show_card, study, concept, corpus, list(labels["kind"].unique()))
+    show_guarded(show_card, study, concept, corpus, list(labels["kind"].unique()))
     show_guarded(show_counts, study, concept, corpus, titles)
 show_guarded(show_scores, study, concept, labels)
 tail_scores = answer(tail.score_class, study, concept)

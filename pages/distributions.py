@@ -10,7 +10,8 @@ from backend.methods import Method
 from backend.study import Study
 from pages.ui.address import answer, current_study
 from pages.ui.blocks import explain_counting, format_count, show_figure, show_guarded, show_table, show_title
-from pages.ui.controls import choose_corpora, choose_corpus, choose_method, choose_view, corpus_titles, in_order
+from pages.ui.choice import read_choice
+from pages.ui.controls import choose_corpora, choose_method, choose_view, corpus_titles, in_order
 from pages.ui.text import escape, format_figure
 
 
@@ -78,14 +79,13 @@ def show_inequality(study: Study, titles: dict[str, str]) -> None:
 
 def show_text_or_image(study: Study, titles: dict[str, str]) -> None:
     """Text counts against image counts of one corpus."""
-    left, middle, right = st.columns(3)
-    with left:
-        corpus = choose_corpus(study, list(titles))
+    left, right = st.columns(2)
+    corpus = read_choice(study).corpus or next(iter(titles))
     methods = answer(frequency.list_methods, study, corpus)
     texts, images = (list(methods.loc[methods["modality"] == modality, "method"]) for modality in ("text", "image"))
     if not (texts and images):
         raise EmptySelection(f"{titles[corpus]} has no counts of both text and images.")
-    with middle:
+    with left:
         text = choose_method(texts, "text", "Text method")
     with right:
         image = choose_method(images, "image", "Image method")

@@ -7,12 +7,13 @@ from backend.methods import Method
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, format_count, show_figure, show_guarded, show_table, show_title
-from pages.ui.controls import choose_corpus, choose_method, corpus_titles, in_order
+from pages.ui.choice import read_choice, use_corpus
+from pages.ui.controls import choose_method, corpus_titles, in_order
 from pages.ui.disagreements import show_disagreements
 from pages.ui.text import escape, format_figure
 
 
-def tell_degree(study: Study, corpus: str) -> str:
+def tell_degree(study: Study, corpus: str | None) -> str:
     """One sentence: how many of a corpus's pairs are misaligned; what that means, where its degree is not known."""
     degrees = answer(alignment.list_degrees, study) if study.has("alignment", "corpora") else None
     own = degrees[degrees["corpus"] == corpus] if degrees is not None else ()
@@ -49,7 +50,7 @@ def show_concepts(study: Study, titles: dict[str, str]) -> None:
         return
     left, middle, right = st.columns(3)
     with left:
-        corpus = choose_corpus(study, in_order(titles, joint["corpus"]))
+        corpus = use_corpus(study, in_order(titles, joint["corpus"]), "has no joint counts beside those of text and image")
     with middle:
         search = study.manifest.search.get(corpus)
         method = choose_method(list(joint.loc[joint["corpus"] == corpus, "method"]), default=search and search.chosen.joint)
@@ -94,7 +95,7 @@ def show_concepts(study: Study, titles: dict[str, str]) -> None:
 
 study = current_study()
 titles = corpus_titles(study)
-show_title("Do captions say what images show?", tell_degree(study, ""))
+show_title("Do captions say what images show?", tell_degree(study, read_choice(study).corpus))
 show_guarded(show_disagreements, study)  # first, where there are pictures
 show_guarded(show_degrees, study)
 show_guarded(show_concepts, study, titles)

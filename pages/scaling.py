@@ -10,6 +10,7 @@ from backend.study import Study
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
 from pages.ui.change import show_change
+from pages.ui.choice import use_model
 from pages.ui.controls import (
     choose_kind,
     choose_method,
@@ -49,7 +50,7 @@ def show_one_model(study: Study) -> None:
         kind, setting = choose_kind(study)
     models = answer(scaling.list_models, study, kind, setting)
     with top[1]:
-        model = st.selectbox("Model", list(models["model"]), key="model", bind="query-params")
+        model = use_model(study, models["model"], f"has no {kind} scores ({setting})")
         own = models.loc[models["model"] == model, "corpus"].iloc[0]
         corpus = choose_own_corpus(titles, own)
     with top[2]:

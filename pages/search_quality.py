@@ -6,7 +6,8 @@ from backend import charts, quality, samples
 from backend.study import EMBEDDED, Study
 from pages.ui.address import answer, current_study, find_other_study, link_concepts, link_study
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
-from pages.ui.controls import choose_corpus, corpus_titles, in_order, title_method
+from pages.ui.choice import use_corpus
+from pages.ui.controls import corpus_titles, in_order, title_method
 from pages.ui.text import escape
 
 MEASURES = (
@@ -94,9 +95,7 @@ show_title(
 if not quality.is_known(study):
     show_unknown(study)
     st.stop()
-left, _ = st.columns([1, 2])
-with left:
-    corpus = choose_corpus(study, in_order(titles, answer(quality.list_known_corpora, study))[::-1])
+corpus = use_corpus(study, in_order(titles, answer(quality.list_known_corpora, study)), "is not known in truth")
 methods = answer(samples.describe_search, study, corpus).chosen.names
 show_guarded(show_counts, study, corpus, titles[corpus], methods)
 show_guarded(show_searches, study, corpus, titles[corpus])

@@ -5,33 +5,28 @@ import streamlit as st
 
 from backend import charts, expected, frequency, tail, testset
 from backend.errors import EmptySelection
+from backend.methods import Method
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
+from pages.ui.choice import use_corpus, use_model
 from pages.ui.class_list import confirm_offers, read_class_names, show_class_list, tell_rule, tell_tail
-from pages.ui.controls import (
-    choose_corpus,
-    choose_kind,
-    choose_method,
-    corpus_titles,
-    find_main_corpus,
-    in_order,
-    list_models_with_corpus,
-)
+from pages.ui.controls import choose_kind, choose_method, corpus_titles, in_order, list_models_with_corpus
 from pages.ui.forecasts import BANDS, tell_gain, tell_mean
 from pages.ui.text import escape
 
 
-def choose_model(study: Study, corpus: str, models: pd.DataFrame, choice: dict[str, str]) -> str | None:
+def find_model(study: Study, corpus: str, models: pd.DataFrame, kind: str) -> str | None:
     """A model that was trained on the corpus at hand; where there is none, why nothing is expected of any."""
+    title = corpus_titles(study)[corpus]
     trained = list(models.loc[models["corpus"] == corpus, "model"])
     if trained:
-        return st.selectbox("Scores of", trained, key="model", bind="query-params")
+        return use_model(study, trained, f"was not trained on {title}")
     if models.empty:
         raise EmptySelection(
-            f"Study '{study.name}' has no model with {choice['kind']} scores and counts of its own corpus to expect from."
+            f"Study '{study.name}' has no model with {kind} scores and counts of its own corpus to expect from."
         )
-    st.caption(f"No model of the study was trained on {escape(corpus_titles(study)[corpus])}.")
+    st.caption(f"No model of the study was trained on {escape(title)}.")
     return None
 
 
@@ -56,9 +51,7 @@ if not names:
     st.info("No names yet. Paste some above, or upload a list.", icon=":material/info:")
     st.stop()
 
-left, middle, right = st.columns(3)
-with right:
-    share = st.slider("The tail is the rarest (%)", 5, 50, 30, 5, key="tail", bind="query-params")
+share = st.slider("The tail is the rarest (%)", 5, 50, 30, 5, key="tail", bind="query-params", width=400)
 answered = st.container()
 with st.expander("More choices"):
     method = choose_method(list(answer(frequency.list_methods, study)["method"]))
@@ -66,13 +59,10 @@ with st.expander("More choices"):
 models = list_models_with_corpus(study, kind, setting)
 ranked = answer(frequency.count_concepts, study, method)
 counted = in_order(titles, ranked["corpus"])
-own = dict(zip(models["model"], models["corpus"], strict=True)).get(st.query_params.get("model"))
-with left:
-    corpus = choose_corpus(study, counted, default=own or find_main_corpus(study, counted))
-with middle:
-    model = choose_model(study, corpus, models, {"kind": kind})
-
 head, offers = answered.container(), answered.container()
+with head:
+    corpus = use_corpus(study, counted, f"has no counts {Method(method).title}")
+    model = find_model(study, corpus, models, kind)
 matched = answer(testset.match_names, study, names)
 percentiles = tail.average_percentiles(ranked)
 rarest = tail.find_tail(percentiles, share)

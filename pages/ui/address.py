@@ -1,7 +1,7 @@
 """The study at hand and cached answers about it, and links that keep the study in the address."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import FunctionType
 from urllib.parse import urlencode
@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.navigation.page import Page
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from backend.errors import TailscopeError
 from backend.schema import MANIFEST, table_files
@@ -16,10 +17,12 @@ from backend.study import STUDIES, Study, list_studies
 from pages.ui.text import escape, shorten
 
 STUDY_KEY = "study"
+CHOICE_KEYS = ("corpus", "model")
+CHOSEN_KEY, CARRIED_KEY = "just-chosen", "carried-by-links"
 LISTED_KEY = "listed-studies"
 MEMORY_KEY = "choices-of-pages"
 TITLE_CHARACTERS = 60  # of a browser's title
-NOT_A_CHOICE = {STUDY_KEY, "find", "names_file"}
+NOT_A_PAGES = {STUDY_KEY, *CHOICE_KEYS, "find", "names_file"}
 
 
 def choose_study() -> str | None:
@@ -27,15 +30,55 @@ def choose_study() -> str | None:
     titles = st.session_state[LISTED_KEY] = name_studies(list_studies(STUDIES))
     if not titles:
         return None
-    accept_name(STUDY_KEY, list(titles), titles.get)
+    first = next(iter(titles))
+    spelled = {title: name for name, title in titles.items()} | {name: name for name in titles}
+    before = first if is_step_in_history() else st.session_state.get(STUDY_KEY)
+    chosen = take_chosen(STUDY_KEY) or spelled.get(st.query_params.get(STUDY_KEY)) or before
+    st.session_state[STUDY_KEY] = chosen = chosen if chosen in titles else first
+    said = {STUDY_KEY: None if chosen == first else titles[chosen]}
+    write_address(said)
+    st.session_state[CARRIED_KEY] = {key: value for key, value in said.items() if value}
     return st.selectbox(
         "Study",
         list(titles),
         format_func=titles.get,
         key=STUDY_KEY,
-        bind="query-params",
+        on_change=lambda: choose(STUDY_KEY, st.session_state[STUDY_KEY]),
         help="A study is a folder of tables that belong together: everything on every page comes from this one.",
     )
+
+
+def choose(key: str, value: object) -> None:
+    """Notes, for the run that follows, what was just chosen: it goes before what the address says."""
+    st.session_state.setdefault(CHOSEN_KEY, {})[key] = value
+
+
+def take_chosen(key: str) -> object | None:
+    """What was just chosen under a key, once; None where nothing was."""
+    return st.session_state.get(CHOSEN_KEY, {}).pop(key, None)
+
+
+def write_address(said: Mapping[str, str | None]) -> None:
+    """Puts query parameters into the address, and takes out those that are None; those that stand there cost nothing.
+
+    A change is an entry of its own in the browser's history, but for one that a step in the history brings.
+    """
+    for key, value in said.items():
+        if value is None:
+            st.query_params.pop(key, None)
+        elif st.query_params.get_all(key) != [value]:
+            st.query_params[key] = value
+
+
+def is_step_in_history() -> bool:
+    """Whether the browser's Back or Forward asked for this run: then what the address does not name was not chosen there."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
+
+
+def carry(parameters: Mapping[str, str]) -> None:
+    """Lets every link of this run that stays in the study carry some query parameters."""
+    st.session_state[CARRIED_KEY] = {**st.session_state[CARRIED_KEY], **parameters}
 
 
 def name_studies(names: list[str]) -> dict[str, str]:
@@ -79,6 +122,14 @@ def current_study() -> Study:
     return _open_study(folder, (folder / MANIFEST).stat().st_mtime_ns)
 
 
+def find_current_study() -> Study | None:
+    """The chosen study; None where it cannot be read, of which its pages tell."""
+    try:
+        return current_study()
+    except TailscopeError:
+        return None
+
+
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _open_study(folder: Path, built: int) -> Study:
     return Study(folder)
@@ -115,16 +166,12 @@ def run_page(page: Page) -> None:
 
 def _is_choice(key: object) -> bool:
     """Whether a key of the session names a control: figures, tables and downloads have a hyphen in theirs."""
-    return isinstance(key, str) and key.isidentifier() and key not in NOT_A_CHOICE
+    return isinstance(key, str) and key.isidentifier() and key not in NOT_A_PAGES
 
 
 def with_study(**parameters) -> dict[str, str]:
-    """Query parameters of a link to another page, with the study where it is not the first one."""
-    chosen = st.session_state.get(STUDY_KEY)
-    titles = st.session_state[LISTED_KEY]
-    if chosen and chosen != next(iter(titles)):
-        parameters[STUDY_KEY] = titles[chosen]
-    return parameters
+    """Query parameters of a link: those given, with the study, the corpus and the model where they are not the first ones."""
+    return {**parameters, **st.session_state[CARRIED_KEY]}
 
 
 def find_other_study(*tables: str) -> str | None:

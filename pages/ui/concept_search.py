@@ -8,7 +8,8 @@ from backend import beginnings, concepts, frequency
 from backend.study import Study
 from pages.ui.address import answer, link_concept
 from pages.ui.blocks import format_count
-from pages.ui.controls import corpus_titles, find_main_corpus
+from pages.ui.choice import read_choice
+from pages.ui.controls import corpus_titles
 from pages.ui.text import escape
 
 KEY = "concept"
@@ -23,7 +24,7 @@ def search_concept(study: Study) -> str:
         st.query_params[KEY] = st.session_state[KEY]
     asked = st.query_params.get(KEY, "")
     st.session_state[KEY] = asked or None
-    main = find_main_corpus(study, list(corpus_titles(study)))
+    main = read_choice(study).corpus
     shown = answer(_count_names, study, main)
     st.selectbox(
         "Concept",

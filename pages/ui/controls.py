@@ -26,9 +26,7 @@ def in_order(titles: dict[str, str], corpora: pd.Series) -> list[str]:
     return [corpus for corpus in titles if corpus in present]
 
 
-def choose_corpus(
-    study: Study, corpora: list[str], key: str = "corpus", label: str = "Corpus", default: str | None = None
-) -> str:
+def choose_corpus(study: Study, corpora: list[str], key: str, label: str = "Corpus", default: str | None = None) -> str:
     """One corpus of those named; the first where there is no other default."""
     titles = corpus_titles(study)
     accept_name(key, corpora, titles.get)
@@ -36,14 +34,6 @@ def choose_corpus(
     return st.selectbox(
         label, corpora, first, format_func=lambda corpus: titles.get(corpus, corpus), key=key, bind="query-params"
     )
-
-
-def find_main_corpus(study: Study, corpora: Sequence[str]) -> str:
-    """Of some counted corpora, the one of most pairs; the last where the size of none is known."""
-    counted = answer(frequency.list_corpora, study)  # the smallest first, those of unknown size last
-    counted = counted[counted["corpus"].isin(corpora)]
-    known = counted[counted["pairs"].notna()]
-    return (known if len(known) else counted)["corpus"].iloc[-1]
 
 
 def choose_corpora(study: Study, corpora: list[str]) -> list[str]:

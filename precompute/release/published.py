@@ -98,6 +98,7 @@ def _write_study(release: Release, described: dict, out: Path, say: StageProgres
         "faults": release.faults,
         "absent": parse.list_absent(release),
         "unpooled_tasks": paper.UNPOOLED_TASKS,
+        "main": paper.MAIN,
         "default_settings": paper.DEFAULT_SETTINGS,
         "tail": paper.TAIL,
         "comparisons": paper.COMPARISONS,

@@ -321,7 +321,7 @@ def _begin_manifest(cards: dict[str, dict], seed: int, fingerprint: str) -> dict
         "counts": {},
         "tables": {},
         "default_settings": {"classification": "ensemble", "retrieval": "i2t@5"},
-        "default_model": zipf,
+        "main": {"corpus": TRAINED[0], "model": zipf},
         "comparisons": [
             {
                 "title": "A quarter of the data",

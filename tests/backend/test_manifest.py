@@ -6,7 +6,7 @@ import json
 import pytest
 
 from backend.errors import InvalidTable, StudyNotFound
-from backend.manifest import ChosenMethods, FileEntry, Manifest
+from backend.manifest import ChosenMethods, FileEntry, MainEntry, Manifest
 from backend.schema import SCHEMA_VERSION
 from backend.study import Study
 
@@ -58,7 +58,7 @@ def test_manifest_is_read_as_typed_values():
 def test_what_is_absent_has_its_empty_value():
     manifest = Manifest.from_json({"schema_version": 1, "title": "x", "tables": {}, "arguments": None})
     assert (manifest.arguments, manifest.search, manifest.tail, manifest.comparisons) == ({}, {}, None, ())
-    assert (manifest.causal.pairs, manifest.reported.correlations, manifest.default_model) == ((), (), "")
+    assert (manifest.causal.pairs, manifest.reported.correlations, manifest.main) == ((), (), MainEntry())
     assert ChosenMethods("lemmatized").names == ("lemmatized",)
 
 

@@ -127,7 +127,7 @@ def test_study_of_one_corpus_says_that_two_are_needed(studies):
 
 def test_study_of_text_counts_alone_says_that_images_are_missing(studies):
     write_study(studies / "tiny", animal_rows())
-    assert told(open_view("Text or image")) == ["SMALL has no counts of both text and images."]
+    assert told(open_view("Text or image")) == ["LARGE has no counts of both text and images."]
     assert told(open_view("Threshold")) == ["Study 'tiny' has no counts by an image tagger's threshold."]
 
 

@@ -9,7 +9,7 @@ from tests.tiny_study import animal_rows, model_row, score_rows, two_corpora, wr
 
 
 def test_line_of_the_small_release_is_told_in_words(published):
-    app = assert_whole(open_page("scaling"))
+    app = assert_whole(open_page("scaling", model="RN50/cc3m"))
     text = said(app)
     # by construction: ten points per tenfold, in each task and over all
     assert "Each tenfold of samples goes with **+10.0 points** [+" in text
@@ -24,7 +24,7 @@ def test_line_of_the_small_release_is_told_in_words(published):
 
 
 def test_statistics_stand_below_the_plot_with_what_each_answers(published):
-    app = open_page("scaling")
+    app = open_page("scaling", model="RN50/cc3m")
     rows = table(app, "statistic").set_index("statistic")
     assert list(rows.index) == [
         "Slope within tasks",
@@ -58,13 +58,13 @@ def test_slope_whose_interval_reaches_zero_is_not_said_to_rise(place_study, publ
 
 
 def test_every_label_is_a_point(published):
-    cloud, *_ = figure(open_page("scaling"), "scaling")["data"]
+    cloud, *_ = figure(open_page("scaling", model="RN50/cc3m"), "scaling")["data"]
     assert len(cloud["customdata"]) == 46
     assert cloud["name"] == "a concept of a task (46)"
 
 
 def test_concepts_far_from_the_line_are_listed_and_linked(published):
-    app = open_page("scaling")
+    app = open_page("scaling", model="RN50/cc3m")
     above, below = [frame.value for frame in app.dataframe if "residual" in frame.value]
     assert "The extremes of 46 comparisons with the line: " in said(app)
     assert above["stands_out"].dtype == bool
@@ -78,13 +78,13 @@ def test_concepts_far_from_the_line_are_listed_and_linked(published):
 
 
 def test_some_tasks_make_another_line(published):
-    app = assert_whole(choose(open_page("scaling"), "multiselect", "tasks", ["imagenet", "cub"]))
+    app = assert_whole(choose(open_page("scaling", model="RN50/cc3m"), "multiselect", "tasks", ["imagenet", "cub"]))
     assert "24 points" in said(app)
     assert "**+10.0 points** [" in said(app)
 
 
 def test_another_corpus_stands_in_and_says_so(published):
-    app = assert_whole(choose(open_page("scaling"), "selectbox", "against", "laion400m"))
+    app = assert_whole(choose(open_page("scaling", model="RN50/cc3m"), "selectbox", "against", "laion400m"))
     assert "RN50/cc3m was not trained on LAION-400M" in said(app)
     assert "24 points, 2 of them at a count of zero" in said(app)
     cloud, *_ = figure(app, "scaling")["data"]
@@ -104,7 +104,7 @@ def test_scores_that_are_all_alike_have_nothing_to_correlate(published):
 
 
 def test_only_methods_that_the_corpus_was_counted_by_are_offered(published):
-    app = assert_whole(open_page("scaling", method="text: lowercased"))
+    app = assert_whole(open_page("scaling", model="RN50/cc3m", method="text: lowercased"))
     assert find(app, "selectbox", "method").value == "lemmatized"
     assert "said in the caption, letter by letter" not in find(app, "selectbox", "method").options
 
@@ -134,14 +134,14 @@ def test_counts_that_are_all_alike_make_no_line_and_break_nothing(studies):
 
 @pytest.mark.parametrize("kind", ["retrieval", "generation"])
 def test_other_kinds_of_task_have_their_own_settings_and_unit(published, kind):
-    app = assert_whole(choose(open_page("scaling"), "selectbox", "kind", kind))
+    app = assert_whole(choose(open_page("scaling", model="RN50/cc3m"), "selectbox", "kind", kind))
     unit = {"retrieval": "recall, i2t@1 (%)", "generation": "human align"}[kind]
     assert figure(app, "scaling")["layout"]["yaxis"]["title"]["text"] == unit
     assert "12 points" in said(app)
 
 
 def test_recall_of_the_small_release_rises_by_an_eighth_a_tenfold(published):
-    assert "**+12.5 points**" in said(open_page("scaling", kind="retrieval"))
+    assert "**+12.5 points**" in said(open_page("scaling", model="RN50/cc3m", kind="retrieval"))
 
 
 @pytest.mark.parametrize("view", ["Several models", "Every model"])
@@ -189,7 +189,7 @@ def test_study_without_controls_says_so(place_study):
 
 
 def test_task_that_stays_out_of_the_shared_fit_can_be_shown_apart(published):
-    app = assert_whole(open_page("scaling", tasks="imagenet-r"))
+    app = assert_whole(open_page("scaling", model="RN50/cc3m", tasks="imagenet-r"))
     assert {row[1] for row in figure(app, "scaling")["data"][0]["customdata"]} == {"imagenet-r"}
     assert find(app, "multiselect", "tasks").placeholder.endswith("but imagenet-r")
 
@@ -240,7 +240,7 @@ def test_causal_comparison_is_offered_where_the_study_brings_one(world):
 
 
 def test_causal_comparison_is_not_offered_elsewhere(published):
-    app = assert_whole(open_page("scaling", view="Causal comparison"))
+    app = assert_whole(open_page("scaling", model="RN50/cc3m", view="Causal comparison"))
     assert "Causal comparison" not in find(app, "button_group", "view").options
     assert find(app, "selectbox", "model").value == "RN50/cc3m"
 

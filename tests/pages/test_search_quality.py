@@ -5,7 +5,7 @@ import pytest
 from backend.methods import Method
 from backend.writing import write_manifest
 from tests.invented_world import THRESHOLDS
-from tests.pages.session import assert_whole, choose, downloads, explained, figure, find, links, open_page, said, table, told
+from tests.pages.session import assert_whole, choose, downloads, explained, figure, links, open_page, said, table, told
 from tests.tiny_study import animal_rows, write_rows, write_study
 
 
@@ -109,4 +109,4 @@ def test_search_without_validation_has_no_threshold_section(studies):
     app = assert_whole(open_page("search_quality"))
     assert "Why this image threshold?" not in said(app)
     assert table(app, "truth", "error")[["concept", "count", "truth", "error"]].values.tolist() == [["cat", 10, 10, 0.0]]
-    assert find(app, "selectbox", "corpus").options == ["SMALL"]
+    assert "LARGE is not known in truth: this is SMALL." in said(app)

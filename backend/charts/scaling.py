@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from backend.charts.labels import label_ends
 from backend.charts.style import (
     COLORS,
     DASHES,
@@ -79,14 +80,23 @@ def draw_lines(lines: list[ModelLine], titles: dict[str, str], *, unit: str) -> 
     top = max((line.bins["edge"].max() for line in lines), default=10)
     figure.update_xaxes(title="samples in the model's own corpus", **zero_axis(top, zero=False))
     figure.update_yaxes(title=f"mean {unit}")
+    label_ends(figure, [(name_model(line.model, line.corpus, titles), *_find_end(line)) for line in lines])
     return finish(figure, height=460)
 
 
-def draw_comparison(comparison: Comparison, names: tuple[str, str], *, unit: str, name: str) -> go.Figure:
-    """Two models over the counts of one corpus: a point a concept, the bin means and the line of each."""
+def _find_end(line: ModelLine) -> tuple[float, float]:
+    """Where a line is named: at the bin of most samples."""
+    last = line.bins.loc[line.bins["edge"].idxmax()]
+    return last["edge"], last["mean"]
+
+
+def draw_comparison(
+    comparison: Comparison, names: tuple[str, str], *, unit: str, name: str, cloud: bool = True, height: int = 480
+) -> go.Figure:
+    """Two models over the counts of one corpus: a point a concept (unless without the `cloud`), bin means and line of each."""
     figure = go.Figure()
     points = comparison.points
-    for i, column in enumerate(("first", "second")):
+    for i, column in enumerate(("first", "second") if cloud else ()):
         figure.add_scattergl(
             x=with_zero(points["count"]),
             y=points[column],
@@ -115,7 +125,9 @@ def draw_comparison(comparison: Comparison, names: tuple[str, str], *, unit: str
         )
     figure.update_xaxes(title=f"samples that show the concept ({name})", **zero_axis(points["count"].max()))
     figure.update_yaxes(title=unit)
-    return finish(figure, height=480)
+    bins = [side.bins.loc[side.bins["edge"].idxmax()] for side in (comparison.first, comparison.second)]
+    label_ends(figure, [(named, last["edge"], last["mean"]) for named, last in zip(names, bins, strict=True)])
+    return finish(figure, height=height)
 
 
 def draw_change(points: pd.DataFrame, slope: float, intercept: float, *, unit: str) -> go.Figure:

@@ -3,32 +3,29 @@
 import streamlit as st
 
 from backend.study import EMBEDDED, PUBLISHED, ROOT
-from pages.ui.address import choose_study, find_current_study, name_window, run_page
+from pages.ui.address import choose_study, find_current_study, follow_link, name_window, run_page
 from pages.ui.blocks import show_guarded
 from pages.ui.choice import show_choice
+from pages.ui.concept_search import show_search
+from pages.ui.navigation import ABOUT, list_pages, show_navigation
 
 ICON = "pages/ui/tailscope.svg"
 st.set_page_config(page_icon=ICON, layout="wide")
 st.logo("pages/ui/wordmark.svg", size="large", icon_image=ICON)
 st.html(ROOT / "pages" / "ui" / "tailscope.css")
 
-pages = [
-    st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),
-    st.Page("pages/distributions.py", title="Distributions", icon=":material/area_chart:"),
-    st.Page("pages/scaling.py", title="Scaling", icon=":material/trending_up:"),
-    st.Page("pages/concept.py", title="Concept", icon=":material/search:"),
-    st.Page("pages/misalignment.py", title="Misalignment", icon=":material/compare_arrows:"),
-    st.Page("pages/let_it_wag.py", title="Let it Wag!", icon=":material/pets:"),
-    st.Page("pages/search_quality.py", title="Search quality", icon=":material/fact_check:"),
-    st.Page("pages/test_set.py", title="Test set", icon=":material/checklist:"),
-    st.Page("pages/probe.py", title="Live probe", icon=":material/image_search:"),
-]
-page = st.navigation(pages)
+pages = list_pages()
+page = st.navigation(pages, position="hidden")
 name_window(page)
 with st.sidebar:
+    links = st.container()
     study = choose_study()
-    if study is not None and (opened := find_current_study()):
+    opened = find_current_study() if study else None
+    if opened:
         show_choice(opened)
+    with links:
+        show_navigation(pages, opened)
+follow_link()
 
 if study is None:
     st.title("No study yet", anchor=False)
@@ -37,4 +34,6 @@ if study is None:
     st.markdown("This imports the paper's results, from a copy of its release or from GitHub:")
     st.code(PUBLISHED, language="bash")
     st.stop()
+if opened:
+    show_search(opened, ABOUT[page.title])
 show_guarded(run_page, page)

@@ -8,10 +8,10 @@ from backend.card import Card
 from backend.errors import EmptySelection
 from backend.methods import Method
 from backend.study import Study
-from pages.ui.address import answer, current_study
+from pages.ui.address import answer, choose, current_study, hold_choice
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
 from pages.ui.choice import use_corpus, use_model
-from pages.ui.concept_search import offer_beginnings, offer_concepts, search_concept
+from pages.ui.concept_search import offer_beginnings, offer_concepts
 from pages.ui.controls import (
     choose_kind,
     choose_method,
@@ -131,7 +131,10 @@ def show_scores(study: Study, concept: str, labels: pd.DataFrame) -> None:
     rows = answer(expected.list_scores, study, concept, **choice)
     tasks = list(rows["task"].unique())
     if len(tasks) > 1:
-        task = st.segmented_control("Task", tasks, default=tasks[0], required=True, key="task", bind="query-params")
+        task = hold_choice("task", tasks)
+        st.segmented_control(
+            "Task", tasks, required=True, key="task", on_change=lambda: choose("task", st.session_state["task"])
+        )
         rows = rows[rows["task"] == task]
     scores = expected.expect_each(rows, answer(expected.read_peers, study, **choice), kind)
     own = scores[scores["expected"].notna()]
@@ -195,7 +198,7 @@ def tell_words(labels: pd.DataFrame, queries: pd.DataFrame) -> str:
 
 study = current_study()
 titles = corpus_titles(study)
-concept = find(study, search_concept(study))
+concept = find(study, st.query_params.get("concept", ""))
 labels = answer(concepts.describe_concept, study, concept)
 corpus = find_counted(study, concept)
 if corpus:

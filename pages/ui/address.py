@@ -1,7 +1,8 @@
 """The study at hand and cached answers about it, and links that keep the study in the address."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType
 from urllib.parse import urlencode
@@ -22,7 +23,16 @@ CHOSEN_KEY, CARRIED_KEY = "just-chosen", "carried-by-links"
 LISTED_KEY = "listed-studies"
 MEMORY_KEY = "choices-of-pages"
 TITLE_CHARACTERS = 60  # of a browser's title
+OF_ONE_SUBJECT = {"task", "hits_page"}  # choices that make no sense for another concept
 NOT_A_PAGES = {STUDY_KEY, *CHOICE_KEYS, "find", "names_file"}
+
+
+@dataclass(frozen=True)
+class Left:
+    """How a page was left: the values of its controls by their keys, and its part of the address."""
+
+    choices: dict[str, object]
+    address: dict[str, list[str]]
 
 
 def choose_study() -> str | None:
@@ -56,6 +66,18 @@ def choose(key: str, value: object) -> None:
 def take_chosen(key: str) -> object | None:
     """What was just chosen under a key, once; None where nothing was."""
     return st.session_state.get(CHOSEN_KEY, {}).pop(key, None)
+
+
+def hold_choice(key: str, names: Sequence[str]) -> str:
+    """Which of some names was just chosen, or the address asks for; else the first. The control of this key then shows it.
+
+    For a choice about what the page is about: a link on the same page to something else leaves it behind, which it does not
+    do with a control that Streamlit binds to the address.
+    """
+    asked = take_chosen(key) or st.query_params.get(key)
+    chosen = st.session_state[key] = asked if asked in names else names[0]
+    write_address({key: None if chosen == names[0] else chosen})
+    return chosen
 
 
 def write_address(said: Mapping[str, str | None]) -> None:
@@ -107,7 +129,7 @@ def accept_name(key: str, names: list[str], title_of: Callable[[str], str]) -> N
 
 def name_window(page: Page) -> None:
     """The browser's title: what the page is about, a concept where it is about one."""
-    asked = st.query_params.get("concept") or st.session_state.get("concept")
+    asked = st.query_params.get("concept")
     about = asked if page.url_path == "concept" and asked else page.title
     st.set_page_config(page_title=f"{shorten(about, TITLE_CHARACTERS)} · Tailscope")
 
@@ -148,20 +170,36 @@ def answer(function: Callable, *args, **kwargs):
 def run_page(page: Page) -> None:
     """Runs a page with the choices that it was left with, but for those that the address makes anew.
 
-    Streamlit forgets a page's widgets when another page is shown, and its links put an entry of their own into the
-    browser's history, so that one step back leads to the page without its query parameters.
+    Streamlit forgets a page's widgets when another page is shown. A link of the navigation names them in the address
+    (`recall_address`); a link from elsewhere in the app does not.
     """
-    memory = st.session_state.setdefault(MEMORY_KEY, {"page": None})
-    if memory["page"] != page.url_path:
-        memory["page"] = page.url_path
-        left = {key: value for key, value in memory.get(page.url_path, {}).items() if key not in st.query_params}
-        if left:
-            st.session_state.update(left)
-            st.rerun()  # in the run that a step back causes, Streamlit holds every control to the address
+    memory = st.session_state.setdefault(MEMORY_KEY, {})
+    place = (st.session_state[STUDY_KEY], page.url_path)
+    left, came = memory.get(place), memory.get("here") != place
+    memory["here"] = place
+    if came and left and not is_step_in_history():
+        unbound = {key: values[-1] for key, values in left.address.items() if key not in left.choices}
+        write_address({key: value for key, value in unbound.items() if key not in st.query_params})
+        another = any(st.query_params[key] != value for key, value in unbound.items())
+        choices = {key: value for key, value in left.choices.items() if key not in st.query_params}
+        st.session_state.update({key: value for key, value in choices.items() if not (another and key in OF_ONE_SUBJECT)})
     try:
         page.run()
     finally:
-        memory[page.url_path] = {key: st.session_state[key] for key in st.session_state if _is_choice(key)}
+        choices = {key: st.session_state[key] for key in st.session_state if _is_choice(key)}
+        address = {key: st.query_params.get_all(key) for key in st.query_params if _is_choice(key)}
+        memory[place] = Left(choices, address)
+
+
+def recall_address(url_path: str) -> dict[str, str | list[str]]:
+    """The query parameters of a link to a page of the study at hand, as it was left."""
+    left = st.session_state.get(MEMORY_KEY, {}).get((st.session_state.get(STUDY_KEY), url_path))
+    return with_study(**(left.address if left else {}))
+
+
+def follow_link() -> None:
+    """Lets the browser's address say what the script was asked for: a link to the page at hand leaves it as it was."""
+    st.query_params.update({})
 
 
 def _is_choice(key: object) -> bool:
@@ -171,7 +209,7 @@ def _is_choice(key: object) -> bool:
 
 def with_study(**parameters) -> dict[str, str]:
     """Query parameters of a link: those given, with the study, the corpus and the model where they are not the first ones."""
-    return {**parameters, **st.session_state[CARRIED_KEY]}
+    return {**parameters, **st.session_state.get(CARRIED_KEY, {})}
 
 
 def find_other_study(*tables: str) -> str | None:

@@ -1,63 +1,68 @@
-"""The search box over all concepts, and rows of links to some of them. The address, `?concept=rose`, says which is open."""
+"""The search box over all concepts, at the top of every page, and rows of links to some of them."""
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
 
+import pandas as pd
 import streamlit as st
+from streamlit import runtime
 
 from backend import beginnings, concepts, frequency
+from backend.errors import TailscopeError
 from backend.study import Study
-from pages.ui.address import answer, link_concept
+from pages.ui.address import answer, link_concept, with_study
 from pages.ui.blocks import format_count
 from pages.ui.choice import read_choice
 from pages.ui.controls import corpus_titles
 from pages.ui.text import escape
 
-KEY = "concept"
+BOX_KEY = "concept-box"
+_SOURCES = {kind: (Path(__file__).parent / f"concept_box.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")}
+_show_box = st.components.v2.component("tailscope_concept_box", **_SOURCES)
 
 
-def search_concept(study: Study) -> str:
-    """What the address or the search box asks for, as it was typed; empty where nothing is.
+def show_search(study: Study, description: str) -> None:
+    """The box: what is typed finds names with their counts in the chosen corpus, and what is chosen opens its page.
 
-    The box is not bound to the address by Streamlit, which would put an option there as it is shown, with its count.
+    The names go to the browser over HTTP, once a window, and only to whoever types: with each run they would be more than the
+    page. A study whose concepts cannot be read has no box; its pages say why. description: of the page, for the browser.
     """
-    if not st.query_params.get(KEY) and st.session_state.get(KEY):  # on the way back to a page that was left with a concept
-        st.query_params[KEY] = st.session_state[KEY]
-    asked = st.query_params.get(KEY, "")
-    st.session_state[KEY] = asked or None
-    main = read_choice(study).corpus
-    shown = answer(_count_names, study, main)
-    st.selectbox(
-        "Concept",
-        list(shown),
-        index=None,
-        format_func=lambda name: shown.get(name, name),
-        key=KEY,
-        on_change=_follow,
-        accept_new_options=True,
-        placeholder=f"Type any name; the numbers are samples of {corpus_titles(study)[main]}",
-        icon=":material/search:",
-    )
-    return asked
+    corpus = read_choice(study).corpus
+    try:
+        content = answer(list_names, study, corpus)
+    except TailscopeError:
+        return
+    counted = f", counted in {corpus_titles(study)[corpus]}" if corpus else ""
+    placeholder = f"Search {len(json.loads(content)['concepts']):,} concepts{counted}"
+    data = {"url": _serve(content), "placeholder": placeholder, "description": description, "carried": with_study()}
+    _show_box(key=BOX_KEY, data=data)
 
 
-def _follow() -> None:
-    """Puts what was chosen or typed into the address."""
-    if st.session_state[KEY]:
-        st.query_params[KEY] = st.session_state[KEY]
-    else:
-        st.query_params.pop(KEY, None)
+def _serve(content: bytes) -> str:
+    """The address, on this server, of a file that the page at hand needs."""
+    if not runtime.exists():
+        return ""
+    base = st.get_option("server.baseUrlPath").strip("/")
+    place = runtime.get_instance().media_file_mgr.add(content, "application/json", BOX_KEY)
+    return f"/{base}{place}" if base else place
 
 
-def _count_names(study: Study, corpus: str) -> dict[str, str]:
-    """Every concept as the box shows it: with its count in a corpus, where it has one; that of images before that of text."""
-    methods = frequency.list_methods(study, corpus).drop_duplicates("modality").set_index("modality")["method"]
-    counts: dict[str, int] = {}
-    for method in methods.reindex(["text", "image"]).dropna():
-        ranked = frequency.count_concepts(study, method)
-        counts |= dict(ranked.loc[ranked["corpus"] == corpus, ["concept", "count"]].itertuples(index=False))
-    return {
-        name: f"{name} · {format_count(counts[name])}" if name in counts else name for name in concepts.list_concepts(study)
-    }
+def list_names(study: Study, corpus: str | None) -> bytes:
+    """JSON of every concept and, in the same order, its count in a corpus as people read it; from common to rare.
+
+    Counts in images go before those in text; a concept that is not counted has none, and stands last.
+    """
+    counts = pd.Series(dtype="int64")
+    if corpus:
+        methods = frequency.list_methods(study, corpus).drop_duplicates("modality").set_index("modality")["method"]
+        for method in methods.reindex(["image", "text"]).dropna():
+            ranked = frequency.count_concepts(study, method)
+            counts = counts.combine_first(ranked[ranked["corpus"] == corpus].set_index("concept")["count"])
+    names = pd.Series(concepts.list_concepts(study))
+    counts = counts.reindex(names).sort_values(ascending=False, kind="stable")
+    shown = ["" if pd.isna(count) else format_count(count) for count in counts]
+    return json.dumps({"concepts": list(counts.index), "counts": shown}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def offer_concepts(title: str, names: Iterable[str]) -> None:

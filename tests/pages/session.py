@@ -42,9 +42,9 @@ def choose(app: AppTest, kind: str, key: str, value) -> AppTest:
 
 
 def written(app: AppTest) -> list[str]:
-    """The Markdown of everything that a page says in words, as it was written."""
+    """The Markdown of everything that a page says in words beside the sidebar, as it was written."""
     kinds = ("title", "header", "subheader", "markdown", "caption", "info", "warning", "error", "page_link")
-    return [element.value for kind in kinds for element in app.get(kind)]
+    return [element.value for kind in kinds for element in app.main.get(kind)]
 
 
 def said(app: AppTest) -> str:
@@ -94,8 +94,8 @@ def downloads(app: AppTest) -> set[str]:
 
 
 def links(app: AppTest) -> list[str]:
-    """The titles of the page's links to other pages, as a reader reads them."""
-    return [_unescape(link.value) for link in app.get("page_link")]
+    """The titles of the page's links to other pages, but for the navigation's, as a reader reads them."""
+    return [_unescape(link.value) for link in app.main.get("page_link")]
 
 
 def assert_whole(app: AppTest) -> AppTest:

@@ -10,6 +10,7 @@ import pytest
 from backend.schema import MANIFEST, TABLES
 from backend.study import ROOT, Study
 from pages.ui import address
+from pages.ui.navigation import ENTRIES
 from pages.ui.text import escape
 from precompute.release.published import build_published
 from tests.pages.session import PAGES, assert_whole, choose, downloads, find, links, open_page, said, told, written
@@ -64,9 +65,9 @@ def open_with_data(page: str, **address):
 
 
 def test_navigation_lists_every_page():
-    listed = re.findall(r'st\.Page\("pages/(\w+)\.py"', (ROOT / "app.py").read_text(encoding="utf-8"))
-    assert sorted(listed) == PAGES
-    assert len(set(listed)) == len(listed)
+    assert sorted(entry.name for entry in ENTRIES) == PAGES
+    for words in ([entry.title for entry in ENTRIES], [entry.about for entry in ENTRIES]):
+        assert len(set(words)) == len(PAGES)
 
 
 def test_every_page_has_a_test_file_and_every_test_file_a_page():
@@ -198,6 +199,23 @@ def test_pages_follow_one_another_in_one_session(published):
 # A table missing
 
 
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_link_to_a_page_that_the_study_cannot_fill_is_grey_and_says_why_once(place_study, entry):
+    place_study(without=tuple(TABLES))
+    app = open_page()
+    (link,) = [link for link in app.sidebar.get("page_link") if link.value == entry.title]
+    assert link.proto.disabled == bool(entry.tables)
+    (reasons,) = app.sidebar.expander
+    told_of = re.findall(r"\*\*(.*?)\.\*\* Study", re.sub(r"\\(.)", r"\1", reasons.markdown[0].value))
+    assert (entry.title in told_of) == bool(entry.tables)
+
+
+def test_study_that_fills_every_page_has_no_grey_link(world):
+    app = open_page()
+    assert not [link for link in app.sidebar.get("page_link") if link.proto.disabled]
+    assert not app.sidebar.expander
+
+
 @pytest.mark.parametrize(("page", "missing"), [(page, table) for page in PAGES for table in sorted(NEEDS[page])])
 def test_missing_table_is_named_with_the_command_that_builds_it(place_study, page, missing):
     place_study(without=(missing,))
@@ -290,5 +308,5 @@ def test_hostile_text_of_a_visitor_is_shown_as_it_is(published, page, name):
 def test_links_lead_to_pages_that_exist(published):
     for page in PAGES:
         app = open_with_data(page)
-        assert {link.proto.page for link in app.get("page_link")} <= set(PAGES)
+        assert {link.proto.page for link in app.get("page_link")} <= {"", *PAGES}
         assert all(links(app))

@@ -1,11 +1,13 @@
 """One concept's page: found by any spelling, counted everywhere, flagged where countings disagree."""
 
+import json
 import math
 
 import pandas as pd
 import pytest
 
 from backend.errors import ImageError
+from pages.ui.concept_search import list_names
 from pages.ui.forecasts import tell_need
 from tests.invented_world import HOSTILE_CAPTIONS, NEVER
 from tests.pages.session import (
@@ -78,21 +80,31 @@ def test_prefix_offers_what_begins_with_it(published):
     assert links(open_concept("acad")) == ["acadian flycatcher"]
 
 
-def test_chosen_name_opens_and_stands_in_the_address(published):
-    app = open_concept("rose")
-    app = assert_whole(choose(app, "selectbox", "concept", "jeans"))
-    assert said(app).startswith("How well is “jeans” covered?")
-    assert app.query_params["concept"] == "jeans"
-    app = assert_whole(choose(app, "selectbox", "concept", None))
-    assert said(app).startswith("Which concept?")
-    assert "concept" not in app.query_params
+def test_names_of_the_search_box_come_with_their_counts_from_common_to_rare(small_study):
+    held = json.loads(list_names(small_study, "laion400m"))
+    counts = dict(zip(held["concepts"], held["counts"], strict=True))
+    assert counts["rose"] == "3.35M"  # images
+    assert counts["acorn"] == "1,000"  # captions, where its images were not counted
+    assert counts["affenpinscher"] == ""  # not counted
+    assert held["concepts"][0] == "rose"
+    assert held["concepts"].index("acorn") < held["concepts"].index("affenpinscher")
+    other = json.loads(list_names(small_study, "cc3m"))
+    assert dict(zip(other["concepts"], other["counts"], strict=True))["rose"] == "1"
+    assert sorted(other["concepts"]) == sorted(held["concepts"])
 
 
-def test_search_box_has_every_name_with_its_count_in_the_largest_corpus(published):
-    options = find(open_concept(""), "selectbox", "concept").options
-    assert "rose · 3.35M" in options  # images
-    assert "acorn · 1,000" in options  # captions, where its images were not counted
-    assert "affenpinscher" in options  # not counted
+def test_names_of_a_study_that_counts_nothing_have_no_counts(tmp_path):
+    study = write_study(tmp_path / "tiny", performance=score_rows("net", {"ant": 1, "bee": 2}))
+    assert json.loads(list_names(study, None)) == {"concepts": ["ant", "bee"], "counts": ["", ""]}
+
+
+def test_task_of_one_concept_is_not_carried_to_another(published):
+    app = open_concept("crane", task="cub")
+    assert find(app, "button_group", "task").value == "cub"
+    assert not [link for link in app.get("page_link") if "task=" in link.proto.query_string and link.proto.page != "concept"]
+    assert not [link for link in app.main.get("page_link") if "task=" in link.proto.query_string]
+    app = assert_whole(choose(app, "button_group", "task", "imagenet"))
+    assert set(table(app, "expected")["task"]) == {"imagenet"}
 
 
 def test_concept_is_kept_while_other_pages_are_read(published):
@@ -372,7 +384,7 @@ def test_true_numbers_stand_beside_the_counts(world):
 
 
 def test_samples_that_disagree_are_linked(world):
-    (link,) = [link for link in open_samples().get("page_link") if link.proto.page == "misalignment"]
+    (link,) = [link for link in open_samples().main.get("page_link") if link.proto.page == "misalignment"]
     assert link.proto.query_string == "about=striped+daxu&sampled=zipf"
 
 

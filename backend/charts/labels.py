@@ -1,9 +1,20 @@
 """Names written at the lines themselves, where they are few enough, instead of in a legend."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
+
+
+class End(NamedTuple):
+    """Where a line is named, and whether it rises there: its name stands on the side that the line leaves free."""
+
+    name: str
+    x: float
+    y: float
+    rises: bool = True
+
 
 MOST = 7  # lines that have their names at their ends
 LINE = 0.05  # of the height of a plot: what a line of text takes
@@ -11,33 +22,39 @@ NEAR_END = 0.6  # of the width: from here on, a name stands left of its line's e
 GAP = "\u2002"
 
 
-def label_ends(figure: go.Figure, ends: Sequence[tuple[str, float, float]]) -> None:
-    """Writes names at the ends of lines (name, x, y) and takes these names out of the legend; nothing of more than MOST.
+def label_ends(figure: go.Figure, ends: Sequence[End]) -> None:
+    """Writes names at the ends of lines and takes these names out of the legend; nothing where there are more than MOST.
 
     Names that would stand over each other are moved apart. The axes have their types, and their ranges if they are to have any.
     """
-    ends = [end for end in ends if np.isfinite(end[1:]).all()]
+    ends = [end for end in ends if np.isfinite([end.x, end.y]).all()]
     if not 0 < len(ends) <= MOST:
         return
-    names = {name for name, _, _ in ends}
-    across = _scale(figure, "x", [x for _, x, _ in ends])
+    names = {end.name for end in ends}
+    across = _scale(figure, "x", [end.x for end in ends])
     low, high = _find_range(figure, "y")
-    places = move_apart(_scale(figure, "y", [y for _, _, y in ends]), LINE)
+    places = move_apart(_scale(figure, "y", [end.y for end in ends]), LINE)
     heights = low + np.array(places) * (high - low)
     for trace in figure.data:
         if trace.name in names:
             trace.showlegend = False
     figure.add_scatter(
-        x=[x for _, x, _ in ends],
+        x=[end.x for end in ends],
         y=10**heights if figure.layout.yaxis.type == "log" else heights,
-        text=[f"{GAP}{name}{GAP}" for name, _, _ in ends],
-        textposition=["top left" if place > NEAR_END else "middle right" for place in across],
+        text=[f"{GAP}{end.name}{GAP}" for end in ends],
+        textposition=[_choose_side(end, place) for end, place in zip(ends, across, strict=True)],
         textfont={"size": 12},
         mode="text",
         cliponaxis=False,
         showlegend=False,
         hoverinfo="skip",
     )
+
+
+def _choose_side(end: End, across: float) -> str:
+    if across <= NEAR_END:
+        return "middle right"
+    return "top left" if end.rises else "bottom left"
 
 
 def move_apart(places: Sequence[float], gap: float) -> list[float]:

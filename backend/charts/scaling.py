@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from backend.charts.labels import label_ends
+from backend.charts.labels import End, label_ends
 from backend.charts.style import (
     COLORS,
     DASHES,
@@ -58,20 +58,29 @@ def draw_scaling(points: pd.DataFrame, bins: pd.DataFrame, fit, band: pd.DataFra
     return finish(figure, height=500)
 
 
-def draw_lines(lines: list[ModelLine], titles: dict[str, str], *, unit: str) -> go.Figure:
-    """Several models in one plot: each line's bin means and fit; colour and symbol tell the corpus, dash its models."""
+def draw_lines(
+    lines: list[ModelLine], titles: dict[str, str], *, unit: str, by_corpus: bool = False, height: int = 460
+) -> go.Figure:
+    """Several models in one plot: each line's bin means and fit; colour and symbol tell the corpus, dash its models.
+
+    by_corpus: lines are named by their corpus alone, where there is one model of each.
+    """
     figure = go.Figure()
     colors = style_of(titles)
+    ends = []
     for i, line in enumerate(lines):
         place = sum(other.corpus == line.corpus for other in lines[:i])
         color, symbol = colors[line.corpus]["color"], colors[line.corpus]["symbol"]
-        figure.add_trace(line_trace(line.fit, color, None, dash=DASHES[place % len(DASHES)], scores=line.scores))
+        name = titles[line.corpus] if by_corpus else name_model(line.model, line.corpus, titles)
+        fitted = line_trace(line.fit, color, None, dash=DASHES[place % len(DASHES)], scores=line.scores)
+        ends.append(End(name, fitted["x"][-1], fitted["y"][-1], line.fit.slope >= 0))
+        figure.add_trace(fitted)
         figure.add_scatter(
             x=line.bins["edge"],
             y=line.bins["mean"],
             customdata=line.bins["n"],
             mode="markers",
-            name=name_model(line.model, line.corpus, titles),
+            name=name,
             marker={"color": color, "symbol": f"{symbol}-open" if place % 2 else symbol, "size": 9},
             hovertemplate="mean %{y:.1f} of %{customdata:,} concepts<br>up to %{x:,.0f} samples<extra>"
             + line.model
@@ -80,14 +89,8 @@ def draw_lines(lines: list[ModelLine], titles: dict[str, str], *, unit: str) -> 
     top = max((line.bins["edge"].max() for line in lines), default=10)
     figure.update_xaxes(title="samples in the model's own corpus", **zero_axis(top, zero=False))
     figure.update_yaxes(title=f"mean {unit}")
-    label_ends(figure, [(name_model(line.model, line.corpus, titles), *_find_end(line)) for line in lines])
-    return finish(figure, height=460)
-
-
-def _find_end(line: ModelLine) -> tuple[float, float]:
-    """Where a line is named: at the bin of most samples."""
-    last = line.bins.loc[line.bins["edge"].idxmax()]
-    return last["edge"], last["mean"]
+    label_ends(figure, ends)
+    return finish(figure, height=height)
 
 
 def draw_comparison(
@@ -108,11 +111,14 @@ def draw_comparison(
             + unit
             + f"<extra>{names[i]}</extra>",
         )
+    ends = []
     for i, side in enumerate((comparison.first, comparison.second)):
         if np.isfinite(side.fit.slope):
             scores = points[("first", "second")[i]]
             bounds = (scores.min(), scores.max())
-            figure.add_trace(line_trace(side.fit, COLORS[i], None, dash=DASHES[i], scores=bounds))
+            fitted = line_trace(side.fit, COLORS[i], None, dash=DASHES[i], scores=bounds)
+            ends.append(End(names[i], fitted["x"][-1], fitted["y"][-1], side.fit.slope >= 0))
+            figure.add_trace(fitted)
         figure.add_scatter(
             x=side.bins["edge"],
             y=side.bins["mean"],
@@ -125,8 +131,7 @@ def draw_comparison(
         )
     figure.update_xaxes(title=f"samples that show the concept ({name})", **zero_axis(points["count"].max()))
     figure.update_yaxes(title=unit)
-    bins = [side.bins.loc[side.bins["edge"].idxmax()] for side in (comparison.first, comparison.second)]
-    label_ends(figure, [(named, last["edge"], last["mean"]) for named, last in zip(names, bins, strict=True)])
+    label_ends(figure, ends)
     return finish(figure, height=height)
 
 

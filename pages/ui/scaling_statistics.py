@@ -18,7 +18,16 @@ STATISTICS = (
     "five, else concepts (1,000 draws): the concepts of one task share its level, so that they tell less than as many "
     "independent points would. **Stands out:** survives Benjamini and Hochberg's procedure at 5% among all rows compared."
 )
-DETAILS = ("n_zero", "within_task_slope", "within_interval", "interval", "spearman_r", "curvature_p")  # of the download alone
+DETAILS = (
+    "n",
+    "binned_r",
+    "n_zero",
+    "within_task_slope",
+    "within_interval",
+    "interval",
+    "spearman_r",
+    "curvature_p",
+)  # of the download alone
 
 
 def explain_statistics(study: Study) -> str:

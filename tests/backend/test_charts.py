@@ -291,7 +291,14 @@ def test_every_concept_is_a_point_where_counts_are_set_against_each_other():
     points = figure.data[1]
     assert list(points.x) == [charts.ZERO_AT, charts.ZERO_AT, 5, 10**9]
     assert list(points.y) == [charts.ZERO_AT, 7, charts.ZERO_AT, 10]
-    assert [list(row[1:]) for row in points.customdata] == [[0, 0], [0, 7], [5, 0], [10**9, 10]]
+    assert [row[0] for row in points.customdata] == ["c0", "c1", "c2", "c3"]
+    assert "%{x:,.0f}" in points.hovertemplate  # what stands for zero is told as 0
+
+
+def test_of_a_crowd_those_that_would_lie_on_one_another_are_one_mark():
+    points = against([1_000, 1_000, 1_010, 2_000, *[0] * 2_000], [7, 7, 7, 7, *[0] * 2_000]).data[1]
+    assert [row[0] for row in points.customdata] == ["c0", "c3", "c4"]
+    assert len(against([0] * 2_000, [0] * 2_000).data[1].customdata) == 2_000
 
 
 def test_zero_count_of_a_concept_is_a_bar_with_its_number():

@@ -116,9 +116,9 @@ def show_origin(study: Study) -> None:
     """How much the study holds, where it came from, and what was read, written and dropped."""
     contents = answer(overview.count_contents, study)
     st.markdown(
-        f"The study holds **{contents['concepts']:,} concepts** in {contents['tasks']} tasks ({contents['labels']:,} labels), "
-        f"**{contents['corpora']} corpora** with {contents['counts']:,} counts, and **{contents['models']} models** with "
-        f"{contents['scores']:,} scores. {escape(study.manifest.description)}"
+        f"The study “{escape(study.title)}” holds **{contents['concepts']:,} concepts** in {contents['tasks']} tasks "
+        f"({contents['labels']:,} labels), **{contents['corpora']} corpora** with {contents['counts']:,} counts, and "
+        f"**{contents['models']} models** with {contents['scores']:,} scores. {escape(study.manifest.description)}"
     )
     with st.expander("Where the data came from"):
         st.markdown(f"{link_sources(study.manifest.source)}. Built {escape(study.manifest.created)}.")

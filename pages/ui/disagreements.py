@@ -11,7 +11,8 @@ from backend.methods import Method
 from backend.study import Study
 from pages.ui.address import answer, link_concepts
 from pages.ui.blocks import show_figure
-from pages.ui.controls import choose_corpus, choose_word, corpus_titles
+from pages.ui.choice import use_corpus
+from pages.ui.controls import choose_word, corpus_titles
 from pages.ui.gallery import choose_page, show_gallery
 from pages.ui.text import escape
 
@@ -38,12 +39,11 @@ def show_disagreements(study: Study) -> None:
         query = st.text_input(
             "About a concept", key="about", bind="query-params", placeholder="any", icon=":material/search:", width=260
         )
-    with st.expander("More"):
-        left, middle, right = st.columns(3)
+    corpus = use_corpus(study, corpora, "has no samples here")
+    search = answer(samples.describe_search, study, corpus, "misaligned")
+    with st.expander("More: threshold, order"):
+        left, right = st.columns(2)
         with left:
-            corpus = choose_corpus(study, corpora, "sampled")
-        search = answer(samples.describe_search, study, corpus, "misaligned")
-        with middle:
             threshold = choose_threshold(search)
         with right:
             order = choose_word("Order", ORDERS, "order")

@@ -50,7 +50,7 @@ NONSENSE = {
 }
 CHOICES = "study method corpus corpora view curve concept names model models tasks task kind setting against beside limit tail"
 CHOICES = [*CHOICES.split(), "measure", "tagger", "text", "image", "near", "near_method", "control", "find", "pair"]
-OF_SAMPLES = ["sampled", "text_method", "image_method", "shown_by", "hits_page", "about", "threshold", "disagreement", "order"]
+OF_SAMPLES = ["text_method", "image_method", "shown_by", "hits_page", "about", "threshold", "disagreement", "order"]
 CHOICES += [*OF_SAMPLES, "samples_page", "validated"]
 OF_PROBES = "source like pick clip clip_from clip_file among prompts templates truth experiment clips_beside synonyms"
 CHOICES += [*OF_PROBES.split(), "counts_of", "labels", "described", "searched"]

@@ -13,7 +13,7 @@ from backend.models.classifiers import CACHE, Classifier, ClassifierCache
 from backend.models.encode import Model
 from backend.models.kept import ModelShelf
 from backend.models.prompts import PROMPTS, check_templates
-from backend.probe.advice import Advice, advise_models
+from backend.probe.advice import Advice, advise_models, find_named
 from backend.probe.batch import BatchReport, score_batch
 from backend.probe.candidates import KIND, Candidates, list_candidate_sets, read_candidates
 from backend.probe.candidates import choose_candidates as choose_candidates_of_study
@@ -24,6 +24,7 @@ from backend.probe.scope import Scope, find_scope, is_invented
 from backend.settings import ModelSettings, is_local, read_settings
 from backend.study import Study
 from pages.ui.address import answer
+from pages.ui.choice import read_choice
 from pages.ui.controls import accept_name, choose_method, choose_word, corpus_titles
 from pages.ui.progress import follow
 from pages.ui.text import escape
@@ -31,6 +32,7 @@ from pages.ui.text import escape
 SHIPPED, OPENCLIP, OWN_FILE = "shipped", "OpenCLIP", "a file"
 TO_DOWNLOAD = " (to download)"  # what addresses said once behind a model that was not there
 ALLOWED = "probe-download"
+FOLLOWED = "probe-followed-model"
 NOT_OPENED = "probe-place-not-opened"
 TYPED, OWN = "typed", "own"
 OWN_CORPUS = "the model's own"
@@ -39,7 +41,10 @@ MAX_ADDRESS = 6_000  # characters of names or templates, which stand in the addr
 
 @dataclass(frozen=True)
 class Setup:
-    """What a visitor chose: the model, what it is to choose from, and how that is named to it and counted."""
+    """What a visitor chose: the model, what it is to choose from, and how that is named to it and counted.
+
+    corpus: whose counts sentences use, or that they are the model's own · chosen: that of the sidebar.
+    """
 
     choice: ModelChoice
     candidates: Candidates
@@ -47,12 +52,14 @@ class Setup:
     method: str
     corpus: str
     setting: str
+    chosen: str | None
 
     def find_corpus(self, facts: Facts, titles: dict[str, str]) -> str:
-        """The corpus whose counts sentences use: the one chosen, the model's own, or, where that is not known, the largest."""
+        """The corpus whose counts sentences use: that chosen here, the model's own or, where it is not known, the sidebar's."""
+        if self.corpus != OWN_CORPUS:
+            return self.corpus
         known = [corpus for corpus in titles if corpus in facts.corpora]
-        own = facts.own_corpus if facts.own_corpus in known else (known or [""])[-1]
-        return own if self.corpus == OWN_CORPUS else self.corpus
+        return next((corpus for corpus in (facts.own_corpus, self.chosen) if corpus in known), (known or [""])[-1])
 
 
 @st.cache_resource(show_spinner=False)
@@ -114,7 +121,7 @@ def choose_setup(study: Study, expanded: bool) -> Setup:
         chosen = choose_candidates(study, method)
     with prompts:
         how = choose_prompts()
-    return Setup(choice, chosen, how, method, corpus, find_setting(study, how))
+    return Setup(choice, chosen, how, method, corpus, find_setting(study, how), read_choice(study).corpus)
 
 
 @st.cache_data(show_spinner=False, hash_funcs={Study: lambda study: study.token})
@@ -163,11 +170,11 @@ def choose_model(study: Study, method: str) -> ModelChoice:
     if asked.endswith(TO_DOWNLOAD):
         st.query_params["clip"] = asked.removesuffix(TO_DOWNLOAD)
         st.rerun()
-    first = next((pair.models[0] for pair in scaling.list_comparisons(study)), None)
+    first = find_followed(study, list(models))
     title = st.selectbox(
         "Which model",
         list(models),
-        list(models).index(first) if first in models else 0,
+        list(models).index(first),
         key="clip",
         bind="query-params",
         label_visibility="collapsed",
@@ -175,6 +182,20 @@ def choose_model(study: Study, method: str) -> ModelChoice:
     if not models[title].here:
         st.caption("Not on this machine yet.")
     return models[title]
+
+
+def find_followed(study: Study, titles: list[str]) -> str:
+    """The model that the sidebar's choice comes to, of those offered; else that of the causal comparison, else the first.
+
+    Where the sidebar's model has just become another one, the control here follows.
+    """
+    chosen = read_choice(study).model
+    same = next((title for title in reversed(titles) if find_named(title, [chosen])), None) if chosen else None
+    if same and st.session_state.get(FOLLOWED, chosen) != chosen:
+        st.session_state["clip"] = same
+    st.session_state[FOLLOWED] = chosen
+    compared = next((pair.models[0] for pair in scaling.list_comparisons(study)), None)
+    return same or (compared if compared in titles else titles[0])
 
 
 def offer_download(choice: ModelChoice) -> None:

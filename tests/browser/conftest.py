@@ -181,7 +181,7 @@ class Visitor:
 
     def go_to(self, page: str) -> "Visitor":
         """Follows a link of the navigation."""
-        link = self.page.get_by_test_id("stSidebarNav").get_by_role("link", name=page)
+        link = self.page.get_by_test_id("stSidebar").get_by_test_id("stPageLink").get_by_role("link", name=page)
         place = link.bounding_box() if link.count() else None
         if place is None or place["x"] < 0:  # a narrow window keeps the navigation beside itself
             self.page.get_by_test_id("stExpandSidebarButton").click()

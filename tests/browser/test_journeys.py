@@ -35,34 +35,6 @@ def test_person_opens_searches_rose_and_reads_why_its_counts_disagree(small_serv
     assert visitor.page.title() == "Scaling · Tailscope"
 
 
-def test_concept_is_picked_while_typing_and_back_and_reload_keep_it(published_server, visit):
-    visitor = visit(f"{published_server}/concept?concept=dog")
-    box = visitor.page.get_by_role("combobox", name="Concept", exact=True)
-    box.click()
-    box.fill("goldfi")
-    visitor.page.get_by_role("option").filter(has_text="goldfinch").first.click()
-    visitor.page.wait_for_url("**concept=goldfinch**")
-    assert visitor.wait().title == "How well is “goldfinch” covered?"
-    assert "goldfinch: " in visitor.text[: visitor.text.index("How well do models know it?")]
-    visitor.page.reload()
-    assert visitor.wait().title == "How well is “goldfinch” covered?"
-    visitor.page.go_back()
-    visitor.page.wait_for_url("**concept=dog**")
-    visitor.page.get_by_role("heading", name="How well is “dog” covered?").wait_for()
-
-
-def test_typed_name_that_is_no_concept_is_met_with_others(published_server, visit):
-    visitor = visit(f"{published_server}/concept")
-    box = visitor.page.get_by_role("combobox", name="Concept", exact=True)
-    box.click()
-    box.fill("flamigos")
-    box.press("Enter")
-    visitor.page.get_by_text("Did you mean").wait_for()
-    visitor.page.get_by_role("link", name="flamingo", exact=True).click()
-    visitor.page.get_by_role("heading", name="How well is “flamingo” covered?").wait_for()
-    assert visitor.wait().title == "How well is “flamingo” covered?"
-
-
 def test_changed_corpus_stands_in_the_address_and_opens_again_in_a_new_window(small_server, visit):
     visitor = visit(f"{small_server}/distributions?curve=Text+or+image")
     other = visitor.choose_another("Corpus")

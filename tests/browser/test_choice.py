@@ -1,5 +1,7 @@
 """What follows a reader through a real browser: the choice of corpus and model, the address, the history, the search box."""
 
+from urllib.parse import quote_plus
+
 import pytest
 
 SEARCH = "Search concepts"
@@ -21,14 +23,11 @@ def test_choice_follows_over_pages_reload_and_back(small_server, visit):
     corpus = visitor.choose_another("Corpus")
     model = visitor.chosen("Model")
     assert corpus != "LAION-400M"
-    for page in ("Concept", "Test set", "Distributions", "Live probe", "Overview"):
+    for page in ("Concept", "Test set", "Distributions", "Overview"):
         visitor.go_to(page)
         assert (visitor.chosen("Corpus"), visitor.chosen("Model")) == (corpus, model)
         assert f"corpus={corpus}" in visitor.page.url
     visitor.page.reload()
-    assert visitor.wait().chosen("Corpus") == corpus
-    visitor.page.go_back()
-    visitor.page.wait_for_url("**/probe**")
     assert visitor.wait().chosen("Corpus") == corpus
     for page in ("distributions", "test_set", "concept", "scaling"):  # a step back a page, and no more
         visitor.page.go_back()
@@ -55,7 +54,7 @@ def test_link_to_another_concept_changes_the_address_and_leaves_the_task_behind(
     link.locator("a").click()
     visitor.page.get_by_role("heading", name=f"How well is “{name}” covered?").wait_for()
     visitor.wait()
-    assert f"concept={name.replace(' ', '+')}" in visitor.page.url
+    assert f"concept={quote_plus(name)}" in visitor.page.url
     assert "task=" not in visitor.page.url
     visitor.page.reload()
     assert visitor.wait().title == f"How well is “{name}” covered?"
@@ -127,8 +126,8 @@ def test_typed_name_that_is_no_concept_is_met_with_others(published_server, visi
 def test_pages_that_a_study_cannot_fill_are_grey_with_the_reason_in_one_place(small_server, visit):
     visitor = visit(small_server)
     links = visitor.page.get_by_test_id("stSidebar").get_by_test_id("stPageLink")
-    (grey,) = [link for link in links.all() if link.locator("[aria-disabled=true], [disabled]").count()]
-    assert grey.inner_text() == "Search quality"
+    (grey,) = [link for link in links.all() if link.locator("[disabled]").count()]
+    assert "Search quality" in grey.inner_text()
     visitor.page.get_by_text("Why some are grey").click()
     visitor.page.get_by_text("python -m precompute synthetic").wait_for()
 

@@ -136,7 +136,7 @@ headline = answer(overview.summarise, study, kind, setting, chosen.corpus)
 causal = find_causal(study, headline.method)
 instead = tell_instead(causal, name_sides(causal, corpus_titles(study))) if causal else ""
 show_title(
-    "Which concepts does the data hardly show, and what does that cost?",
+    "Which concepts are rare, and what does that cost?",
     f"{instead} {tell_rarity(headline)}".strip(),
 )
 st.caption(name_source(study))

@@ -30,7 +30,7 @@ NEEDS = {
     "probe": {"concepts", "corpora", "frequency"},
 }
 QUESTIONS = {
-    "overview": "Which concepts does the data hardly show, and what does that cost?",
+    "overview": "Which concepts are rare, and what does that cost?",
     "distributions": "How long is the tail?",
     "scaling": "Does frequency determine performance?",
     "search_quality": "How right are the counts?",

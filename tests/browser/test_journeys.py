@@ -37,7 +37,7 @@ def test_person_opens_searches_rose_and_reads_why_its_counts_disagree(small_serv
 
 def test_row_of_the_ladder_opens_its_concept(small_server, visit):
     visitor = visit(f"{small_server}/?model=RN50%2Fcc3m")
-    visitor.page.locator("[data-testid=stDataFrame] canvas").first.click(position={"x": 60, "y": 60})  # the first row
+    visitor.page.locator("[data-testid=stDataFrame] .dvn-scroller").first.click(position={"x": 60, "y": 60})  # the first row
     visitor.page.wait_for_url("**/concept?concept=*")
 
 

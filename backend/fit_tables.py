@@ -9,9 +9,9 @@ from backend.scaling import ModelLine
 _QUESTIONS = {
     "mixed": (
         "Slope, mixed",
-        "Points that a tenfold goes with in an average task, levels and slopes of tasks set apart",
+        "Points that a tenfold goes with in an average task",
     ),
-    "within tasks": ("Slope within tasks", "The same, with one slope for all tasks: large tasks weigh most"),
+    "within tasks": ("Slope within tasks", "The same, one slope for all tasks: large ones weigh most"),
     "pooled": ("Slope, pooled", "The line that is drawn: it mixes easy and hard tasks"),
 }
 
@@ -28,16 +28,16 @@ def tabulate_fit(fit: Fit) -> pd.DataFrame:
             "Raw r",
             fit.pearson_r,
             raw,
-            "Its square: the share of the variance of single concepts' scores that goes with frequency",
+            "Squared: the share of the variance of scores that goes with frequency",
         ),
         ("Spearman", fit.spearman_r, "", "The same of ranks, a count of zero below a count of one"),
         ("Binned r, all bins", fit.binned_r, "", "Do the means of bins of frequency follow a line?"),
-        ("Paper's ρ", fit.paper_r, "", "The same, over the bins alone that the paper's figure prints"),
+        ("Paper's ρ", fit.paper_r, "", "The same, over the bins that the paper's figure prints"),
         (
             "Curvature p",
             fit.curvature_p,
             "",
-            "Small where a curve fits better; it takes points as independent, and so comes out too small",
+            "Small where a curve fits better, if points were independent",
         ),
     ]
     table = pd.DataFrame(rows, columns=["statistic", "estimate", "interval", "question"])

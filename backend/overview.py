@@ -14,7 +14,7 @@ from backend.study import Study
 class Headline:
     """Three findings of a study, each None where the study lacks the table it comes from.
 
-    median_count: half of the `concepts` counted in the corpus with the most pairs have fewer samples than this;
+    median_count: half of the `concepts` counted in the corpus have fewer samples than this; zeros: how many have none;
     class_median: the same over the labels of classification tasks alone, where other tasks name concepts too · slopes: of
     each model whose counts span a tenfold, the one that leads · resampled: what their intervals resample, in words · degree:
     (least, greatest) misaligned fraction over the corpora.
@@ -26,7 +26,7 @@ class Headline:
     concepts: int
     median_count: float
     class_median: float | None
-    zero_share: float
+    zeros: int
     slopes: list[Slope]
     resampled: str
     degree: tuple[float, float] | None
@@ -43,11 +43,13 @@ class Headline:
         return sum(slope.reaches_zero for slope in self.slopes)
 
 
-def summarise(study: Study, kind: str, setting: str) -> Headline:
-    """The headline of a study, for the scores of a kind under a setting."""
+def summarise(study: Study, kind: str, setting: str, corpus: str | None = None) -> Headline:
+    """The headline of a study over a corpus, the one of most pairs unless another is named, for the scores of a kind under a
+    setting."""
     study.require("concepts")
-    method = list_methods(study)["method"].iloc[0]
-    largest = list_corpora(study).sort_values("pairs", ascending=False).iloc[0]
+    corpora = list_corpora(study).sort_values("pairs", ascending=False)
+    largest = corpora[corpora["corpus"] == (corpus or corpora["corpus"].iloc[0])].iloc[0]
+    method = _find_method(study, largest["corpus"])
     ranked = count_concepts(study, method)
     counted = ranked[ranked["corpus"] == largest["corpus"]]
     counts = counted["count"]
@@ -74,11 +76,18 @@ def summarise(study: Study, kind: str, setting: str) -> Headline:
         concepts=len(counts),
         median_count=float(counts.median()),
         class_median=float(of_classes.median()) if 0 < len(of_classes) < len(counts) else None,
-        zero_share=100.0 * float((counts == 0).mean()),
+        zeros=int((counts == 0).sum()),
         slopes=[fit.lead for fit in fits],
         resampled=" or ".join(dict.fromkeys(fit.resampled for fit in fits)),
         degree=(float(degrees.min()), float(degrees.max())) if len(degrees) else None,
     )
+
+
+def _find_method(study: Study, corpus: str) -> str:
+    """The widest-used method, or the corpus's own widest-used where that did not count it."""
+    own = list(list_methods(study, corpus)["method"])
+    widest = list_methods(study)["method"].iloc[0]
+    return widest if widest in own else own[0]
 
 
 def count_contents(study: Study) -> dict[str, int]:

@@ -50,13 +50,13 @@ def sweep_thresholds(study: Study) -> pd.DataFrame:
     return rows[columns].sort_values(["corpus", "threshold"], ignore_index=True)
 
 
-def list_searches(study: Study) -> pd.DataFrame:
+def list_searches(study: Study, corpus: str) -> pd.DataFrame:
     """corpus, split, modality, method, precision, recall (both %), frequency_error, found, relevant, correct.
 
-    One row for each search of a whole corpus: every text method, and the image and joint methods that were chosen.
+    One row for each search of the whole corpus: every text method, and the image and joint methods that were chosen.
     """
     rows = _read_quality(study)
-    rows = rows[(rows["split"] != VALIDATION) & (rows["chosen"] | (rows["modality"] == "text"))]
+    rows = rows[(rows["corpus"] == corpus) & (rows["split"] != VALIDATION) & (rows["chosen"] | (rows["modality"] == "text"))]
     columns = [
         "corpus",
         "split",

@@ -92,6 +92,12 @@ def list_models(study: Study, kind: str, setting: str) -> pd.DataFrame:
     )
 
 
+def pick_best(models: pd.DataFrame) -> list[str]:
+    """Of `list_models`, the best model of each corpus, in their order; models whose corpus the study lacks are left out."""
+    known = models[models["corpus"].notna()]
+    return list(known.sort_values("score", ascending=False, kind="stable").drop_duplicates("corpus").sort_index()["model"])
+
+
 def join_points(
     study: Study, *, model: str, corpus: str, method: str, setting: str, kind: str, tasks: list[str]
 ) -> pd.DataFrame:

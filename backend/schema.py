@@ -259,6 +259,13 @@ TABLES: dict[str, TableSpec] = {
         per_corpus=True,
         order="concept, method, other",
     ),
+    "sample_truth": TableSpec(  # what a sample shows and names, where whoever made it knows
+        pa.schema([_field("corpus"), _field("sample_id", _I64), _field("shown", _STRINGS), _field("named", _STRINGS)]),
+        ("sample_id",),
+        per_corpus=True,
+        row_group=SAMPLE_ROW_GROUP,
+        order="sample_id",
+    ),
     "misaligned": TableSpec(
         pa.schema(
             [_field("corpus"), _field("sample_id", _I64)]

@@ -26,7 +26,7 @@ EMBEDDED = "python -m precompute synthetic"  # needs nothing but this program, a
 PUBLISHED = "python -m precompute published"
 _SEARCHED = ("samples", "hits", "misaligned", "cooccurrences", "distinct_hits", "drops", "contents")
 # What the paper's release has no part of:
-NOT_RELEASED = {*_SEARCHED, "synonyms", "name_counts", "search_quality", "truth"}
+NOT_RELEASED = {*_SEARCHED, "synonyms", "name_counts", "search_quality", "truth", "sample_truth"}
 _INDEX = "python -m precompute index --study {study} --corpus NAME --shards GLOB"
 _EVALUATE = "python -m precompute evaluate --study {study} --model ARCH:WEIGHTS --task NAME=FOLDER"
 _BUILD = {  # the step that adds a table to a study of one's own
@@ -37,7 +37,7 @@ _BUILD = {  # the step that adds a table to a study of one's own
     "synonyms": "python -m precompute concepts --study {study} --synonyms FILE",
     "name_counts": _INDEX,
     "queries": PUBLISHED,  # only the release was counted by a search that is not ours
-    **dict.fromkeys(("search_quality", "truth"), EMBEDDED),  # only in an invented world is the truth known
+    **dict.fromkeys(("search_quality", "truth", "sample_truth"), EMBEDDED),  # only in an invented world is the truth known
 }
 
 

@@ -14,6 +14,7 @@ from backend.frequency import count_concepts
 from backend.manifest import TailEntry
 from backend.study import Study
 
+NAMED, ROOM = 6, 0.8  # models in a figure; the share of its axis left of which a name fits in right of its point
 TAIL_SHARE = 10  # percent of the counted concepts, where the study names no benchmark
 
 
@@ -122,6 +123,50 @@ def regress_sides(models: pd.DataFrame) -> pd.DataFrame:
             }
         )
     columns = ["side", "models", "slope", "slope_low", "slope_high", "intercept", "r", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def pick_named(models: pd.DataFrame, count: int = NAMED) -> dict[str, str]:
+    """The models of `compare_models` to name in a figure, each with the side of the others that it stands on: above or below.
+
+    Above stands a model where none that is no better at the reference is as good on the tail; below, where none that is no
+    worse there is as bad, and there is room for its name to the right. Of these come the best on the tail, those that lose
+    most and least, then those farthest from all that are named, so that names have room. A model that stands on neither side
+    is named where there are no more than `count`.
+    """
+    points = models.sort_values(["reference", "tail"], kind="stable").set_index("model")[["reference", "tail"]]
+    upper = points["tail"] > points["tail"].cummax().shift(fill_value=-np.inf)
+    lower = points["tail"] < points["tail"][::-1].cummin()[::-1].shift(-1, fill_value=np.inf)
+    lower &= points["reference"] < ROOM * points["reference"].max()
+    outer = points[upper | lower] if len(points) > count else points
+    gaps = outer["reference"] - outer["tail"]
+    named = list(dict.fromkeys([outer["tail"].idxmax(), gaps.idxmax(), gaps.idxmin()]))[:count] if len(outer) else []
+    while len(named) < min(count, len(outer)):
+        rest = outer.drop(named)
+        distances = [np.hypot(*(rest - outer.loc[name]).to_numpy().T) for name in named]
+        named.append(rest.index[np.min(distances, axis=0).argmax()])
+    return {name: "above" if upper[name] else "below" for name in named}
+
+
+def list_retrained(study: Study, models: pd.DataFrame, method: str) -> pd.DataFrame:
+    """The causal pairs of the manifest of which both models are among those of `compare_models`, a row each.
+
+    model, tail, reference (%) and seen of the one that saw the tail more often, rival, rival_tail, rival_reference and
+    rival_seen of the other. seen: how often the model's own corpus shows the median class of the tail, by `method`.
+    """
+    scores = models.set_index("model")
+    pairs = [pair.models for pair in study.manifest.causal.pairs if set(pair.models) <= set(scores.index)]
+    columns = ["model", "tail", "reference", "seen"]
+    columns += [f"rival_{name}" if name != "model" else "rival" for name in columns]
+    if not pairs:
+        return pd.DataFrame(columns=columns)
+    owners = study.query("SELECT model, corpus FROM models").set_index("model")["corpus"]
+    counts = count_concepts(study, method)
+    of_tail = counts[counts["concept"].isin(list_tail(study, method))].groupby("corpus")["count"].median()
+    rows = []
+    for pair in pairs:
+        sides = [(name, *scores.loc[name, ["tail", "reference"]], of_tail.get(owners.get(name), np.nan)) for name in pair]
+        rows.append([value for side in sorted(sides, key=lambda side: -side[3]) for value in side])
     return pd.DataFrame(rows, columns=columns)
 
 

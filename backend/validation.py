@@ -245,7 +245,7 @@ def _sample_reference_faults(folder: Path, present: set[str]) -> list[str]:
                 if them := _orphans(connection, "concept", hits, concepts):
                     faults.append(f"hits/{corpus}: {them[0]} concept not in concepts, such as {them[1]}")
         if "samples" in present:
-            pointing = [(name, corpus) for name in ("hits", "misaligned") for corpus in files[name]]
+            pointing = [(name, corpus) for name in ("hits", "misaligned", "sample_truth") for corpus in files[name]]
             for name, corpus in pointing:
                 if corpus not in files["samples"]:
                     faults.append(f"{name}/{corpus}: the study holds no samples of this corpus")

@@ -7,11 +7,22 @@ from backend.methods import Method
 from backend.printing.caption import Shown
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concepts
-from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
-from pages.ui.choice import use_corpus
+from pages.ui.blocks import explain_counting, format_count, show_figure, show_guarded, show_table, show_title
+from pages.ui.choice import read_choice, use_corpus
 from pages.ui.controls import choose_method, corpus_titles, in_order
 from pages.ui.disagreements import show_disagreements
 from pages.ui.text import escape, format_figure
+
+
+def tell_degree(study: Study, corpus: str | None) -> str:
+    """One sentence: how many of a corpus's pairs are misaligned; what that means, where its degree is not known."""
+    degrees = answer(alignment.list_degrees, study) if study.has("alignment", "corpora") else None
+    own = degrees[degrees["corpus"] == corpus] if degrees is not None else ()
+    if not len(own):
+        return "A sample is misaligned when concepts were found in its caption and in its image, and they have none in common."
+    row = own.iloc[0]
+    of = f"**{format_count(row['misaligned'])}** of {escape(row['title'])}'s pairs"
+    return f"{of} (**{100 * row['degree']:.1f}%**) name one thing and show another."
 
 
 def show_degrees(study: Study) -> None:
@@ -20,11 +31,16 @@ def show_degrees(study: Study) -> None:
     worst, least = degrees.iloc[0], degrees.iloc[-1]
     highest = f"**{100 * worst['degree']:.1f}%** ({escape(worst['title'])})"
     lowest = f"**{100 * least['degree']:.1f}%** ({escape(least['title'])})"
+    st.header("How many samples disagree, by corpus?", anchor=False)
     st.markdown(f"Of all pairs, {highest if len(degrees) == 1 else f'{lowest} to {highest}'} are misaligned.")
     shown = Shown(corpora=list(degrees["title"]))
     show_figure(charts.draw_degrees(degrees), "misalignment", "Misalignment degree of each corpus", rows=degrees, shown=shown)
-    show_table(degrees.drop(columns="corpus"), "degrees")
-    st.caption(escape(study.manifest.reported.alignment_note))
+    with st.expander("Table"):
+        show_table(degrees.drop(columns="corpus"), "degrees")
+    st.caption(
+        "Two denominators: all pairs of the corpus, and those of its samples in which any concept was found. "
+        + escape(study.manifest.reported.alignment_note)
+    )
 
 
 def show_concepts(study: Study, titles: dict[str, str]) -> None:
@@ -83,10 +99,7 @@ def show_concepts(study: Study, titles: dict[str, str]) -> None:
 
 study = current_study()
 titles = corpus_titles(study)
-show_title(
-    "Do captions say what images show?",
-    "A sample is misaligned when concepts were found in its caption and in its image, and they have none in common.",
-)
+show_title("Do captions say what images show?", tell_degree(study, read_choice(study).corpus))
+show_guarded(show_disagreements, study)  # first, where there are pictures
 show_guarded(show_degrees, study)
-show_guarded(show_disagreements, study)
 show_guarded(show_concepts, study, titles)

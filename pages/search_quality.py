@@ -8,7 +8,7 @@ from backend.study import EMBEDDED, Study
 from pages.ui.address import answer, current_study, find_other_study, link_concepts, link_study
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
 from pages.ui.choice import use_corpus
-from pages.ui.controls import choose_corpus, corpus_titles, in_order
+from pages.ui.controls import corpus_titles, in_order, title_method
 from pages.ui.text import escape
 
 MEASURES = (
@@ -35,43 +35,49 @@ def show_unknown(study: Study) -> None:
 
 def show_counts(study: Study, corpus: str, title: str, methods: tuple[str, ...]) -> None:
     """Counted against true frequency, a point a concept, and the concepts furthest off."""
-    st.header("Is a concept's frequency right?", anchor=False)
     compared = answer(quality.compare_truth, study, corpus, methods)
     errors = quality.measure_error(compared).set_index("modality")
     st.markdown(
-        "Within a factor of two of the truth: "
+        f"In {escape(title)}, these are within a factor of two of the truth: "
         + ", ".join(f"**{row.share:.0f}%** of concepts by {row.Index}" for row in errors.itertuples())
         + f". {errors['concepts'].max():,} concepts; on the dotted line a count is right."
     )
     figure = charts.draw_truth(compared)
     shown = Shown(corpora=[title], methods=methods)
     show_figure(figure, "truth", f"Counted against true frequency in {title}", rows=compared, pick=True, shown=shown)
-    st.markdown("**Furthest off**")
-    show_table(compared.head(200), "furthest-off")
+    st.markdown(f"**Furthest off in {escape(title)}**")
     link_concepts(compared["concept"].drop_duplicates().head(8))
+    with st.expander("Table of all concepts"):
+        show_table(compared, "furthest-off")
 
 
-def show_searches(study: Study, titles: dict[str, str]) -> None:
-    """Every search of every corpus against the truth."""
+def show_searches(study: Study, corpus: str, title: str) -> None:
+    """Every search of a corpus against the truth."""
     st.header("Which search is right how often?", anchor=False)
-    show_table(answer(quality.list_searches, study), "searches", titles=titles)
+    found = answer(quality.list_searches, study, corpus)
+    found.insert(0, "search", [title_method(name) for name in found["method"]])
+    hidden = dict.fromkeys(("corpus", "split", "method"))  # of the download alone: one corpus, and codes of what is said
+    st.caption(f"Each search of {escape(title)}, of all its samples.")
+    show_table(found, "searches", columns={"search": "Search"} | hidden)
 
 
-def show_thresholds(study: Study, titles: dict[str, str]) -> None:
-    """What the image threshold does to precision, recall and frequency error, and which one was chosen."""
+def show_thresholds(study: Study, corpus: str, titles: dict[str, str]) -> None:
+    """What the image threshold does to precision, recall and frequency error, and which one was chosen.
+
+    On the corpus where it was tried there, else on the split that it was chosen on.
+    """
     swept = answer(quality.sweep_thresholds, study)
     if swept.empty:
         return
     st.header("Why this image threshold?", anchor=False)
-    corpora = list(swept["corpus"].unique())
-    corpus = choose_corpus(study, corpora, "validated", "Corpus of the validation split") if len(corpora) > 1 else corpora[0]
-    swept = swept[swept["corpus"] == corpus]
+    tried = corpus if corpus in set(swept["corpus"]) else swept["corpus"].iloc[0]
+    swept = swept[swept["corpus"] == tried]
     for row in swept[swept["chosen"]].itertuples(index=False):
         st.markdown(
             f"From **{row.threshold:.2f}** on, the threshold chosen, {row.precision:.0f}% of the image hits are right, and "
             f"{row.recall:.0f}% of the true ones are found; frequency error {row.frequency_error:.3f}."
         )
-    shown = Shown(corpora=[titles.get(corpus, corpus)])
+    shown = Shown(corpora=[titles.get(tried, tried)])
     left, right = st.columns(2)
     with left:
         figure = charts.draw_quality(swept, {"precision": "precision", "recall": "recall"}, "%")
@@ -79,7 +85,7 @@ def show_thresholds(study: Study, titles: dict[str, str]) -> None:
     with right:
         figure = charts.draw_quality(swept, {"frequency_error": "frequency error"}, "mean |log10(counted / true)|")
         show_figure(figure, "frequency-error", "Frequency error against the image threshold", shown=shown)
-    own = f"On the validation split of {escape(titles[corpus])}." if corpus in titles else ""
+    own = f"On the validation split of {escape(titles[tried])}." if tried in titles else ""
     st.caption(own or "On a validation split, whose samples are in none of the corpora above.")
 
 
@@ -92,11 +98,9 @@ show_title(
 if not quality.is_known(study):
     show_unknown(study)
     st.stop()
-left, _ = st.columns([1, 2])
-with left:
-    corpus = use_corpus(study, in_order(titles, answer(quality.list_known_corpora, study)), "is not known in truth")
+corpus = use_corpus(study, in_order(titles, answer(quality.list_known_corpora, study)), "is not known in truth")
 methods = answer(samples.describe_search, study, corpus).chosen.names
 show_guarded(show_counts, study, corpus, titles[corpus], methods)
-show_guarded(show_searches, study, titles)
-show_guarded(show_thresholds, study, titles)
+show_guarded(show_searches, study, corpus, titles[corpus])
+show_guarded(show_thresholds, study, corpus, titles)
 explain_counting(study, list(methods), MEASURES)

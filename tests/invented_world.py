@@ -100,6 +100,8 @@ def _add_corpus(tables: dict, folder: Path, corpus: str) -> None:
             | {"width": 48 if whole else None, "height": 40 if whole else None}
         )
         truth[name, "image"] += 1
+        named = [said] if said else []
+        tables["sample_truth"].append({"corpus": corpus, "sample_id": sample_id, "shown": [name], "named": named})
         if said:
             truth[said, "text"] += 1
             truth[said, "joint"] += said == name

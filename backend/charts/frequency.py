@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from backend.charts.labels import End, label_ends
 from backend.charts.style import COLORS, MINOR, NEUTRAL, each_corpus, finish, style_of, with_zero, zero_axis
 
 CROWD = 2_000  # marks that a page sends whole: with their names they are about 60 KB
@@ -141,6 +142,11 @@ def draw_thresholds(swept: pd.DataFrame, y: str, y_title: str, titles: dict[str,
     if y == "median" and (swept[y] == 0).any():
         axis = zero_axis(swept[y].max())
     figure.update_yaxes(title=y_title, **axis)
+    ends = [
+        (titles[corpus], rows["threshold"], with_zero(rows[y]) if y == "median" else rows[y].to_numpy())
+        for corpus, rows in each_corpus(swept, titles)
+    ]
+    label_ends(figure, [End(name, x.iloc[-1], values[-1], bool(values[-1] >= values[0])) for name, x, values in ends])
     return finish(figure, height=340)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from backend.charts.labels import End, label_ends
 from backend.charts.style import (
     COLORS,
     DASHES,
@@ -57,20 +58,29 @@ def draw_scaling(points: pd.DataFrame, bins: pd.DataFrame, fit, band: pd.DataFra
     return finish(figure, height=500)
 
 
-def draw_lines(lines: list[ModelLine], titles: dict[str, str], *, unit: str) -> go.Figure:
-    """Several models in one plot: each line's bin means and fit; colour and symbol tell the corpus, dash its models."""
+def draw_lines(
+    lines: list[ModelLine], titles: dict[str, str], *, unit: str, by_corpus: bool = False, height: int = 460
+) -> go.Figure:
+    """Several models in one plot: each line's bin means and fit; colour and symbol tell the corpus, dash its models.
+
+    by_corpus: lines are named by their corpus alone, where there is one model of each.
+    """
     figure = go.Figure()
     colors = style_of(titles)
+    ends = []
     for i, line in enumerate(lines):
         place = sum(other.corpus == line.corpus for other in lines[:i])
         color, symbol = colors[line.corpus]["color"], colors[line.corpus]["symbol"]
-        figure.add_trace(line_trace(line.fit, color, None, dash=DASHES[place % len(DASHES)], scores=line.scores))
+        name = titles[line.corpus] if by_corpus else name_model(line.model, line.corpus, titles)
+        fitted = line_trace(line.fit, color, None, dash=DASHES[place % len(DASHES)], scores=line.scores)
+        ends.append(End(name, fitted["x"][-1], fitted["y"][-1], line.fit.slope >= 0))
+        figure.add_trace(fitted)
         figure.add_scatter(
             x=line.bins["edge"],
             y=line.bins["mean"],
             customdata=line.bins["n"],
             mode="markers",
-            name=name_model(line.model, line.corpus, titles),
+            name=name,
             marker={"color": color, "symbol": f"{symbol}-open" if place % 2 else symbol, "size": 9},
             hovertemplate="mean %{y:.1f} of %{customdata:,} concepts<br>up to %{x:,.0f} samples<extra>"
             + line.model
@@ -79,14 +89,17 @@ def draw_lines(lines: list[ModelLine], titles: dict[str, str], *, unit: str) -> 
     top = max((line.bins["edge"].max() for line in lines), default=10)
     figure.update_xaxes(title="samples in the model's own corpus", **zero_axis(top, zero=False))
     figure.update_yaxes(title=f"mean {unit}")
-    return finish(figure, height=460)
+    label_ends(figure, ends)
+    return finish(figure, height=height)
 
 
-def draw_comparison(comparison: Comparison, names: tuple[str, str], *, unit: str, name: str) -> go.Figure:
-    """Two models over the counts of one corpus: a point a concept, the bin means and the line of each."""
+def draw_comparison(
+    comparison: Comparison, names: tuple[str, str], *, unit: str, name: str, cloud: bool = True, height: int = 480
+) -> go.Figure:
+    """Two models over the counts of one corpus: a point a concept (unless without the `cloud`), bin means and line of each."""
     figure = go.Figure()
     points = comparison.points
-    for i, column in enumerate(("first", "second")):
+    for i, column in enumerate(("first", "second") if cloud else ()):
         figure.add_scattergl(
             x=with_zero(points["count"]),
             y=points[column],
@@ -98,11 +111,14 @@ def draw_comparison(comparison: Comparison, names: tuple[str, str], *, unit: str
             + unit
             + f"<extra>{names[i]}</extra>",
         )
+    ends = []
     for i, side in enumerate((comparison.first, comparison.second)):
         if np.isfinite(side.fit.slope):
             scores = points[("first", "second")[i]]
             bounds = (scores.min(), scores.max())
-            figure.add_trace(line_trace(side.fit, COLORS[i], None, dash=DASHES[i], scores=bounds))
+            fitted = line_trace(side.fit, COLORS[i], None, dash=DASHES[i], scores=bounds)
+            ends.append(End(names[i], fitted["x"][-1], fitted["y"][-1], side.fit.slope >= 0))
+            figure.add_trace(fitted)
         figure.add_scatter(
             x=side.bins["edge"],
             y=side.bins["mean"],
@@ -115,7 +131,8 @@ def draw_comparison(comparison: Comparison, names: tuple[str, str], *, unit: str
         )
     figure.update_xaxes(title=f"samples that show the concept ({name})", **zero_axis(points["count"].max()))
     figure.update_yaxes(title=unit)
-    return finish(figure, height=480)
+    label_ends(figure, ends)
+    return finish(figure, height=height)
 
 
 def draw_change(points: pd.DataFrame, slope: float, intercept: float, *, unit: str) -> go.Figure:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from backend.charts.labels import End, label_ends
 from backend.charts.style import COLORS, DASHES, NEUTRAL, SYMBOLS, finish, style_of, with_zero, zero_axis
 
 
@@ -24,7 +25,14 @@ def draw_disagreements(swept: pd.DataFrame, threshold: float) -> go.Figure:
     figure.add_vline(x=threshold, line={"color": NEUTRAL, "width": 2, "dash": "dot"})
     figure.update_xaxes(title="threshold of the image score", tickformat=".2f")
     figure.update_yaxes(title="of all samples (%)", rangemode="tozero")
+    label_ends(figure, [_find_end(kind, rows, "share") for kind, rows in swept.groupby("kind", sort=False)])
     return finish(figure, height=300)
+
+
+def _find_end(name: str, rows: pd.DataFrame, column: str) -> End:
+    """The end of a line over thresholds."""
+    values = rows[column].to_numpy()
+    return End(name, rows["threshold"].iloc[-1], values[-1], bool(values[-1] >= values[0]))
 
 
 def draw_quality(swept: pd.DataFrame, columns: dict[str, str], y_title: str) -> go.Figure:
@@ -51,6 +59,8 @@ def draw_quality(swept: pd.DataFrame, columns: dict[str, str], y_title: str) -> 
         )
     figure.update_xaxes(title="threshold of the image score", tickformat=".2f")
     figure.update_yaxes(title=y_title, rangemode="tozero")
+    known = [(name, swept[swept[column].notna()], column) for column, name in columns.items()]
+    label_ends(figure, [_find_end(name, rows, column) for name, rows, column in known if len(rows)])
     return finish(figure, height=340)
 
 
@@ -97,4 +107,4 @@ def draw_degrees(degrees: pd.DataFrame) -> go.Figure:
         )
     figure.update_xaxes(title="misaligned samples (%)", range=[0, 112 * degrees[["degree", "degree_extracted"]].max().max()])
     figure.update_yaxes(autorange="reversed", automargin=True)
-    return finish(figure, height=120 + 62 * len(degrees))
+    return finish(figure, height=100 + 44 * len(degrees))

@@ -92,7 +92,7 @@ COLUMNS = {
     "stands_out": st.column_config.CheckboxColumn("Stands out", help="Survives Benjamini and Hochberg's procedure at 5%"),
     "statistic": st.column_config.TextColumn("Statistic", width=115),
     "estimate": _NUMBER("Estimate", format="%.3g", width=70),
-    "question": st.column_config.TextColumn("What it answers", width=540),
+    "question": st.column_config.TextColumn("What it answers", width=460),
     "curvature_p": _NUMBER("Curvature p", format="%.3g", help="Small where a curve fits better than a line"),
     "paper": _NUMBER("Paper", format="%.2f"),
     "here": _NUMBER("Here", format="%.2f"),

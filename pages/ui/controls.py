@@ -78,20 +78,6 @@ def choose_word(label: str, words: Sequence[str], key: str) -> str:
     return chosen or words[0]  # an empty value in the address chooses nothing
 
 
-def choose_own_corpus(titles: dict[str, str], own: str | None) -> str:
-    """The corpus to set a model against: its own, which follows the model, or another one."""
-    options = ["own", *titles] if isinstance(own, str) else list(titles)
-    accept_name("against", list(titles), titles.get)
-    chosen = st.selectbox(
-        "Corpus",
-        options,
-        format_func=lambda corpus: f"its own: {titles[own]}" if corpus == "own" else titles[corpus],
-        key="against",
-        bind="query-params",
-    )
-    return own if chosen == "own" else chosen
-
-
 def choose_tasks(study: Study, kind: str) -> list[str]:
     """Some tasks of a kind; none chosen means all that share one fit. A task that stays out of it can be chosen too."""
     pooled = answer(scaling.pooled_tasks, study, kind)

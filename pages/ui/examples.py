@@ -10,7 +10,8 @@ from backend.methods import Method, join_methods
 from backend.study import STUDIES, Study, find_build_command
 from backend.words import explain
 from pages.ui.address import answer, find_other_study, link_study, with_study
-from pages.ui.controls import choose_corpus, choose_method, choose_word, corpus_titles
+from pages.ui.choice import use_corpus
+from pages.ui.controls import choose_method, choose_word, corpus_titles
 from pages.ui.gallery import choose_page, show_gallery
 from pages.ui.text import escape
 
@@ -24,11 +25,10 @@ def show_examples(study: Study, concept: str) -> None:
     if not corpora:
         show_way_to_samples(study)
         return
-    left, middle, right = st.columns(3)
-    with left:
-        corpus = choose_corpus(study, corpora[::-1], "sampled")
+    corpus = use_corpus(study, corpora[::-1], "has no samples here")
+    left, right = st.columns(2)
     search = answer(samples.describe_search, study, corpus, "samples", "hits")
-    with middle:
+    with left:
         text_method = choose_method(list(search.text), "text_method", "Text search", search.chosen.text)
     image_method = None
     if search.image:
@@ -68,7 +68,7 @@ def show_examples(study: Study, concept: str) -> None:
             "pages/misalignment.py",
             label="See its samples whose caption and image disagree",
             icon=":material/compare_arrows:",
-            query_params=with_study(about=concept, sampled=corpus),
+            query_params=with_study(about=concept),
         )
 
 

@@ -5,6 +5,7 @@ A caption is a stranger's text: it is shown as plain text, which Streamlit never
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 
 import pandas as pd
 import streamlit as st
@@ -21,6 +22,7 @@ BUTTON, PAGES_WIDTH = 36, 340  # pixels of a page number and of all; without a w
 COLUMNS, NARROWEST = 6, 155  # of a gallery; pixels of a tile, so that a phone shows two beside each other
 CAPTION_COLUMNS, NARROWEST_CAPTION = 3, 260  # of one without pictures
 URL_CHARACTERS = 120
+PORTRAIT = 66  # pixels of a picture below a tile's own, so that two stand beside each other
 
 
 @st.cache_resource(show_spinner=False)
@@ -45,10 +47,17 @@ def choose_page(samples: int, key: str, asked: tuple) -> int:
     return (page - 1) * PAGE
 
 
-def show_gallery(study: Study, rows: pd.DataFrame, name: str, explain: Callable[..., list[str]]) -> None:
+def show_gallery(
+    study: Study,
+    rows: pd.DataFrame,
+    name: str,
+    explain: Callable[..., list[str]],
+    portray: Callable[..., list[tuple[str, object]]] | None = None,
+) -> None:
     """A tile for each sample: picture, caption, and the lines of Markdown that `explain(row)` gives; rows to download.
 
-    Where none of them has an image, it says so once, and the captions have the room.
+    portray: for a row, the pictures to hold beside its own, each a name and a sample. Where no row has an image, it says so
+    once, and the captions have the room.
     """
     pictured = bool(rows["image"].notna().any())
     if not pictured and len(rows):
@@ -63,6 +72,8 @@ def show_gallery(study: Study, rows: pd.DataFrame, name: str, explain: Callable[
                 if isinstance(url := getattr(row, "url", None), str):  # pandas has nan where there is none
                     st.text(shorten(url, URL_CHARACTERS))
                 st.caption("  \n".join(explain(row)))
+                if portray:
+                    show_portraits(study, portray(row))
     offer_rows(rows, name)
 
 
@@ -75,3 +86,14 @@ def show_picture(study: Study, row, link: str | None = None) -> None:
             st.caption(f":material/broken_image: {escape(shorten(str(error), CAPTION_CHARACTERS))}")
     else:
         st.image(picture, width="stretch", alt=shorten(row.caption, CAPTION_CHARACTERS), link=link)
+
+
+def show_portraits(study: Study, portraits: list[tuple[str, object]]) -> None:
+    """Small pictures beside each other, each a sample with its name below; nothing of those that cannot be shown."""
+    pictures: dict[str, bytes] = {}
+    for name, row in portraits:
+        with suppress(ImageError):
+            pictures[name] = _thumbnails().get(study, row)
+    if pictures:
+        alt = [f"{name}: {shorten(row.caption, CAPTION_CHARACTERS)}" for name, row in portraits if name in pictures]
+        st.image(list(pictures.values()), caption=[escape(name) for name in pictures], width=PORTRAIT, alt=alt)

@@ -25,7 +25,7 @@ from backend.progress import StageProgress
 from backend.schema import MANIFEST, SCHEMA_VERSION, table_path
 from backend.study import STUDIES, Study
 from backend.tables import to_arrow, write_table
-from backend.writing import file_sha256, write_manifest
+from backend.writing import file_sha256, folder_entry, write_manifest
 from precompute.corpus.registry import find_shards
 from precompute.corpus.shard import Shard
 from precompute.evaluate.features import CHUNK, Place, encode_ahead
@@ -57,7 +57,7 @@ from precompute.synthetic.corpora import (
 )
 from precompute.synthetic.pictures import Studio
 from precompute.synthetic.species import SEED, draw_species
-from precompute.synthetic.truth import count_truth, score_search, score_thresholds
+from precompute.synthetic.truth import count_truth, list_sample_truth, score_search, score_thresholds
 from precompute.vocabulary import make_concepts
 
 DEFAULT_OUT = STUDIES / "synthetic"
@@ -236,7 +236,7 @@ def _index_corpora(
     names = [one.name for one in draw_species(seed)]
     swept, chosen = _choose_on_validation(study, work, shards[VALIDATION], tagger, names, seed)
     search = ImageSearch(tagger, None, THRESHOLDS, chosen)
-    quality, truths = [swept], []
+    quality, truths, known = [swept], [], {}
     for number, corpus in enumerate((*NESTED, BALANCED), start=1):
         found = shards[BALANCED if corpus == BALANCED else "zipf-20k"][: PAIRS[corpus] // SHARD]
         what = "every species about equally often" if corpus == BALANCED else "species by a Zipf-Mandelbrot law"
@@ -246,9 +246,12 @@ def _index_corpora(
         plans = plan_in(corpus, seed)
         quality.append(score_search(study, corpus, manifest["search"][corpus], plans, names))
         truths.append(count_truth(corpus, plans, names))
+        rows = to_arrow("sample_truth", list_sample_truth(corpus, plans, names))
+        known[corpus] = write_table(study, "sample_truth", rows, corpus)
         say("merging shards", number / (len(NESTED) + 1))
     manifest["tables"]["search_quality"] = write_table(study, "search_quality", to_arrow("search_quality", pd.concat(quality)))
     manifest["tables"]["truth"] = write_table(study, "truth", to_arrow("truth", pd.concat(truths)))
+    manifest["tables"]["sample_truth"] = folder_entry(known)
 
 
 def _choose_on_validation(

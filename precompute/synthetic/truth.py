@@ -29,6 +29,16 @@ def count_truth(corpus: str, plans: Sequence[Plan], names: Sequence[str]) -> pd.
     return pd.concat(frames, ignore_index=True)
 
 
+def list_sample_truth(corpus: str, plans: Sequence[Plan], names: Sequence[str]) -> pd.DataFrame:
+    """The rows of `sample_truth`: the species that each sample of a corpus shows and names."""
+    rows = [
+        (corpus, plan.number // SHARD * SAMPLES_PER_SHARD + plan.number % SHARD)
+        + tuple([names[one] for one in species] for species in (plan.shown, plan.named))
+        for plan in plans
+    ]
+    return pd.DataFrame(rows, columns=["corpus", "sample_id", "shown", "named"])
+
+
 def score_search(study: Path, corpus: str, methods: dict, plans: Sequence[Plan], names: Sequence[str]) -> pd.DataFrame:
     """The rows of `search_quality` for a corpus: each of its methods (its entry in the manifest's `search`)."""
     hits = _read_hits(study, corpus, names)

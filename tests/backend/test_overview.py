@@ -50,7 +50,18 @@ def test_headline_of_the_largest_corpus(study):
     headline = overview.summarise(study, "classification", "plain")
     assert (headline.corpus_title, headline.pairs, headline.method) == ("LARGE", 2_000, "lemmatized")
     assert headline.median_count == 5  # of 0, 5 and 300
-    assert headline.zero_share == pytest.approx(100 / 3)
+    assert headline.zeros == 1
+
+
+def test_headline_is_of_the_corpus_that_is_named(study):
+    headline = overview.summarise(study, "classification", "plain", "small")
+    assert (headline.corpus_title, headline.concepts, headline.median_count, headline.zeros) == ("SMALL", 5, 10, 1)
+
+
+def test_corpus_without_counts_by_the_widest_used_method_has_a_headline_by_its_own(tmp_path):
+    rows = [*animal_rows(), *count_rows("drawn", "rampp@0.7", {"ant": 3, "bee": 5})]
+    headline = overview.summarise(write_study(tmp_path, rows), "classification", "plain", "drawn")
+    assert (headline.method, headline.median_count) == ("rampp@0.7", 4)
 
 
 def test_headline_slopes_are_those_of_the_pooled_fits_that_are_determined_over_a_tenfold(study):
@@ -88,7 +99,7 @@ def test_study_of_unknown_sizes_has_a_headline_without_a_size(tmp_path):
     study = write_study(tmp_path, count_rows("c", "phrase", {"ant": 0, "bee": 0}), pairs={"other": 1})
     headline = overview.summarise(study, "classification", "plain")
     assert (headline.corpus_title, headline.pairs) == ("C", None)
-    assert (headline.median_count, headline.zero_share) == (0, 100)
+    assert (headline.median_count, headline.zeros) == (0, 2)
 
 
 def test_order_of_rows_does_not_change_the_headline(tmp_path, study):
@@ -137,7 +148,7 @@ def test_headline_of_the_paper(published_study):
     assert (headline.corpus_title, headline.pairs, headline.method) == ("LAION-400M", 414_080_000, "rampp@0.7")
     assert (headline.concepts, headline.median_count) == (3_738, 24_083.5)
     assert headline.class_median == pytest.approx(10_475)  # of 3,135 concepts
-    assert headline.zero_share == pytest.approx(100 * 377 / 3_738)
+    assert headline.zeros == 377
     assert len(headline.slopes) == 12
     assert {slope.name for slope in headline.slopes} == {"mixed"}
     assert [round(slope, 2) for slope in headline.slope] == [1.18, 6.18]

@@ -47,19 +47,27 @@ def study(tmp_path_factory) -> Study:
 
 
 def test_precision_and_recall_are_percentages_of_found_and_of_relevant(study):
-    searches = quality.list_searches(study).set_index("method")
+    searches = quality.list_searches(study, "small").set_index("method")
     assert searches.loc["lemmatized", ["precision", "recall"]].tolist() == [60, 75]
 
 
 def test_search_that_found_nothing_has_no_precision(study):
-    searches = quality.list_searches(study).set_index("method")
+    searches = quality.list_searches(study, "small").set_index("method")
     assert math.isnan(searches.loc["openclip@0.30", "precision"])
     assert searches.loc["openclip@0.30", "recall"] == 0
     assert math.isnan(searches.loc["lemmatized+openclip@0.30", "recall"])
 
 
 def test_only_chosen_thresholds_stand_for_a_corpus_text_first(study):
-    assert quality.list_searches(study)["method"].tolist() == ["lemmatized", "openclip@0.30", "lemmatized+openclip@0.30"]
+    assert quality.list_searches(study, "small")["method"].tolist() == [
+        "lemmatized",
+        "openclip@0.30",
+        "lemmatized+openclip@0.30",
+    ]
+
+
+def test_searches_are_those_of_the_corpus_asked_for(study):
+    assert quality.list_searches(study, "large").empty
 
 
 def test_validation_split_is_swept_by_rising_threshold_with_the_chosen_one_marked(study):

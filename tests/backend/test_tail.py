@@ -266,3 +266,36 @@ def test_rarest_five_percent_of_the_papers_concepts_are_five_percent(published_s
 
 def test_where_nothing_is_counted_there_is_no_tail():
     assert tail.find_tail(pd.Series(dtype=float), 10) == tail.Tail((), 0, 0)
+
+
+def named_models(**scores: tuple[float, float]) -> pd.DataFrame:
+    rows = pd.DataFrame([(name, *pair) for name, pair in scores.items()], columns=["model", "reference", "tail"])
+    return rows.assign(gap=rows["reference"] - rows["tail"])
+
+
+def test_models_named_are_the_best_those_that_lose_most_and_least_and_the_farthest_off():
+    models = named_models(best=(90, 80), even=(40, 38), lossy=(60, 10), inner=(60, 40), other=(61, 41), worst=(5, 1))
+    assert tail.pick_named(models, 3) == {"best": "above", "lossy": "below", "even": "above"}
+    # `inner` has `even` above it and `lossy` below; of the rest, the worst is farther off than `other` would be
+    assert list(tail.pick_named(models, 4)) == ["best", "lossy", "even", "worst"]
+    assert set(tail.pick_named(models, 6)) == set(models["model"])
+
+
+def test_no_model_is_named_where_there_is_none():
+    assert tail.pick_named(named_models()) == {}
+
+
+def test_equal_models_are_named_once_each():
+    assert set(tail.pick_named(named_models(a=(50, 20), b=(50, 20)), 6)) == {"a", "b"}
+
+
+def test_pairs_trained_on_other_data_stand_beside_each_other_with_what_their_data_shows(invented_study):
+    models = tail.compare_models(invented_study)
+    (row,) = tail.list_retrained(invented_study, models, "lemmatized").itertuples(index=False)
+    assert (row.model, row.rival) == ("vit/balanced", "vit/zipf")
+    assert row.seen > row.rival_seen
+    assert row.tail == models.set_index("model").loc["vit/balanced", "tail"]
+
+
+def test_study_without_a_causal_pair_has_no_retrained_models(small_study):
+    assert tail.list_retrained(small_study, tail.compare_models(small_study), "rampp@0.7").empty

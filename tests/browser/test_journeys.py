@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from tests.invented_world import HOSTILE_CAPTIONS
 
 PAGES = {
-    "Overview": "Which concepts does the data hardly show",
+    "Overview": "Which concepts are rare",
     "Distributions": "How long is the tail?",
     "Scaling": "Does frequency determine performance?",
     "Concept": "Which concept?",
@@ -26,7 +26,7 @@ def test_person_opens_searches_rose_and_reads_why_its_counts_disagree(small_serv
     visitor = visit(small_server)
     assert visitor.title.startswith(PAGES["Overview"])
     assert visitor.page.title() == "Overview · Tailscope"
-    visitor.page.get_by_label("Find a concept").fill("rose")
+    visitor.page.get_by_role("combobox", name="Search concepts").fill("rose")
     visitor.page.keyboard.press("Enter")
     visitor.page.wait_for_url("**/concept?concept=rose")
     visitor.wait()
@@ -34,6 +34,12 @@ def test_person_opens_searches_rose_and_reads_why_its_counts_disagree(small_serv
     assert visitor.page.title() == "rose · Tailscope"
     visitor.go_to("Scaling")
     assert visitor.page.title() == "Scaling · Tailscope"
+
+
+def test_row_of_the_ladder_opens_its_concept(small_server, visit):
+    visitor = visit(f"{small_server}/?model=RN50%2Fcc3m")
+    visitor.page.locator("[data-testid=stDataFrame] .dvn-scroller").first.click(position={"x": 60, "y": 60})  # the first row
+    visitor.page.wait_for_url("**/concept?concept=*")
 
 
 def test_changed_corpus_stands_in_the_address_and_opens_again_in_a_new_window(small_server, visit):

@@ -32,7 +32,7 @@ NEEDS = {
     "your_corpus": {"concepts", "corpora", "frequency"},
 }
 QUESTIONS = {
-    "overview": "Which concepts does the data hardly show, and what does that cost?",
+    "overview": "Which concepts are rare, and what does that cost?",
     "distributions": "How long is the tail?",
     "scaling": "Does frequency determine performance?",
     "compare": "Where do two models differ?",
@@ -54,7 +54,7 @@ NONSENSE = {
 }
 CHOICES = "study method corpus corpora view curve concept names model models tasks task kind setting against beside limit tail"
 CHOICES = [*CHOICES.split(), "measure", "tagger", "text", "image", "near", "near_method", "control", "find", "pair"]
-OF_SAMPLES = ["sampled", "text_method", "image_method", "shown_by", "hits_page", "about", "threshold", "disagreement", "order"]
+OF_SAMPLES = ["text_method", "image_method", "shown_by", "hits_page", "about", "threshold", "disagreement", "order"]
 CHOICES += [*OF_SAMPLES, "samples_page", "validated"]
 OF_PROBES = "source like pick clip clip_from clip_file among prompts templates truth experiment clips_beside synonyms"
 CHOICES += [*OF_PROBES.split(), "rival", "cell_page", "counts_of", "labels", "described", "searched"]

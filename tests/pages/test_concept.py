@@ -321,7 +321,7 @@ def test_higher_threshold_shows_fewer(world):
 
 
 def test_another_corpus_has_its_own_samples(world):
-    app = assert_whole(choose(open_samples(), "selectbox", "sampled", "balanced"))
+    app = assert_whole(choose(open_samples(), "selectbox", "corpus", "balanced"))
     assert "In Balanced, " in said(app)
     assert len(captions(app)) < 12
     assert not app.get("pagination")
@@ -331,7 +331,7 @@ def test_concept_that_no_sample_shows_is_a_sentence(world):
     app = open_concept(NEVER[1])
     assert told(app) == ["No sample of Zipf shows it: no caption names it, and no image scores it at 0.26 or more."]
     assert not captions(app)
-    assert "In Balanced, " in said(choose(app, "selectbox", "sampled", "balanced"))
+    assert "In Balanced, " in said(choose(app, "selectbox", "corpus", "balanced"))
 
 
 def test_concept_that_only_a_lower_threshold_finds_says_so(world):
@@ -386,7 +386,7 @@ def test_true_numbers_stand_beside_the_counts(world):
 
 def test_samples_that_disagree_are_linked(world):
     (link,) = [link for link in open_samples().main.get("page_link") if link.proto.page == "misalignment"]
-    assert link.proto.query_string == "about=striped+daxu&sampled=zipf"
+    assert link.proto.query_string == "about=striped+daxu"
 
 
 def test_concept_counted_by_a_rare_method_alone_has_its_marks(studies):

@@ -167,11 +167,32 @@ def test_gallery_of_disagreeing_samples_has_pages_and_the_next_filter_begins_at_
 
 def test_every_threshold_is_a_point_of_the_sweep(world):
     lines = figure(open_page("misalignment"), "disagreements")["data"]
-    assert [line["name"] for line in lines] == ["conflicting", "text-only", "image-only"]
+    assert [line["name"] for line in lines if line["mode"] != "text"] == ["conflicting", "text-only", "image-only"]
     assert "**5.0%** (Zipf)" in said(open_page("misalignment"))  # 25 of 501
 
 
 def test_corpus_of_the_address_is_the_one_shown(world):
-    app = assert_whole(open_page("misalignment", sampled="balanced"))
-    assert find(app, "selectbox", "sampled").value == "balanced"
+    app = assert_whole(open_page("misalignment", corpus="balanced"))
+    assert find(app, "selectbox", "corpus").value == "balanced"
     assert "Balanced's 480 samples" in said(app)
+
+
+def test_invented_world_says_which_side_errs_with_pictures_of_both(world):
+    """Of the 25 conflicting samples of `zipf`, each says the species after the one it shows, which the tagger sees."""
+    app = assert_whole(open_page("misalignment", corpus="zipf"))
+    assert "Whoever made these pictures knows what they show: the caption errs in **25** (100%)" in said(app)
+    first = reasons(app)[0].split(" | ")
+    assert first[2] == ":material/gavel: **the caption errs**; in truth **striped daxu**"
+    images = [element.proto for element in app.get("image")]
+    assert [[picture.caption for picture in image.imgs] for image in images[:2]] == [[""], ["said", "seen"]]
+
+
+def test_study_without_the_truth_of_samples_accuses_nobody(few):
+    text = said(open_page("misalignment"))
+    assert captions(open_page("misalignment"))
+    assert "errs" not in text
+
+
+def test_gallery_comes_before_the_degrees(world):
+    headers = [header.value for header in open_page("misalignment").header]
+    assert headers[:2] == ["Which samples disagree?", "How many samples disagree, by corpus?"]

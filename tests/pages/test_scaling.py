@@ -1,7 +1,9 @@
 """The scaling page: one model, several, every one, and the controls; what does not join is a sentence."""
 
+import base64
 import json
 
+import numpy as np
 import pytest
 
 from tests.pages.session import (
@@ -25,9 +27,12 @@ def test_line_of_the_small_release_is_told_in_words(published):
     app = assert_whole(open_page("scaling", model="RN50/cc3m"))
     text = said(app)
     # by construction: ten points per tenfold, in each task and over all
-    assert "Each tenfold of samples goes with **+10.0 points** [+" in text
-    assert "(the pooled slope: there are too few tasks for that of an average one)" in text
-    assert "goes with **41%** of the variance of single concepts' scores: raw r **0.64** [0." in text
+    assert "A concept that CC-3M shows ten times as often scores **+10.0 points** [+" in text
+    assert "in RN50/cc3m (the pooled slope: there are too few tasks for that of an average one; within one task +10.0)" in text
+    assert "Frequency goes with **41%** of the variance of single concepts' scores." in text
+    rows = table(app, "statistic").set_index("statistic")
+    assert rows.loc["Raw r", "estimate"] == pytest.approx(0.64, abs=0.005)
+    assert rows.loc["Raw r", "interval"].startswith("0.")
     assert "46 points, 0 of them at a count of zero" in text
     assert find(app, "selectbox", "model").value == "RN50/cc3m"
     assert find(app, "selectbox", "against").value == "own"
@@ -56,7 +61,8 @@ def test_statistics_stand_below_the_plot_with_what_each_answers(published):
 def test_slopes_of_the_paper_lead_with_that_of_an_average_task(place_study, published_study):
     place_study(source=published_study)
     app = assert_whole(open_page("scaling", model="ViT-B-16/cc12m", method="lemmatized+rampp@0.7"))
-    assert "Each tenfold of samples goes with **+7.4 points** [+5.3, +9.5] (the slope of an average task)." in said(app)
+    assert "A concept that CC-12M shows ten times as often scores **+7.4 points** [+5.3, +9.5] in ViT-B-16/cc12m" in said(app)
+    assert "(the slope of an average task; within one task +" in said(app)
     assert "goes with **27%** of the variance" in said(app)
     rows = table(app, "statistic").set_index("statistic")
     assert rows.loc["Slope, mixed", "interval"] == "+5.3 to +9.5"
@@ -104,9 +110,9 @@ def test_another_corpus_stands_in_and_says_so(published):
     assert len(cloud["customdata"]) == 24
 
 
-def test_model_without_a_corpus_is_set_against_the_first(published):
-    app = assert_whole(open_page("scaling", model="ViT-B-32/datacomp"))
-    assert find(app, "selectbox", "against").value == "cc3m"
+def test_model_without_a_corpus_is_set_against_the_chosen_one(published):
+    app = assert_whole(open_page("scaling", model="ViT-B-32/datacomp", corpus="CC-3M"))
+    assert find(app, "selectbox", "corpus").value == "cc3m"
     assert "ViT-B-32/datacomp was not trained on CC-3M" in said(app)
 
 
@@ -248,8 +254,54 @@ def test_band_of_the_points_is_drawn_by_frequency(published):
 # The causal comparison: vit/zipf has 24 points a tenfold of `zipf`'s true counts, vit/balanced the same scores without them.
 
 
-def test_causal_comparison_is_offered_where_the_study_brings_one(world):
-    assert find(open_page("scaling"), "button_group", "view").options[-1] == "Causal comparison"
+def test_causal_comparison_comes_first_where_the_study_brings_one(world):
+    app = assert_whole(open_page("scaling"))
+    assert find(app, "button_group", "view").options[0] == "Causal comparison"
+    lead = next(text.value for text in app.markdown if text.value)
+    assert lead.startswith("The same concepts, trained on Balanced: **-1 points** per tenfold [-")
+    assert "instead of **+24** [+" in lead
+
+
+def test_no_control_stands_above_the_figure_but_model_and_corpus(published):
+    """They are in the sidebar; the others are folded below the answer."""
+    app = open_page("scaling", model="RN50/cc3m")
+    (folded,) = [box for box in app.expander if box.label.startswith("More")]
+    within = {widget.key for kind in ("selectbox", "multiselect") for widget in folded.get(kind)}
+    assert within == {"kind", "setting", "against", "method", "tasks"}
+    assert {widget.key for widget in app.main.get("selectbox")} == within - {"tasks"}
+
+
+def test_line_of_the_paper_ends_where_scores_end(place_study, published_study):
+    place_study(source=published_study)
+    for model in ("ViT-L-14/laion400m", "RN50/cc3m"):
+        lines = figure(open_page("scaling", model=model, method="lemmatized+rampp@0.7"), "scaling")["data"]
+        (line,) = [trace for trace in lines if trace.get("name") == "straight-line fit"]
+        assert max(read_numbers(line["y"])) <= 100
+        assert min(read_numbers(line["y"])) >= 0
+
+
+def read_numbers(column) -> list[float]:
+    """A column of a figure as numbers: a list, or as Plotly packs an array."""
+    if isinstance(column, list):
+        return column
+    return np.frombuffer(base64.b64decode(column["bdata"]), column["dtype"]).tolist()
+
+
+def test_several_models_are_told_in_a_sentence_and_named_at_their_lines(place_study, published_study):
+    place_study(source=published_study)
+    app = assert_whole(open_page("scaling", view="Several models"))
+    traces = figure(app, "models")["data"]
+    (labels,) = [trace["text"] for trace in traces if trace["mode"] == "text"]
+    assert sorted(label.strip() for label in labels) == sorted(t["name"] for t in traces if t["mode"] == "markers")
+    assert 5 <= len(labels) <= 7
+    assert "a concept that the model's own corpus shows ten times as often scores **+" in said(app)
+    assert table(app, "slope")["corpus"].is_unique
+
+
+def test_every_model_is_told_in_a_sentence_too(published):
+    assert "In one model, a concept that the model's own corpus shows ten times as often scores **+10.0 points**" in said(
+        open_page("scaling", view="Every model", models="RN50/cc3m")
+    )
 
 
 def test_causal_comparison_is_not_offered_elsewhere(published):

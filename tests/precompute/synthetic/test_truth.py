@@ -6,8 +6,9 @@ import pyarrow as pa
 import pytest
 
 from backend.tables import write_table
+from precompute.corpus.shard import SAMPLES_PER_SHARD
 from precompute.synthetic.corpora import Plan
-from precompute.synthetic.truth import count_truth, score_search, score_thresholds
+from precompute.synthetic.truth import count_truth, list_sample_truth, score_search, score_thresholds
 
 NAMES = ["bolu", "rati", "zeko"]
 PLANS = [
@@ -34,6 +35,17 @@ def study(tmp_path):
     table = pa.table({"corpus": ["c"] * len(HITS)} | columns)
     write_table(tmp_path, "hits", table, "c")
     return tmp_path
+
+
+def test_truth_of_a_sample_is_what_its_plan_shows_and_names():
+    later = Plan(2_001, (2,), (), "untitled", "silent")
+    rows = list_sample_truth("c", [*PLANS[1:], later], NAMES)
+    assert rows.values.tolist() == [
+        ["c", 1, ["rati"], ["bolu"]],
+        ["c", 2, ["bolu", "rati"], ["bolu", "rati"]],
+        ["c", 3, [], []],
+        ["c", 2 * SAMPLES_PER_SHARD + 1, ["zeko"], []],  # the second sample of the third shard
+    ]
 
 
 def test_truth_counts_names_pictures_and_both():

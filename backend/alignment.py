@@ -2,8 +2,9 @@
 
 import pandas as pd
 
+from backend.errors import MissingTable
 from backend.methods import Method
-from backend.study import Study
+from backend.study import Study, find_build_command
 
 LEAST_COUNT = 100  # below this, a ratio of two counts is mostly chance
 
@@ -14,6 +15,7 @@ def list_degrees(study: Study) -> pd.DataFrame:
     `degree` is the fraction of all pairs, `degree_extracted` of the samples in which any concept was found. Where a corpus
     was compared by several methods, the one that its search chose stands for it.
     """
+    _require_images(study)
     rows = study.ask(
         "alignment",
         """SELECT alignment.corpus, corpora.title, corpora.pairs, alignment.method, misaligned, degree, degree_extracted
@@ -24,6 +26,19 @@ def list_degrees(study: Study) -> pd.DataFrame:
     other = [(row.corpus, row.method) not in chosen for row in rows.itertuples(index=False)]
     rows = rows.assign(other=other).sort_values("other", kind="stable").drop_duplicates("corpus")
     return rows.drop(columns="other").sort_values("degree", ascending=False, kind="stable", ignore_index=True)
+
+
+def _require_images(study: Study) -> None:
+    """Raises MissingTable, saying what is lacking, where a study's corpora were searched in their captions alone."""
+    searched = study.manifest.search
+    if study.has("alignment") or not searched or any(entry.image for entry in searched.values()):
+        return
+    names = ", ".join(sorted(searched))
+    command = f"{find_build_command('alignment', study.folder)} --tagger ARCH:WEIGHTS --force"
+    raise MissingTable(
+        f"Only the captions of {names} were searched, so they cannot be compared with images. Where there are images, have "
+        f"them searched too: {command}"
+    )
 
 
 def list_joint_methods(study: Study) -> pd.DataFrame:

@@ -1,33 +1,29 @@
 """Reads lists of class names in the forms that circulate: plain lines, numbered or bulleted ones, tables, JSON, Python, YAML.
 
-What was read comes with a word on how, so that a page can show it before it is used.
+What was read comes with a word on how, and with what was no name, so that it can be shown before it is used.
 """
 
-import ast
 import csv
-import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-import yaml
-
+from backend.class_literals import SYNSET, parse_literal
 from backend.errors import TailscopeError
 
 # What a heading calls the column of names; of several the first.
 HEADINGS = (
-    *("name", "names", "classname", "classnames", "class name", "class_name", "label name", "label_name", "class", "classes"),
-    *("label", "labels", "concept", "concepts", "category", "categories"),
+    *("name", "names", "classname", "classnames", "class name", "class names", "class_name", "label name", "label_name"),
+    *("class", "classes", "label", "labels", "concept", "concepts", "category", "categories", "words", "synset words"),
 )
-_LISTS = ("names", "classes", "class_names", "classnames", "labels", "categories", "concepts")  # keys of a JSON or YAML file
-_ASSIGNED = re.compile(r"^\s*[\w.]+\s*=\s*(?=[\[({])")
-_YAML = re.compile(rf"^({'|'.join(_LISTS)})\s*:", re.MULTILINE)
-_SYNSET = re.compile(r"^n\d{8}$")
-_SYNSET_LINE = re.compile(r"^\W*(?:\d+\W+)?(n\d{8})\W+(?:\d+\s+)?(\w.*)$", re.MULTILINE)
+EMPTY, HEADING, COMMENT = "empty", "heading", "comment"  # why a line is no name
 # Marks at the beginning of a line that are no part of a name, where every line has one; numbers only where they count up.
 _QUOTED = re.compile(r"^'(.*)',?$")
+_WRAPPED = re.compile(r"""^(["'`])(.*)\1,?$""")
+_RULE = re.compile(r"^[-=:|+\s]*[-=]{3}[-=:|+\s]*$")  # under a heading: "-----", "|---|---|"
+_COMMENT = re.compile(r"^(?:#|//)\s+")
 _BULLET = re.compile(r"^[-*•·]\s+")
-_SYNSET_MARK = re.compile(r"^n\d{8}[\s,;:|-]+")
+_SYNSET_MARKS = (re.compile(r"^n\d{8}[\s,;:|-]+\d+\s+(?=\D)"), re.compile(r"^n\d{8}[\s,;:|-]+"))
 _COUNTED = (
     re.compile(r"^(?P<number>\d+)\s*[.):]\s*(?=\D)"),  # "1. tench", "0: tench", "001.Black_footed_Albatross"
     re.compile(r"^(?P<number>\d+)\s+"),  # "0 tench"
@@ -35,88 +31,73 @@ _COUNTED = (
 )
 
 
+_FIRSTS_DISTINCT = 0.9  # of the names before the commas of a list: "crane, sandhill", "crane, whooping" are no synonyms
+
+
 @dataclass(frozen=True)
 class ClassList:
     """The class names of a text in its order, and in words how it was read.
 
-    `whole_lines`: nothing told but that there is a name a line, which ends at a comma, if there is one.
+    `others`: further names of each, where the list has any · `lines`: the names with what follows a comma, where nothing told
+    but that there is a name a line · `skipped`: the lines that are no name, by reason.
     """
 
     names: tuple[str, ...]
     form: str
-    whole_lines: bool = False
+    others: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
+    lines: tuple[str, ...] = field(default=(), repr=False)
+    skipped: Mapping[str, int] = field(default_factory=dict, repr=False)
 
 
 def read_class_list(text: str) -> ClassList:
     """The class names of a text. Empty ones are left out; repeated ones stay. Raises TailscopeError for a line beyond reading.
 
     >>> read_class_list("0,tench")
-    ClassList(names=('tench',), form='column 2 of a table', whole_lines=False)
+    ClassList(names=('tench',), form='column 2 of a table')
+    >>> read_class_list("n01440764 tench, Tinca tinca").others
+    (('Tinca tinca',),)
     """
     text = text.replace("\0", "").removeprefix("\ufeff")
-    for read in (_read_literal, _read_yaml):
-        if (found := read(text)) is not None:
-            return found
-    return _read_lines([line.strip() for line in text.splitlines() if line.strip()])
+    if (found := parse_literal(text, HEADINGS)) is not None:
+        entries = [[entry] if isinstance(entry, str) else entry for entry in found.entries]
+        if found.keyed or _name_several([first for first, *rest in entries if not rest]):
+            entries = [[*_split_names(first), *rest] for first, *rest in entries]
+        return _list_entries(entries, found.form)
+    return _read_lines([line.strip() for line in text.splitlines()])
 
 
-def _read_literal(text: str) -> ClassList | None:
-    """The names of JSON or of a Python list, tuple or dictionary, assigned to a name or not; None where it is neither."""
-    body = _ASSIGNED.sub("", text).strip()
-    if body[:1] not in ("[", "{", "("):
-        return None
-    for form, parse in (("JSON", json.loads), ("Python", ast.literal_eval)):
-        try:
-            names = _find_names(parse(body))
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-        if names is not None:
-            return ClassList(tuple(names), f"a {form} list" if body[0] != "{" else f"a {form} dictionary")
-    return None
+def _list_entries(
+    entries: Iterable[Sequence[str]], form: str, *, lines: Sequence[str] = (), skipped: Mapping[str, int] | None = None
+) -> ClassList:
+    """The list of entries that each are a name and further ones; those whose name is empty are counted as skipped."""
+    kept = [[part.strip() for part in entry] for entry in entries]
+    empty = sum(not entry[0] for entry in kept)
+    kept = [entry for entry in kept if entry[0]]
+    others = tuple(tuple(dict.fromkeys(part for part in entry[1:] if part and part != entry[0])) for entry in kept)
+    reasons = {**(skipped or {}), EMPTY: (skipped or {}).get(EMPTY, 0) + empty}
+    return ClassList(
+        tuple(entry[0] for entry in kept),
+        form,
+        others if any(others) else (),
+        tuple(lines),
+        {reason: count for reason, count in reasons.items() if count},
+    )
 
 
-def _read_yaml(text: str) -> ClassList | None:
-    if not _YAML.search(text):
-        return None
-    try:
-        names = _find_names(yaml.load(text, Loader=yaml.BaseLoader))
-    except (yaml.YAMLError, RecursionError, ValueError):
-        return None
-    return None if names is None else ClassList(tuple(names), "a YAML list")
+def _split_names(text: str) -> list[str]:
+    """A name and its synonyms: what commas separate outside of brackets.
+
+    >>> _split_names("crane (bird, tall), Grus")
+    ['crane (bird, tall)', 'Grus']
+    """
+    return re.split(r",\s*(?![^()]*\))", text)
 
 
-def _find_names(value: object) -> list[str] | None:
-    """The names in what was parsed: a list of names or records, a dictionary from or to numbers, one that holds either."""
-    if isinstance(value, dict):
-        held = next((value[key] for key in _LISTS if isinstance(value.get(key), (list, dict))), None)
-        if held is not None:
-            return _find_names(held)
-        if value and all(isinstance(number, int) for number in value.values()):  # class_to_idx
-            return _trim(sorted(value, key=value.get))
-        if not all(str(key).lstrip("-").isdigit() or _SYNSET.match(str(key)) for key in value):
-            return None
-        names = [_find_name(entry) for entry in value.values()]
-        return None if None in names else _trim(name.split(",")[0] for name in names)
-    if isinstance(value, (list, tuple)):
-        names = [_find_name(entry) for entry in value]
-        if None in names:
-            return None
-        several = sum("," in name for name in names) * 2 > len(names)  # synonyms: "tench, Tinca tinca"
-        return _trim(name.split(",")[0] if several else name for name in names)
-    return None
-
-
-def _find_name(entry: object) -> str | None:
-    """The name in an entry: itself, the value under a heading, or the last part of ("n01440764", "tench")."""
-    if isinstance(entry, dict):
-        entry = next((entry[key] for key in HEADINGS if key in entry), None)
-    if isinstance(entry, (list, tuple)) and entry and all(isinstance(part, (str, int)) for part in entry):
-        entry = next((part for part in entry if isinstance(part, str) and not _SYNSET.match(part)), None)
-    return str(entry) if isinstance(entry, (str, int)) and not isinstance(entry, bool) else None
-
-
-def _trim(names) -> list[str]:
-    return [trimmed for name in names if (trimmed := str(name).strip())]
+def _name_several(texts: Sequence[str]) -> bool:
+    """Whether most of these names bring synonyms after a comma ("tench, Tinca tinca"): the first names hardly ever repeat."""
+    firsts = [text.split(",")[0] for text in texts]
+    several = sum(", " in text for text in texts) * 2 > len(texts)
+    return several and len(set(firsts)) >= _FIRSTS_DISTINCT * len(firsts)
 
 
 @dataclass(frozen=True)
@@ -128,25 +109,55 @@ class _Column:
     known: bool
 
 
-def _read_lines(lines: Sequence[str]) -> ClassList:
-    lines = lines[bool(lines) and lines[0].lower() in HEADINGS :]
+def _read_lines(written: Sequence[str]) -> ClassList:
+    """The names of a text that is read line by line; the lines have no white space around them."""
+    lines, skipped = _drop_headings([line for line in written if line])
+    skipped[EMPTY] = len("\n".join(written).strip().split("\n")) - len([line for line in written if line])
     quoted = bool(lines) and all(_QUOTED.match(line) or line.startswith('"') for line in lines)
     if quoted:
         lines = [_QUOTED.sub(r"\1", line) for line in lines]
     marked, form = _strip_marks(lines)
     if form:
-        return ClassList(tuple(_trim(_split(line, ",")[0] for line in marked)), form)
-    rows = [_split(line, "\t" if "\t" in line else ",") for line in lines]
-    for delimiter in (";", "|"):
-        cut = [_split(line, delimiter) for line in lines]
-        if min(map(len, cut), default=0) > 1 and _choose_column(cut).known:
-            rows = cut
+        entries = [_split_names(_WRAPPED.sub(r"\2", line)) for line in marked]
+        return _list_entries(
+            [[first, *(one for one in rest if not _is_number(one))] for first, *rest in entries], form, skipped=skipped
+        )
+    if len(lines) == 1 and lines[0].count(", ") > 1 and not quoted:
+        return _list_entries([[name] for name in _split_names(lines[0])], "names in one line", skipped=skipped)
+    rows = _split_rows(lines)
     column = _choose_column(rows)
-    names = tuple(_trim(row[column.number] for row in rows[column.has_heading :] if len(row) > column.number))
+    names = [row[column.number] for row in rows[column.has_heading :] if len(row) > column.number]
     if not column.known:
-        return ClassList(names, "one name a line", whole_lines=not quoted)
+        if len(lines) > 1 and not quoted and _name_several(lines):
+            return _list_entries(map(_split_names, lines), "one name a line, then its synonyms", skipped=skipped)
+        return _list_entries([[name] for name in names], "one name a line", lines=() if quoted else lines, skipped=skipped)
     place = f"column “{rows[0][column.number]}”" if column.has_heading else f"column {column.number + 1}"
-    return ClassList(names, f"{place} of a table")
+    skipped[HEADING] = skipped.get(HEADING, 0) + column.has_heading
+    several = len(names) > 1 and _name_several(names)
+    entries = [_split_names(name) if several else [name] for name in names]
+    return _list_entries(entries, f"{place} of a table", skipped=skipped)
+
+
+def _drop_headings(lines: list[str]) -> tuple[list[str], dict[str, int]]:
+    """The lines without comments, rules and a heading over one column; how many there were."""
+    comments = [line for line in lines if _COMMENT.match(line)]
+    if 2 * len(comments) < len(lines):
+        lines = [line for line in lines if not _COMMENT.match(line)]
+    else:
+        comments = []
+    rules = [number for number, line in enumerate(lines) if _RULE.match(line)]
+    title = bool(lines) and (lines[0].lower() in HEADINGS or (rules[:1] == [1] and "|" not in lines[0]))
+    kept = [line for line in lines[title:] if not _RULE.match(line)]
+    return kept, {COMMENT: len(comments), HEADING: len(rules) + title}
+
+
+def _split_rows(lines: Sequence[str]) -> list[list[str]]:
+    """The cells of each line, cut at the mark that makes it a table; at commas where none does."""
+    for delimiter in (";", "|"):
+        cut = [_split(line.strip("|") if delimiter == "|" else line, delimiter) for line in lines]
+        if min(map(len, cut), default=0) > 1 and _choose_column(cut).known:
+            return cut
+    return [_split(line, "\t" if "\t" in line else ",") for line in lines]
 
 
 def _strip_marks(lines: Sequence[str]) -> tuple[Sequence[str], str]:
@@ -158,19 +169,23 @@ def _strip_marks(lines: Sequence[str]) -> tuple[Sequence[str], str]:
     while (counted := next((mark for mark in _COUNTED if _counts_up(lines, mark)), None)) is not None:
         lines = [counted.sub("", line, count=1) for line in lines]
         taken.append("numbered")
-    if lines and all(_SYNSET_MARK.match(line) for line in lines):
-        lines = [_SYNSET_MARK.sub("", line) for line in lines]
+    synset = next((mark for mark in _SYNSET_MARKS if lines and all(mark.match(line) for line in lines)), None)
+    if synset is not None:
+        lines = [synset.sub("", line) for line in lines]
         taken.append("WordNet")
     return lines, f"{' '.join(dict.fromkeys(taken))} lines" if taken else ""
 
 
 def _counts_up(lines: Sequence[str], mark: re.Pattern) -> bool:
-    """Whether every line has the mark with one number more than the line before, from 0 or 1; a single line, "1." or "0:"."""
+    """Whether every line has the mark with one number more than the line before, from 0 or 1, or just a higher one where a
+    dot or the like follows ("1.", "2.", "4."); a single line, "1." or "0:"."""
     found = [mark.search(line) for line in lines]
     if not found or not all(found) or any(match[0] == line for match, line in zip(found, lines, strict=True)):
         return False
     numbers = [int(match["number"]) for match in found]
     ordered = numbers[0] in (0, 1) and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    if mark is _COUNTED[0] and len(numbers) > 1:
+        ordered = all(before < after for before, after in zip(numbers, numbers[1:], strict=False))
     distinct = len({mark.sub("", line) for line in lines}) == len(lines)  # "Boeing 0", "Boeing 1" are two names
     return ordered and distinct and (len(lines) > 1 or mark is _COUNTED[0])
 
@@ -207,26 +222,4 @@ def _read_column(rows: Sequence[Sequence[str]], column: int) -> list[str]:
 
 
 def _is_number(cell: str) -> bool:
-    return not cell or bool(re.fullmatch(r"-?\d+(?:\.\d+)?", cell) or _SYNSET.match(cell))
-
-
-def read_synsets(text: str) -> dict[str, str]:
-    """WordNet id -> first name, out of lines ("n01440764 tench, Tinca tinca"), a table, or JSON of either direction.
-
-    >>> read_synsets('{"0": ["n01440764", "tench"]}'), read_synsets("n02119789 1 kit_fox")
-    ({'n01440764': 'tench'}, {'n02119789': 'kit_fox'})
-    """
-    try:
-        held = json.loads(text)
-    except (ValueError, RecursionError):
-        held = None
-    if isinstance(held, dict):
-        pairs = [(key, value) if _SYNSET.match(key) else value for key, value in held.items()]
-        pairs = [pair for pair in pairs if isinstance(pair, (list, tuple)) and len(pair) == 2 and all(map(_is_text, pair))]
-    else:
-        pairs = _SYNSET_LINE.findall(text)
-    return {synset: name.split(",")[0].strip().strip("\"'") for synset, name in pairs if _SYNSET.match(synset)}
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+    return not cell or bool(re.fullmatch(r"-?\d+(?:\.\d+)?", cell) or SYNSET.match(cell))

@@ -80,6 +80,17 @@ def bootstrap_lines(x: np.ndarray, values: np.ndarray, tasks: np.ndarray, cluste
     return Intervals(*(_percentiles(draws) for draws in (slope, within, r.clip(-1, 1))))
 
 
+def bootstrap_means(values: np.ndarray, clusters: Clusters, weights: np.ndarray | None = None) -> tuple[float, float]:
+    """The 95% interval of the mean of values (n), weighted or not, over draws of whole clusters; nan for fewer than two."""
+    if clusters.number < 2:
+        return float("nan"), float("nan")
+    shares = np.ones_like(values, dtype=float) if weights is None else weights
+    drawn = _resamples(clusters.number, RESAMPLES[clusters.unit])
+    sums = drawn @ _sum_by(clusters.codes, clusters.number, np.column_stack([shares, shares * values]))
+    low, high = _percentiles((sums[:, 1] / np.maximum(sums[:, 0], 1e-12))[:, None])[:, 0]
+    return float(low), float(high)
+
+
 @dataclass(frozen=True)
 class _Moments:
     """Of each draw: n, and the centred sums of squares and products xx (draws), xy and yy (draws × k)."""

@@ -24,6 +24,8 @@ from PIL import Image, features
 from backend.bare_image import drop_metadata
 from backend.errors import ImageError
 from backend.file_kinds import HEIC_BRANDS, PICTURE_BRANDS, name_kind
+from backend.image_cells import read_cell
+from backend.image_ref import ImageRef
 from backend.roots import IMAGE_ROOTS, allowed_roots, is_allowed
 from backend.shelf import Shelf
 from backend.study import Study
@@ -90,7 +92,7 @@ class Decoded:
 def read_image_bytes(
     folder: Path, image: str | None, offset: int | None = None, length: int | None = None, *, confined: bool = True
 ) -> bytes:
-    """The bytes of an image file: a plain file, or `length` bytes from `offset` on of a shard. One seek, one read.
+    """The bytes of an image file: a plain file, `length` bytes from `offset` on of a shard, or a cell of a Parquet file.
 
     `image` is relative to `folder` (the study's), or absolute. A study may come from a stranger, so the file has to lie in
     one of the study's `allowed_roots`, with all links followed; `confined=False` is for a step that reads what its user
@@ -101,7 +103,8 @@ def read_image_bytes(
         raise ImageError("This sample has no image.")
     if "://" in image:
         raise ImageError(f"The image lies at {image}: only files are read, nothing is fetched.")
-    path = Path(folder, image)
+    place = ImageRef.from_columns(image, offset, length)
+    path = Path(folder, place.path)
     offset, length = (None if number is None or pd.isna(number) else int(number) for number in (offset, length))
     if (offset is None) != (length is None) or (offset is not None and min(offset, length - 1) < 0):
         raise ImageError(f"No place in a file: {length} bytes from {offset} on in {image}.")
@@ -110,17 +113,25 @@ def read_image_bytes(
             raise ImageError(f"The image lies outside the study's folders; {IMAGE_ROOTS} can name more of them: {image}.")
         if not path.is_file():
             raise ImageError(f"The image file is missing: {image}. It was there when the corpus was indexed.")
+        if place.kind == "cell":
+            content = read_cell(path, place)
+            _check_bytes(len(content), image)
+            return content
         size = path.stat().st_size
         start, wanted = (0, size) if offset is None else (offset, length)
         if start + wanted > size:
             raise ImageError(f"The image ends at byte {start + wanted:,} of {image}, which has {size:,}.")
-        if wanted > IMAGE_BYTES:
-            raise ImageError(f"The image in {image} has {wanted:,} bytes; at most {IMAGE_BYTES:,} are read.")
+        _check_bytes(wanted, image)
         with path.open("rb") as stream:
             stream.seek(start)
             return stream.read(wanted)
     except (OSError, ValueError, RuntimeError) as error:  # a name that no file can have, a ring of links
         raise ImageError(f"The image file cannot be read: {image} ({error}).") from error
+
+
+def _check_bytes(wanted: int, image: str) -> None:
+    if wanted > IMAGE_BYTES:
+        raise ImageError(f"The image in {image} has {wanted:,} bytes; at most {IMAGE_BYTES:,} are read.")
 
 
 def make_thumbnail(content: bytes, side: int = THUMBNAIL_SIDE) -> bytes:

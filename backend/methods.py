@@ -128,6 +128,18 @@ class Method:
         return (_IMAGE | _TEXT).get(self.name) or f"Counted by the study's own method “{self.name}”."
 
 
+def sort_methods(names: Iterable[str]) -> list[str]:
+    """Methods as a list shows them: of captions, of images, of both; those that differ by their threshold alone together.
+
+    >>> sort_methods(["rampp@0.7", "lemmatized+rampp@0.7", "rampp@0.55", "lemmatized"])
+    ['lemmatized', 'rampp@0.55', 'rampp@0.7', 'lemmatized+rampp@0.7']
+    """
+    order = ["text", "image", "joint"]
+    found = [Method(name) for name in names]
+    found.sort(key=lambda method: (order.index(method.modality), method.tagger, method.threshold or 0.0, method.name))
+    return [method.name for method in found]
+
+
 def join_methods(text: str, image: str) -> str:
     """The name of the joint method of a text and an image method.
 

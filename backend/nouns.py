@@ -155,6 +155,24 @@ def _ends_in_noun(word: str, nouns: frozenset[str]) -> bool:
     return any(word[start:] in nouns for start in range(1, len(word) - _SHORTEST_TAIL + 1))
 
 
+@lru_cache(maxsize=1)
+def _list_irregular() -> dict[str, tuple[str, ...]]:
+    forms: dict[str, tuple[str, ...]] = {}
+    for word, noun in (_read_tables().exceptions | _PLURALS).items():
+        forms[noun] = (*forms.get(noun, ()), word)
+    return forms
+
+
+def list_forms(noun: str) -> tuple[str, ...]:
+    """A noun and its plurals, regular and irregular: what counts as it in a caption, but for words of no table.
+
+    >>> list_forms("mouse"), list_forms("rose")
+    (('mouse', 'mice', 'mouses'), ('rose', 'roses'))
+    """
+    plurals = (*_list_irregular().get(noun, ()), *list_plurals(noun))
+    return tuple(dict.fromkeys([noun, *(form for form in plurals if lemma(form) == noun)]))
+
+
 def list_plurals(noun: str) -> tuple[str, ...]:
     """The plurals that a noun forms by rule, regular, Greek, Latin and French; both spellings where English has two.
 

@@ -12,6 +12,7 @@ import pandas as pd
 from backend.errors import EmptySelection
 from backend.manifest import ChosenMethods
 from backend.methods import Method, join_methods
+from backend.settings import may_show_urls
 from backend.study import Study, find_build_command
 
 DISAGREEMENTS = ("conflicting", "text-only", "image-only")
@@ -149,10 +150,11 @@ def find_hits(
 ) -> pd.DataFrame:
     """One page of the samples that show a concept, those of the highest image score first, then by sample_id.
 
-    sample_id, caption, image, offset, length, width, height, and why the sample counts: `text`, whether `text_method` found
-    the concept in the caption; `score`, the image's score for the concept (null below the lowest stored threshold, whatever
-    `image_method` asks for; None where the images were not searched). `modality` joint means both. Empty where no sample
-    is on that page; raises EmptySelection where the corpus was not searched by these methods.
+    sample_id, caption, image, offset, length, width, height, url (null where it has none, or none may be shown), and why the
+    sample counts: `text`, whether `text_method` found the concept in the caption; `score`, the image's score for the concept
+    (null below the lowest stored threshold, whatever `image_method` asks for; None where the images were not searched).
+    `modality` joint means both. Empty where no sample is on that page; raises EmptySelection where the corpus was not searched
+    by these methods.
     """
     search = describe_search(study, corpus, "samples", "hits")
     search.check_text(text_method)
@@ -177,7 +179,14 @@ def find_hits(
         limit=limit,
         skipped=offset,
     )
-    return found.astype(INTEGERS)
+    return split_urls(found.astype(INTEGERS))
+
+
+def split_urls(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of samples whose URL stands in a column `url`, where the operator lets it be shown, and no longer in `image`."""
+    is_url = rows["image"].astype("str").str.contains("://", regex=False, na=False).astype(bool)
+    shown = is_url & may_show_urls()
+    return rows.assign(url=rows["image"].where(shown, None), image=rows["image"].where(~is_url, None))
 
 
 def count_misaligned(study: Study, corpus: str, threshold: float, concept: str | None = None) -> pd.DataFrame:
@@ -215,7 +224,7 @@ def find_misaligned(
 ) -> pd.DataFrame:
     """One page of the samples whose caption and image disagree in one way (see `count_misaligned`).
 
-    sample_id, caption, image, offset, length, width, height, text_concepts, image_concepts and image_scores (those of at
+    sample_id, caption, image, offset, length, width, height, url, text_concepts, image_concepts and image_scores (those of at
     least `threshold`, best first), best (the image's highest score of any concept), agreed (of its caption's concepts).
     The highest `best` comes first, text-only samples go by sample_id; `near_boundary` puts first the samples that the
     smallest change of the threshold would move: those with `best` or `agreed` nearest to it. Empty where no sample is on
@@ -239,7 +248,7 @@ def find_misaligned(
         skipped=offset,
     )
     lists = {name: [list(values) for values in found[name]] for name in ("text_concepts", "image_concepts", "image_scores")}
-    return found.assign(**lists).astype(INTEGERS)
+    return split_urls(found.assign(**lists).astype(INTEGERS))
 
 
 def _ask_misaligned(study: Study, corpus: str, threshold: float, concept: str | None, sql: str, **parameters) -> pd.DataFrame:

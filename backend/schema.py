@@ -18,6 +18,7 @@ MANIFEST = "manifest.json"
 KINDS = ("classification", "retrieval", "generation")
 MODALITIES = ("text", "image", "joint")
 CLUSTERS = ("task", "concept")  # what an interval resamples
+CONTENTS = ("words", "characters", "language", "copies", "repeated", "dispersion")  # what `contents` tells of captions
 ROW_GROUP = 32_768  # a page reads one model's rows of `performance`: small groups let DuckDB skip the others
 SAMPLE_ROW_GROUP = 8_192  # a page reads one concept's hits and two dozen samples of what may be millions
 
@@ -106,6 +107,16 @@ TABLES: dict[str, TableSpec] = {
         ("task", "model", "setting", "label"),
         _KIND,
     ),
+    "predictions": TableSpec(  # what a model makes of each test image: `place` of its own label, and the nearest labels
+        pa.schema(
+            [_field(name) for name in ("task", "model", "setting", "item", "label")]
+            + [_field("place", _I32), _field("similarity", _F32), _field("best", _STRINGS)]
+            + [_field("similarities", pa.list_(_F32)), _field("image")]
+            + [_field(name, _I64, null=True) for name in ("offset", "length")]
+        ),
+        ("task", "model", "setting", "item"),
+        not_negative=("place", "offset", "length"),
+    ),
     "overall": TableSpec(
         pa.schema([_field(name) for name in ("task", "kind", "model", "setting")] + [_field("value", _F64), _field("source")]),
         ("task", "model", "setting"),
@@ -170,6 +181,15 @@ TABLES: dict[str, TableSpec] = {
         pa.schema([*(_field(name) for name in ("task", "label", "concept", "method")), _field("words", _STRINGS)]),
         ("task", "label", "method"),
     ),
+    "synonyms": TableSpec(  # further names of concepts, and where each comes from
+        pa.schema([_field("concept"), _field("name"), _field("source")]),
+        ("concept", "name"),
+    ),
+    "name_counts": TableSpec(  # how many captions have each name, the concept's own among them, as a phrase
+        pa.schema([_field("corpus"), _field("concept"), _field("name"), _field("count", _I64)]),
+        ("corpus", "concept", "name"),
+        not_negative=("count",),
+    ),
     "search_quality": TableSpec(
         pa.schema(
             [_field(name) for name in ("corpus", "split", "modality", "method")]
@@ -181,10 +201,31 @@ TABLES: dict[str, TableSpec] = {
         _MODALITY,
         not_negative=("found", "relevant", "correct", "precision", "recall", "frequency_error"),
     ),
+    "distinct_hits": TableSpec(  # of a concept's hits, the different captions (letter by letter) or image files (byte by byte)
+        pa.schema([_field(name) for name in ("corpus", "concept", "modality", "method")] + [_field("count", _I64)]),
+        ("corpus", "concept", "method"),
+        {"modality": ("text", "image")},
+        not_negative=("count",),
+    ),
+    "drops": TableSpec(  # what became no sample, or has no hits, by reason; `read`: all of the unit that the shard held
+        pa.schema(
+            [*(_field(name) for name in ("corpus", "unit", "shard", "reason")), _field("count", _I64), _field("read", _I64)]
+        ),
+        ("corpus", "unit", "shard", "reason"),
+        not_negative=("count", "read"),
+    ),
     "truth": TableSpec(
         pa.schema([_field(name) for name in ("corpus", "concept", "modality")] + [_field("count", _I64)]),
         ("corpus", "concept", "modality"),
         _MODALITY,
+        not_negative=("count",),
+    ),
+    # count is, by `what`: captions of so many words or characters, or in a language (of a sample of them); distinct captions
+    # that come so many times (numbers cut to two digits); how often a caption comes; 100 times how a method's hits clump.
+    "contents": TableSpec(
+        pa.schema([_field(name) for name in ("corpus", "what", "value")] + [_field("count", _I64)]),
+        ("corpus", "what", "value"),
+        {"what": CONTENTS},
         not_negative=("count",),
     ),
     "samples": TableSpec(

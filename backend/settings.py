@@ -1,7 +1,8 @@
-"""What whoever runs the app lets its visitors do with models: the environment says so.
+"""What whoever runs the app lets its visitors do and see: the environment says so.
 
 TAILSCOPE_ALLOW_PATHS: 1, visitors may name any model's folder or file on the server's machine; 0, they may not.
 TAILSCOPE_ALLOW_DOWNLOADS: 1, visitors may start downloads of weights, which can be gigabytes; 0, they may not.
+TAILSCOPE_SHOW_URLS: 1, the URLs that a corpus has in the place of images are shown, as text; nothing is ever fetched.
 TAILSCOPE_MODEL_ROOTS: folders whose models are offered beside the shipped ones, separated as in PATH.
 
 Where the first two are not set, they are on if the server is asked from its own machine alone, else off.
@@ -18,6 +19,7 @@ from backend.errors import TailscopeError
 ALLOW_PATHS = "TAILSCOPE_ALLOW_PATHS"
 ALLOW_DOWNLOADS = "TAILSCOPE_ALLOW_DOWNLOADS"
 MODEL_ROOTS = "TAILSCOPE_MODEL_ROOTS"
+SHOW_URLS = "TAILSCOPE_SHOW_URLS"
 PROXY_HEADERS = {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"}
 
 
@@ -38,6 +40,14 @@ def read_settings(local: bool, environment: Mapping[str, str] | None = None) -> 
     said = os.environ if environment is None else environment
     roots = tuple(Path(folder).expanduser() for folder in said.get(MODEL_ROOTS, "").split(os.pathsep) if folder.strip())
     return ModelSettings(_read_switch(said, ALLOW_PATHS, local), _read_switch(said, ALLOW_DOWNLOADS, local), roots)
+
+
+def may_show_urls(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether visitors may see the URLs of a corpus, which lead to whatever strangers have put there; no, unless it is said.
+
+    Raises TailscopeError where the environment says neither 1 nor 0.
+    """
+    return _read_switch(os.environ if environment is None else environment, SHOW_URLS, False)
 
 
 def is_local(address: str | None, headers: Iterable[str] = ()) -> bool:

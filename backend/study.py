@@ -24,15 +24,18 @@ MEMORY_LIMIT = "1GB"  # of one study's connection; DuckDB spills or fails clearl
 
 EMBEDDED = "python -m precompute synthetic"  # needs nothing but this program, and makes every table of its study
 PUBLISHED = "python -m precompute published"
-# What the paper's release has no part of.
-NOT_RELEASED = {"samples", "hits", "misaligned", "search_quality", "truth", "sample_truth"}
+_SEARCHED = ("samples", "hits", "misaligned", "distinct_hits", "drops", "contents")
+# What the paper's release has no part of:
+NOT_RELEASED = {*_SEARCHED, "synonyms", "name_counts", "search_quality", "truth", "sample_truth"}
 _INDEX = "python -m precompute index --study {study} --corpus NAME --shards GLOB"
 _EVALUATE = "python -m precompute evaluate --study {study} --model ARCH:WEIGHTS --task NAME=FOLDER"
 _BUILD = {  # the step that adds a table to a study of one's own
     "concepts": "python -m precompute concepts --study {study} --task NAME=CLASSNAMES.txt",
-    **dict.fromkeys(("corpora", "frequency", "alignment", "samples", "hits", "misaligned"), _INDEX),
+    **dict.fromkeys(("corpora", "frequency", "alignment", *_SEARCHED), _INDEX),
     **dict.fromkeys(("models", "performance", "overall", "scaling"), _EVALUATE),
     "tail": "python -m precompute tail --study {study}",
+    "synonyms": "python -m precompute concepts --study {study} --synonyms FILE",
+    "name_counts": _INDEX,
     "queries": PUBLISHED,  # only the release was counted by a search that is not ours
     **dict.fromkeys(("search_quality", "truth", "sample_truth"), EMBEDDED),  # only in an invented world is the truth known
 }

@@ -48,7 +48,14 @@ def study_faults(folder: Path) -> list[str]:
     with _open_scan() as connection:
         for name in TABLES:
             faults += _table_faults(folder, name, listed.get(name), connection)
-    return faults or _reference_faults(folder, set(listed)) + _sample_reference_faults(folder, set(listed))
+    present = set(listed)
+    return faults or (
+        _reference_faults(folder, present)
+        + _sample_reference_faults(folder, present)
+        + _drop_faults(folder, present, manifest)
+        + _distinct_faults(folder, present)
+        + _evaluation_faults(folder, present, manifest)
+    )
 
 
 def _table_faults(folder: Path, name: str, listed: TableEntry | None, connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -166,6 +173,9 @@ def _reference_faults(folder: Path, present: set[str]) -> list[str]:
         (("corpus",), "models", "corpora"),
         (("corpus",), "alignment", "corpora"),
         (("corpus",), "truth", "corpora"),
+        (("corpus",), "contents", "corpora"),
+        (("corpus",), "distinct_hits", "corpora"),
+        (("corpus",), "drops", "corpora"),
         (("model",), "performance", "models"),
         (("model",), "overall", "models"),
         (("model",), "tail", "models"),
@@ -174,6 +184,9 @@ def _reference_faults(folder: Path, present: set[str]) -> list[str]:
         (("task", "label"), "tail", "concepts"),
         (("task", "label"), "queries", "concepts"),
         (("concept",), "truth", "concepts"),
+        (("concept",), "distinct_hits", "concepts"),
+        (("concept",), "synonyms", "concepts"),
+        (("corpus",), "name_counts", "corpora"),
     ]
     faults = []
     for columns, child, parent in references:
@@ -191,6 +204,30 @@ def _distinct_rows(path: Path, columns: tuple[str, ...]) -> set[tuple[str, ...]]
     table = pq.read_table(path, columns=list(columns)).group_by(list(columns)).aggregate([])
     rows = zip(*(table[column].to_pylist() for column in columns), strict=True)
     return {row for row in rows if None not in row}
+
+
+def _evaluation_faults(folder: Path, present: set[str], manifest: Manifest) -> list[str]:
+    """Models whose corpus was lost, and tasks that models were evaluated on of whose classes no corpus counts a single one."""
+    faults = []
+    made = {model: entry.get("corpus") for model, entry in manifest.arguments.get("evaluate", {}).items()}
+    if "models" in present:
+        rows = pq.read_table(table_path(folder, "models"), columns=["model", "corpus"]).to_pylist()
+        lost = [row["model"] for row in rows if row["corpus"] is None and made.get(row["model"])]
+        faults += [
+            f"models: {model} was evaluated as trained on {made[model]}, and has no corpus now. Evaluate it again with "
+            f"--corpus {made[model]}"
+            for model in lost
+        ]
+    if {"performance", "frequency"} <= present and made:
+        scored = _distinct_rows(table_path(folder, "performance"), ("task", "label"))
+        counted = _distinct_rows(table_path(folder, "frequency"), ("task", "label"))
+        for task in sorted({task for task, _ in scored} - {task for task, _ in counted}):
+            classes = sum(one == task for one, _ in scored)
+            faults.append(
+                f"performance: 0 of {classes:,} classes of {task} are counted in any corpus, so no score stands beside a "
+                "count. Index a corpus again with --force, or evaluate the task on the right folder"
+            )
+    return faults
 
 
 def _sample_reference_faults(folder: Path, present: set[str]) -> list[str]:
@@ -226,3 +263,49 @@ def _orphans(connection: duckdb.DuckDBPyConnection, column: str, child: Path, pa
         {"child": str(child), "parent": str(parent)},
     ).fetchone()
     return (count, first) if count else None
+
+
+def _drop_faults(folder: Path, present: set[str], manifest: Manifest) -> list[str]:
+    """Where what the shards dropped is more than they held, or adds up to something else than the books of the corpus say."""
+    if "drops" not in present:
+        return []
+    faults = []
+    with _open_scan() as connection:
+        source = {"path": str(table_path(folder, "drops"))}
+        rows = "FROM read_parquet($path, hive_partitioning = false)"
+        over = connection.execute(
+            f"""SELECT corpus, unit, shard {rows} GROUP BY ALL HAVING sum(count) > min("read") OR min("read") <> max("read")
+                ORDER BY ALL LIMIT 1""",
+            source,
+        ).fetchone()
+        if over:
+            faults.append(f"drops: {' / '.join(over)} dropped more than it held")
+        summed = connection.execute(f"SELECT corpus, unit, reason, CAST(sum(count) AS BIGINT) {rows} GROUP BY ALL", source)
+        found = {tuple(row[:3]): row[3] for row in summed.fetchall()}
+    said = {
+        (corpus, unit, reason): count
+        for corpus, units in manifest.counts.get("index", {}).items()
+        for unit, entry in units.items()
+        for reason, count in entry["dropped"].items()
+    }
+    known = set(manifest.counts.get("index", {})) & {corpus for corpus, _, _ in found}
+    differing = sorted(key for key in {*found, *said} if key[0] in known and found.get(key, 0) != said.get(key, 0))
+    faults += [
+        f"drops: {' / '.join(key)} adds up to {found.get(key, 0)}, the manifest says {said.get(key, 0)}"
+        for key in differing[:1]
+    ]
+    return faults
+
+
+def _distinct_faults(folder: Path, present: set[str]) -> list[str]:
+    """Where a concept has more different hits than hits."""
+    if not {"distinct_hits", "frequency"} <= present:
+        return []
+    with _open_scan() as connection:
+        over = connection.execute(
+            """SELECT count(*), min(concept) FROM read_parquet($different) AS different
+               JOIN (SELECT corpus, concept, method, max(count) AS hits FROM read_parquet($counted) GROUP BY ALL) AS counted
+               USING (corpus, concept, method) WHERE different.count > hits""",
+            {"different": str(table_path(folder, "distinct_hits")), "counted": str(table_path(folder, "frequency"))},
+        ).fetchone()
+    return [f"distinct_hits: {over[0]} counts above the hits, such as of {over[1]}"] if over[0] else []

@@ -23,9 +23,11 @@ __all__ = [
     "Lexicon",
     "canonical",
     "clean",
+    "drop_hint",
     "explain",
     "lemma",
     "lemmas",
+    "list_searched",
     "match_words",
     "split_words",
 ]
@@ -78,6 +80,7 @@ _BOUND_MARKS = re.compile(r"&|^.(?:\+|\#)|(?:\+\+|\#)$")
 _PIECE = regex.compile(_ENTITY.pattern + r"|\X")
 _JOINERS = frozenset(("and", "at", "by", "de", "di", "du", "for", "from", "in", "of", "on", "or", "the", "to", "with"))
 _BREAK = re.compile(r"[/(),;|:]")
+_HINT = re.compile(r"(?<=\S)\s+\([^()]*\)\s*$")
 
 
 def canonical(label: str) -> str:
@@ -89,6 +92,16 @@ def canonical(label: str) -> str:
     if not label.isascii():
         label = unicodedata.normalize("NFC", _INVISIBLE.sub("", label)).replace("İ", "I")
     return _SPACES.sub(" ", label).strip().lower()
+
+
+def drop_hint(name: str) -> str:
+    """A name without the bracket at its end, which says which thing of that name is meant and is not searched for.
+
+    >>> drop_hint("crane (bird)"), drop_hint("(500) days"), drop_hint("& (sign)")
+    ('crane', '(500) days', '& (sign)')
+    """
+    kept = _HINT.sub("", name)
+    return kept if kept != name and split_words(kept) else name
 
 
 def clean(text: str) -> str:
@@ -138,6 +151,15 @@ def _choose_pattern(cleaned: str) -> re.Pattern | regex.Pattern:
 def lemmas(text: str) -> list[str]:
     """The lemmatised words of a text, in order."""
     return [lemma(word) for word in split_words(text)]
+
+
+def list_searched(concept: str) -> list[str]:
+    """The lemmatised words that a search looks for in a concept's place, in order; none where it can never be found ("&").
+
+    >>> list_searched("Crane (bird)"), list_searched("colt's feet"), list_searched("&")
+    (['crane'], ['colt', 'foot'], [])
+    """
+    return [needed.word for needed in _list_needed(concept, lemmatised=True)]
 
 
 @dataclass(frozen=True)
@@ -193,7 +215,7 @@ class Lexicon:
 
 def _list_needed(concept: str, lemmatised: bool) -> list[_Needed]:
     """The words that a concept needs, in order. The plural of the noun that it is about counts, whatever the tables say."""
-    cleaned = _blank_possessives(clean(concept))
+    cleaned = _blank_possessives(clean(drop_hint(concept)))
     found = list(_choose_pattern(cleaned).finditer(cleaned))
     if not lemmatised:
         return [_Needed(match[0]) for match in found]

@@ -1,6 +1,6 @@
 """Runs every benchmark: `make bench`, or python -m benchmarks."""
 
-from benchmarks import bands, foreign, intervals, pages, probe, samples, server, startup
+from benchmarks import bands, browser, foreign, intervals, pages, probe, samples, server, startup
 
 
 def main() -> None:
@@ -13,6 +13,7 @@ def main() -> None:
     bands.main()
     foreign.main()
     server.main(["--seconds", "10", "--runs", "1000"])
+    browser.main([])
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ PAGES = [
     ("concept", {"concept": "rose"}, "concept"),
     ("misalignment", {}, "corpus"),
     ("let_it_wag", {}, "method"),
+    ("your_corpus", {}, "reference"),
+    ("your_corpus", {"part": "What to collect"}, "reference"),
     ("test_set", {"names": "rose\nflamingo\npickup truck"}, "model"),
 ]
 CONCEPTS = ("dog", "flamingo", "acadian flycatcher", "jeans", "pickup truck", "golden", "hammer", "beach", "pizza")

@@ -3,10 +3,11 @@
 import pandas as pd
 import streamlit as st
 
-from backend import card, charts, concepts, expected, flags, frequency, provenance, quality, scaling, tail
+from backend import card, charts, concepts, expected, flags, frequency, quality, scaling, tail
 from backend.card import Card
 from backend.errors import EmptySelection
 from backend.methods import Method
+from backend.printing.caption import Shown
 from backend.study import Study
 from pages.ui.address import answer, choose, current_study, hold_choice
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
@@ -22,6 +23,7 @@ from pages.ui.controls import (
 from pages.ui.examples import show_examples
 from pages.ui.forecasts import BANDS, show_forecasts, tell_gain, tell_need
 from pages.ui.text import escape
+from pages.ui.why import show_why
 
 
 def find(study: Study, query: str) -> str:
@@ -85,6 +87,7 @@ def show_counts(study: Study, concept: str, corpus: str, titles: dict[str, str])
         "concept-counts",
         f"Samples of {concept} by corpus and modality",
         rows=shown,
+        shown=Shown(corpora=[titles[name] for name in shown["corpus"].unique()], methods=list(shown["method"].unique())),
     )
     if len(truth):
         st.caption("The upright strokes stand at the true numbers, which the world that made these samples knows.")
@@ -158,6 +161,7 @@ def show_expectations(study: Study, own: pd.DataFrame, choice: dict[str, str]) -
         charts.draw_concept_scores(own, corpus_titles(study), unit=unit),
         "concept-scores",
         f"Scores on {own['label'].iloc[0]} with their bands",
+        shown=Shown(list(own["model"].unique()), methods=[choice["method"]]),
     )
     models = list(own["model"].unique())
     model = use_model(study, models, "has no score on it beside a count in its own corpus")
@@ -183,19 +187,6 @@ def show_neighbours(study: Study, concept: str, corpus: str) -> None:
         show_table(near, "neighbours")
 
 
-def tell_words(labels: pd.DataFrame, queries: pd.DataFrame) -> str:
-    """The words that a text search looks for, and what an imported search looked for instead."""
-    words = ", ".join(f"`{word}`" for word in labels["words"].iloc[0])
-    told = f"Text search looks for the words {words}."
-    if len(queries):
-        asked = " and ".join(
-            f"{', '.join(f'`{word}`' for word in row.words) or 'no word at all'} (`{row.method}`)"
-            for row in queries.itertuples()
-        )
-        told += f" By its published code, the search behind the imported counts looked for {asked} instead."
-    return told
-
-
 study = current_study()
 titles = corpus_titles(study)
 concept = find(study, st.query_params.get("concept", ""))
@@ -216,6 +207,6 @@ if len(tail_scores):
 show_guarded(show_examples, study, concept)
 if corpus:
     show_guarded(show_neighbours, study, concept, corpus)
+show_guarded(show_why, study, concept, corpus)
 with st.expander("What stands behind it: labels and words"):
-    st.markdown(tell_words(labels, answer(provenance.find_queries, study, concept)))
     show_table(labels, "labels")

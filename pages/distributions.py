@@ -7,6 +7,7 @@ from backend import charts, frequency, scaling
 from backend.concepts import find_concept
 from backend.errors import EmptySelection
 from backend.methods import Method
+from backend.printing.caption import Shown
 from backend.study import Study
 from pages.ui.address import answer, current_study
 from pages.ui.blocks import explain_counting, format_count, show_figure, show_guarded, show_table, show_title
@@ -37,6 +38,11 @@ def choose_ranked(study: Study, titles: dict[str, str]) -> tuple[str, pd.DataFra
     return method, ranked, query
 
 
+def tell_shown(rows: pd.DataFrame, titles: dict[str, str], method: str) -> Shown:
+    """What a figure of several corpora by one method is of."""
+    return Shown(corpora=[titles[corpus] for corpus in in_order(titles, rows["corpus"])], methods=[method])
+
+
 def show_rank_curves(study: Study, titles: dict[str, str]) -> None:
     """Frequency against rank, with one concept marked on every curve."""
     method, ranked, query = choose_ranked(study, titles)
@@ -46,7 +52,8 @@ def show_rank_curves(study: Study, titles: dict[str, str]) -> None:
         st.info(f"No concept is spelled like “{escape(query)}”. Try: {near}.")
     marked = ranked[ranked["concept"] == match.concept]
     figure = charts.draw_rank_curves(frequency.thin_curves(ranked), marked, titles)
-    show_figure(figure, "rank-curves", "Frequency of concepts against their rank", rows=ranked)
+    shown = tell_shown(ranked, titles, method)
+    show_figure(figure, "rank-curves", "Frequency of concepts against their rank", rows=ranked, shown=shown)
     zeros = ranked[ranked["count"] == 0].groupby("corpus").size()
     st.caption(
         "Concepts with no sample at all have no place on a logarithmic axis: "
@@ -62,7 +69,8 @@ def show_tail_shares(study: Study, titles: dict[str, str]) -> None:
     """How many concepts have at most so many samples."""
     method, ranked, _ = choose_ranked(study, titles)
     shares = frequency.share_tails(ranked)
-    show_figure(charts.draw_tail_shares(shares, titles), "tail-shares", "Share of concepts with at most so many samples")
+    shown = tell_shown(ranked, titles, method)
+    show_figure(charts.draw_tail_shares(shares, titles), "tail-shares", "Concepts with at most so many samples", shown=shown)
     show_table(shares, "tail-shares", titles=titles)
     explain_counting(study, [method], "**Denominator:** the concepts that were counted in the corpus.")
 
@@ -71,7 +79,8 @@ def show_inequality(study: Study, titles: dict[str, str]) -> None:
     """Lorenz curves and Gini coefficients."""
     method, ranked, _ = choose_ranked(study, titles)
     curves = frequency.compute_lorenz(ranked)
-    show_figure(charts.draw_lorenz(curves, titles), "lorenz", "Lorenz curves of concept frequency", rows=curves)
+    shown = tell_shown(ranked, titles, method)
+    show_figure(charts.draw_lorenz(curves, titles), "lorenz", "Lorenz curves of concept frequency", rows=curves, shown=shown)
     show_table(curves[["corpus", "gini"]].drop_duplicates(), "gini", titles=titles)
     more = "**Gini coefficient:** 0 if all concepts had the same frequency, 1 if one concept had every hit."
     explain_counting(study, [method], more)
@@ -91,7 +100,9 @@ def show_text_or_image(study: Study, titles: dict[str, str]) -> None:
         image = choose_method(images, "image", "Image method")
     compared = answer(frequency.compare_methods, study, corpus, text, image)
     figure = charts.draw_counts_against(compared, "second", "first", "samples by image", "samples by text")
-    show_figure(figure, "text-image", "Text counts against image counts, a point a concept", rows=compared, pick=True)
+    shown = Shown(corpora=[titles[corpus]], methods=[text, image])
+    title = "Text counts against image counts, a point a concept"
+    show_figure(figure, "text-image", title, rows=compared, pick=True, shown=shown)
     r = format_figure(compared[["first", "second"]].corr(method="spearman").iloc[0, 1], ".2f")
     st.caption(f"{len(compared):,} concepts; rank correlation (Spearman) {r}. Click a point to open its concept.")
     explain_counting(study, [text, image])
@@ -105,18 +116,22 @@ def show_threshold(study: Study, titles: dict[str, str]) -> None:
         raise EmptySelection(f"Study '{study.name}' has no counts by an image tagger's threshold.")
     taggers = list(dict.fromkeys(Method(name).tagger for name in images))
     tagger = st.selectbox("Tagger", taggers, key="tagger", bind="query-params")
+    methods = [name for name in images if Method(name).tagger == tagger]
     swept = answer(frequency.sweep_thresholds, study, tagger)
+    shown = Shown(corpora=[titles[corpus] for corpus in in_order(titles, swept["corpus"])], methods=methods)
     left, right = st.columns(2)
     with left:
         st.markdown("**Samples of the median concept**")
-        show_figure(charts.draw_thresholds(swept, "median", "samples", titles), "threshold-median", "Median count")
+        figure = charts.draw_thresholds(swept, "median", "samples", titles)
+        show_figure(figure, "threshold-median", "Median count by threshold", shown=shown)
     with right:
         st.markdown("**Concepts with no sample (%)**")
-        show_figure(charts.draw_thresholds(swept, "zero_share", "%", titles), "threshold-zero", "Share of zero counts")
+        figure = charts.draw_thresholds(swept, "zero_share", "%", titles)
+        show_figure(figure, "threshold-zero", "Share of zero counts by threshold", shown=shown)
     show_table(swept, "thresholds", titles=titles)
     st.markdown("**Does the threshold change the scaling?**")
     show_guarded(show_threshold_fits, study, tagger, titles)
-    explain_counting(study, [name for name in images if Method(name).tagger == tagger])
+    explain_counting(study, methods)
 
 
 def show_threshold_fits(study: Study, tagger: str, titles: dict[str, str]) -> None:
@@ -140,7 +155,9 @@ def show_between_corpora(study: Study, titles: dict[str, str]) -> None:
     r, n = answer(frequency.correlate_corpora, study, method, measure)
     figure = charts.draw_heatmap(r, n, titles)
     rows = frequency.list_correlations(r, n)
-    show_figure(figure, "correlation", "Correlation of concept frequency between corpora", rows=rows)
+    shown = Shown(corpora=[titles[corpus] for corpus in titles if corpus in r.index], methods=[method])
+    title = f"{measure.capitalize()} correlation of concept frequency between corpora"
+    show_figure(figure, "correlation", title, rows=rows, shown=shown)
     compares = "ranks of counts" if measure == "spearman" else "log10(max(count, 1))"
     st.caption(
         f"{measure.capitalize()} correlation of {compares}, over (task, concept) pairs: a concept counts once for each "

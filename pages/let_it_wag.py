@@ -4,6 +4,7 @@ import streamlit as st
 
 from backend import charts, frequency, tail
 from backend.manifest import TailEntry
+from backend.printing.caption import Shown
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
@@ -46,7 +47,13 @@ def show_models(models, facts: TailEntry) -> None:
     lines = tail.regress_sides(models)
     named = tail.pick_named(models)
     figure = charts.draw_tail_models(models, lines, tail=facts.title, reference=facts.compared_with, named=named)
-    show_figure(figure, "tail-models", f"{facts.title} accuracy against {facts.compared_with}", rows=models)
+    show_figure(
+        figure,
+        "tail-models",
+        f"{facts.title} accuracy against {facts.compared_with}",
+        rows=models,
+        shown=Shown(list(models["model"])),
+    )
     if len(lines):
         st.markdown(
             " ".join(

@@ -4,6 +4,7 @@ import streamlit as st
 
 from backend import alignment, charts, provenance
 from backend.methods import Method
+from backend.printing.caption import Shown
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, format_count, show_figure, show_guarded, show_table, show_title
@@ -32,7 +33,8 @@ def show_degrees(study: Study) -> None:
     lowest = f"**{100 * least['degree']:.1f}%** ({escape(least['title'])})"
     st.header("How many samples disagree, by corpus?", anchor=False)
     st.markdown(f"Of all pairs, {highest if len(degrees) == 1 else f'{lowest} to {highest}'} are misaligned.")
-    show_figure(charts.draw_degrees(degrees), "misalignment", "Misalignment degree of each corpus", rows=degrees)
+    shown = Shown(corpora=list(degrees["title"]))
+    show_figure(charts.draw_degrees(degrees), "misalignment", "Misalignment degree of each corpus", rows=degrees, shown=shown)
     with st.expander("Table"):
         show_table(degrees.drop(columns="corpus"), "degrees")
     st.caption(
@@ -58,7 +60,14 @@ def show_concepts(study: Study, titles: dict[str, str]) -> None:
         against = st.selectbox("Set against", ["text", "image"], key="beside", bind="query-params")
     compared = answer(alignment.compare_modalities, study, corpus, method)
     figure = charts.draw_counts_against(compared, against, "joint", f"samples by {against}", "samples by text and image")
-    show_figure(figure, "joint", f"Joint counts against {against} counts in {titles[corpus]}", rows=compared, pick=True)
+    show_figure(
+        figure,
+        "joint",
+        f"Joint counts against {against} counts in {titles[corpus]}",
+        rows=compared,
+        pick=True,
+        shown=Shown(corpora=[titles[corpus]], methods=[method]),
+    )
     median = format_figure(compared["agreement"].median(), ".0f")
     st.caption(
         f"{len(compared):,} concepts. On the dotted line every sample that shows a concept in its {against} shows it in both. "

@@ -6,6 +6,7 @@ import streamlit as st
 
 from backend import charts, fit_tables, overview, scaling
 from backend.methods import Method
+from backend.printing.caption import Shown
 from backend.study import Study, find_build_command
 from pages.ui.address import answer, current_study
 from pages.ui.blocks import explain_counting, format_count, show_figure, show_guarded, show_title
@@ -75,7 +76,13 @@ def show_causal(found: scaling.Comparison, titles: dict[str, str], unit: str) ->
     """Two lines over the counts of one corpus: one rises, the other, trained on equal data, does not."""
     corpus = titles[found.corpus]
     figure = charts.draw_comparison(found, name_sides(found, titles), unit=unit, name=corpus, cloud=False, height=HEIGHT)
-    show_figure(figure, "headline", f"{unit} of two models against the frequency of concepts in {corpus}", rows=found.points)
+    show_figure(
+        figure,
+        "headline",
+        f"{unit} of two models against the frequency of concepts in {corpus}",
+        rows=found.points,
+        shown=Shown([found.first.model, found.second.model], [corpus]),
+    )
     st.caption(
         "The same concepts in two models, trained alike but for how often they were shown. A mark is the mean of the concepts "
         f"of one bin of frequency. Brackets: 95% interval over {found.first.fit.resampled}."
@@ -88,7 +95,9 @@ def show_headline_plot(study: Study, kind: str, setting: str, method: str) -> No
     lines = answer(scaling.fit_models, study, kind=kind, setting=setting, method=method, models=best)
     unit, titles = unit_of(kind, setting), corpus_titles(study)
     figure = charts.draw_lines(lines, titles, unit=unit, by_corpus=True, height=HEIGHT)
-    show_figure(figure, "headline", "Mean score of models against concept frequency", rows=fit_tables.tabulate_bins(lines))
+    shown = Shown([line.model for line in lines], list({titles[line.corpus]: 0 for line in lines}), [method])
+    bins = fit_tables.tabulate_bins(lines)
+    show_figure(figure, "headline", "Mean score of models against concept frequency", rows=bins, shown=shown)
     binned, raw = (
         [getattr(line.fit, name) for line in lines if not math.isnan(getattr(line.fit, name))]
         for name in ("binned_r", "pearson_r")

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from backend import charts, quality, samples
+from backend.printing.caption import Shown
 from backend.study import EMBEDDED, Study
 from pages.ui.address import answer, current_study, find_other_study, link_concepts, link_study
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
@@ -42,7 +43,14 @@ def show_counts(study: Study, corpus: str, title: str, methods: tuple[str, ...])
         + f". {errors['concepts'].max():,} concepts; on the dotted line a count is right."
     )
     figure = charts.draw_truth(compared)
-    show_figure(figure, "truth", f"Counted against true frequency in {title}", rows=compared, pick=True)
+    show_figure(
+        figure,
+        "truth",
+        f"Counted against true frequency in {title}",
+        rows=compared,
+        pick=True,
+        shown=Shown(corpora=[title], methods=methods),
+    )
     st.markdown(f"**Furthest off in {escape(title)}**")
     link_concepts(compared["concept"].drop_duplicates().head(8))
     with st.expander("Table of all concepts"):

@@ -6,6 +6,7 @@ import streamlit as st
 from backend import charts, expected, frequency, tail, testset
 from backend.errors import EmptySelection
 from backend.methods import Method
+from backend.printing.caption import Shown
 from backend.study import Study
 from pages.ui.address import answer, current_study, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_table, show_title
@@ -94,8 +95,9 @@ if mean:
         "of them score in the range given. Measured is its mean over the tasks of the study that name the concept."
     )
 marks = ranked[ranked["concept"].isin(set(table["concept"].dropna()))]
+shown = Shown(corpora=[titles[name] for name in ranked["corpus"].unique()], methods=[method])
 figure = charts.draw_rank_curves(frequency.thin_curves(ranked), marks, titles)
-show_figure(figure, "marked-classes", "Your classes on the rank-frequency curves", rows=marks)
+show_figure(figure, "marked-classes", "Your classes on the rank-frequency curves", rows=marks, shown=shown)
 with st.expander("Counts in every corpus"):
     found = table[["name", "concept", "how", "near", "in_tail", "percentile"]]
     show_table(frequency.spread_counts(found, ranked, titles), "test-set-counts", titles=titles)

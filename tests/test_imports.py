@@ -20,7 +20,7 @@ FORBIDDEN = {
 }
 MODELS = {"torch", "torchvision", "open_clip", "timm"}
 WITH_MODELS = {
-    *(f"backend/models/{name}.py" for name in ("checkpoints", "device", "download", "encode", "loading", "prompts")),
+    *(f"backend/models/{name}.py" for name in ("checkpoints", "device", "download", "encode", "loading", "prompts", "sketch")),
     "precompute/synthetic/train.py",
 }
 HEAVY = ("torch", "open_clip", "spacy", "streamlit")

@@ -1,5 +1,7 @@
 """DataFrame in, Plotly figure out: every figure of the app."""
 
+from backend.charts.compare import draw_versus
+from backend.charts.corpus import draw_lengths, draw_rate_curves
 from backend.charts.frequency import (
     draw_concept_counts,
     draw_counts_against,
@@ -32,16 +34,19 @@ __all__ = [
     "draw_degrees",
     "draw_disagreements",
     "draw_heatmap",
+    "draw_lengths",
     "draw_lines",
     "draw_lorenz",
     "draw_quality",
     "draw_rank_curves",
+    "draw_rate_curves",
     "draw_scaling",
     "draw_small_multiples",
     "draw_tail_models",
     "draw_tail_shares",
     "draw_thresholds",
     "draw_truth",
+    "draw_versus",
     "name_model",
     "style_of",
 ]

@@ -11,7 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from backend.errors import TailscopeError
-from backend.models.loading import CONFIG, count_weights, is_tag, list_tags, split_spec
+from backend.models.loading import CONFIG, is_tag, list_tags, split_spec
+from backend.models.sketch import count_weights
 from backend.settings import ALLOW_DOWNLOADS, ALLOW_PATHS, MODEL_ROOTS, ModelSettings
 from backend.study import ROOT
 

@@ -5,11 +5,17 @@ import pickle
 import re
 import shutil
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from backend.errors import TailscopeError
 from backend.models.checkpoints import NO_WEIGHTS
 from backend.progress import Progress
+
+TOKENIZER_PARTS = (  # files by which a model of the hub reads text, where it brings a tokenizer of its own
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt", "vocab.txt"),
+    *("sentencepiece.bpe.model", "spiece.model"),
+)
 
 
 def find_cached(tag: dict) -> Path | None:
@@ -48,6 +54,36 @@ def download_weights(architecture: str, weights: str, tag: dict, allow_download:
         return _fetch(tag, say or (lambda done: None)) or Path(open_clip.download_pretrained(tag))
     except (OSError, RuntimeError, ValueError, HTTPError, EntryNotFoundError, XetDownloadError) as error:
         raise TailscopeError(f"The weights of {architecture}:{weights} could not be fetched: {shorten_error(error)}") from error
+
+
+def fetch_repository(repository: str, config: str, allow_download: bool, say: Progress | None) -> Path:
+    """The folder of this machine's cache with a model of the Hugging Face hub, which has a file `config` as open_clip's have.
+
+    Raises TailscopeError where it has to be fetched and that is not allowed, or fails.
+    """
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError, HTTPError, XetDownloadError
+
+    told, tag = f"hf-hub:{repository}", {"hf_hub": f"{repository}/"}
+    here = try_to_load_from_cache(repository, config)
+    if isinstance(here, str) and find_cached(tag):
+        return Path(here).parent
+    if not allow_download:
+        raise TailscopeError(
+            f"{told} is not on this machine. Fetching it has to be allowed: --allow-download on the command line, "
+            "allow_download=True in Python."
+        )
+    try:
+        place = Path(hf_hub_download(repository, config)).parent
+        for name in TOKENIZER_PARTS:
+            with suppress(EntryNotFoundError):  # most models have few of them, or none
+                hf_hub_download(repository, name)
+        _fetch(tag, say or (lambda done: None))
+        return place
+    except EntryNotFoundError as error:
+        raise TailscopeError(f"{told} has no {config} or no weights, so it is no model in open_clip's format.") from error
+    except (OSError, RuntimeError, ValueError, HTTPError, XetDownloadError) as error:
+        raise TailscopeError(f"{told} could not be fetched: {shorten_error(error)}") from error
 
 
 def _fetch(tag: dict, say: Progress) -> Path | None:

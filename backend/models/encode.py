@@ -158,6 +158,8 @@ class Model:
         import torch
 
         fast = torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda")
+        if self.device == "cuda":  # from pinned memory the copy goes on while the GPU computes
+            pixels = pixels.pin_memory()
         with torch.inference_mode():
             completed = self._complete(pixels.to(self.device, non_blocking=True))
             with fast:

@@ -16,7 +16,7 @@ from rapidfuzz import process
 from backend.errors import TailscopeError
 from backend.models.checkpoints import fill_net, find_unusable
 from backend.models.device import choose_device
-from backend.models.download import download_weights, find_cached, shorten_error
+from backend.models.download import download_weights, fetch_repository, find_cached, shorten_error
 from backend.models.encode import Model, checksum_files, stamp_files
 from backend.progress import Progress
 
@@ -29,7 +29,9 @@ FIRST_WEIGHTS = (  # which of several files of weights in a folder open_clip tak
 )
 TOKENIZER_FILES = ("tokenizer", "vocab", "merges", "special_tokens", "sentencepiece")  # how their names begin
 
-_WANTED = "a folder in open_clip's format, ARCHITECTURE:TAG or ARCHITECTURE:FILE, such as ViT-B-32:openai"
+HUB = "hf-hub"  # a spec that begins with it names a model of the Hugging Face hub, as open_clip's own do
+
+_WANTED = "a folder in open_clip's format, ARCHITECTURE:TAG, ARCHITECTURE:FILE or hf-hub:ORG/NAME, such as ViT-B-32:openai"
 # What torch, safetensors and open_clip were seen to raise on weights or configs that are not what they should be.
 _UNREADABLE = (
     RuntimeError,
@@ -62,10 +64,10 @@ class _Source:
 
 
 def load_model(spec: str, *, allow_download: bool = False, say: Progress | None = None) -> Model:
-    """The model that a spec names: a folder in open_clip's format, "ARCH:TAG" or "ARCH:FILE". No network is used for it.
+    """The model that a spec names: a folder in open_clip's format, "ARCH:TAG", "ARCH:FILE" or "hf-hub:ORG/NAME".
 
-    A tag (https://github.com/mlfoundations/open_clip, docs/PRETRAINED.md) whose weights are not in the local cache is
-    fetched only where `allow_download` says so, and `say` is told how far that is. Raises TailscopeError where there is no
+    A tag (https://github.com/mlfoundations/open_clip, docs/PRETRAINED.md) or a model of the hub that is not in the local cache
+    is fetched only where `allow_download` says so, and `say` is told how far that is. Raises TailscopeError where there is no
     such model, naming near ones, where it cannot be fetched, or where its files do not fit together.
     """
     folder = Path(spec)
@@ -74,6 +76,8 @@ def load_model(spec: str, *, allow_download: bool = False, say: Progress | None 
     architecture, weights = split_spec(spec)
     if not architecture:
         raise TailscopeError(f"No folder of a model at {spec}. Name {_WANTED}.")
+    if architecture == HUB:
+        return _load_folder(fetch_repository(weights, CONFIG, allow_download, say), weights.rpartition("/")[2])
     return _load_architecture(architecture, weights, allow_download, say)
 
 
@@ -84,6 +88,9 @@ def fetch_weights(spec: str, *, allow_download: bool = False, say: Progress | No
     """
     architecture, weights = split_spec(spec)
     if not allow_download or not architecture or Path(spec).is_dir():
+        return
+    if architecture == HUB:
+        fetch_repository(weights, CONFIG, allow_download, say)
         return
     import open_clip
 
@@ -124,19 +131,6 @@ def list_tags() -> list[tuple[str, str, bool]]:
     return [(name, tag, find_cached(open_clip.get_pretrained_cfg(name, tag)) is not None) for name, tag in pairs]
 
 
-def count_weights(architecture: str) -> int | None:
-    """The weights of an architecture, counted on a net that is only sketched; None where a package for it is missing."""
-    import open_clip
-    import torch
-
-    config = open_clip.get_model_config(architecture)
-    if config is None or config["text_cfg"].get("hf_model_name"):
-        return None  # its text side is described on the network
-    with torch.device("meta"), _without_warning():
-        net = open_clip.create_model(architecture, device="meta", pretrained_image=False, pretrained_hf=False)
-    return sum(parameter.numel() for parameter in net.parameters())
-
-
 def find_patch(architecture: str) -> int:
     """Pixels of the side of the patches that a net cuts images into: the larger, the quicker it is. 0 for nets without."""
     import open_clip
@@ -145,7 +139,8 @@ def find_patch(architecture: str) -> int:
     return config.get("vision_cfg", {}).get("patch_size") or 0
 
 
-def _load_folder(folder: Path) -> Model:
+def _load_folder(folder: Path, name: str = "") -> Model:
+    """The model in a folder, by its own name or the folder's."""
     files = _list_files(folder)
     try:
         content = json.loads(files[0].read_text(encoding="utf-8"))
@@ -154,7 +149,7 @@ def _load_folder(folder: Path) -> Model:
         raise TailscopeError(f"{files[0]} is no open_clip config ({error!r}). Expected: model_cfg with text_cfg.") from error
     _check_text_parts(text_config, in_folder=True, allow_download=False)
     weights = _choose_weights(files)
-    return _load(_Source(folder.resolve().name, f"local-dir:{folder}", weights, str(weights), files))
+    return _load(_Source(name or folder.resolve().name, f"local-dir:{folder}", weights, str(weights), files))
 
 
 def _list_files(folder: Path) -> tuple[Path, ...]:
@@ -210,7 +205,7 @@ def _load(source: _Source, options: Mapping[str, Any] | None = None) -> Model:
     device = choose_device()
     stamp = stamp_files(source.files)
     try:
-        with _without_warning():
+        with keep_quiet():
             net, _, preprocess = open_clip.create_model_and_transforms(
                 source.made_by, device=device, load_weights=False, pretrained_text=False, **(options or {})
             )
@@ -231,13 +226,13 @@ def _load(source: _Source, options: Mapping[str, Any] | None = None) -> Model:
             "with them. Fetch or write the file again."
         )
     net = net.eval().requires_grad_(False)
-    if device == "cpu":  # convolutions take half the time in this layout, and nothing else takes longer
+    if device in ("cpu", "cuda"):  # convolutions take half the time in this layout, and nothing else takes longer
         net = net.to(memory_format=torch.channels_last)
     return Model(source.name, net, preprocess, tokenizer, device, source.files, source.architecture, stamp, source.tag, notes)
 
 
 @contextmanager
-def _without_warning() -> Iterator[None]:
+def keep_quiet() -> Iterator[None]:
     """Keeps open_clip from warning that a net has no weights yet: they come next."""
     noise = "No pretrained weights loaded"
     root = logging.getLogger()

@@ -9,6 +9,7 @@ from backend.models.encode import Model, join_features, take_batches
 from backend.progress import Progress
 
 PROMPTS = ("class", "simple", "ensemble")  # the paper's three prompt strategies; `find_templates` has their templates
+ENSEMBLE_80 = "ensemble80"  # all templates that OpenAI wrote for ImageNet, of which `ensemble` has seven
 CLASSIFIER_TEXTS = 224  # encoded at once for a classifier: 32 names in each of 7 templates
 MAX_TEMPLATES = 100  # of one's own
 
@@ -17,7 +18,8 @@ def find_templates(prompts: str | Sequence[str]) -> tuple:
     """The templates of a prompt strategy; templates of one's own ("a drawing of a {}.") are given back as they are.
 
     `class` is the bare name, `simple` "a photo of a NAME.", `ensemble` the seven templates that OpenAI picked for
-    ImageNet, as open_clip has them. Raises TailscopeError for a strategy that does not exist.
+    ImageNet, as open_clip has them, `ensemble80` all eighty that they were picked from. Raises TailscopeError for a strategy
+    that does not exist.
     """
     if not isinstance(prompts, str):
         return tuple(prompts)
@@ -29,7 +31,18 @@ def find_templates(prompts: str | Sequence[str]) -> tuple:
         from open_clip import SIMPLE_IMAGENET_TEMPLATES
 
         return tuple(SIMPLE_IMAGENET_TEMPLATES)
-    raise TailscopeError(f"No prompt strategy '{prompts}'. There are {', '.join(PROMPTS)}.")
+    if prompts == ENSEMBLE_80:
+        from open_clip import OPENAI_IMAGENET_TEMPLATES
+
+        return tuple(OPENAI_IMAGENET_TEMPLATES)
+    raise TailscopeError(f"No prompt strategy '{prompts}'. There are {', '.join(PROMPTS)} and {ENSEMBLE_80}.")
+
+
+def list_imagenet_names() -> list[str]:
+    """OpenCLIP's names of ImageNet's 1,000 classes, in the order of their WordNet ids."""
+    from open_clip import IMAGENET_CLASSNAMES
+
+    return list(IMAGENET_CLASSNAMES)
 
 
 def check_templates(lines: Sequence[str]) -> tuple[str, ...]:

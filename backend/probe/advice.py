@@ -8,7 +8,8 @@ import pandas as pd
 
 from backend.frequency import count_concepts
 from backend.models.catalogue import WEIGHT_BYTES, ModelChoice
-from backend.models.loading import count_weights, find_patch, split_spec
+from backend.models.loading import find_patch, split_spec
+from backend.models.sketch import count_weights, estimate_seconds
 from backend.study import Study
 
 EPOCHS = re.compile(r"_e(\d+)$")  # ends open_clip's tags of one training at several times: laion400m_e31, laion400m_e32
@@ -17,13 +18,15 @@ EPOCHS = re.compile(r"_e(\d+)$")  # ends open_clip's tags of one training at sev
 @dataclass(frozen=True)
 class Advice:
     """A model that a study recommends: how to load it, what the study calls it, the title of its corpus; `measured`, whether
-    the study holds its accuracy on single concepts; `size`, the bytes of its weights, None where that is not known."""
+    the study holds its accuracy on single concepts; `size`, the bytes of its weights, and `seconds`, what an image takes here,
+    computed: None where they are not known."""
 
     choice: ModelChoice
     model: str
     corpus: str
     measured: bool
     size: int | None
+    seconds: float | None
 
 
 def find_named(name: str, known: Collection[str]) -> str | None:
@@ -55,9 +58,11 @@ def advise_models(study: Study, offered: Sequence[ModelChoice], method: str) -> 
             found[name] = choice
     advised = []
     for name, choice in found.items():
-        weights = count_weights(split_spec(choice.spec)[0])
+        architecture = split_spec(choice.spec)[0]
+        weights = count_weights(architecture)
         size = None if weights is None else weights * WEIGHT_BYTES
-        advised.append(Advice(choice, name, corpora.at[name, "title"], name in scored, size))
+        seconds = estimate_seconds(architecture)
+        advised.append(Advice(choice, name, corpora.at[name, "title"], name in scored, size, seconds))
     pairs = corpora["pairs"].fillna(0)
     return sorted(advised, key=lambda one: (not one.choice.here, -pairs[one.model], _round_size(one), -_find_patch(one)))
 
@@ -73,12 +78,14 @@ def _round_size(advice: Advice) -> float:
 
 
 def tabulate_advice(advised: Sequence[Advice]) -> pd.DataFrame:
-    """model, trained_on, megabytes (of its weights: to fetch, and in memory), fetched, fills: what it fills beside a guess."""
+    """model, trained_on, megabytes (of its weights: to fetch, and in memory), seconds (an image), fetched, fills: what it fills
+    beside a guess.
+    """
     rows = [
-        (one.choice.title, one.corpus, one.size and one.size / 1e6, one.choice.here, _tell_filled(one.measured))
+        (one.choice.title, one.corpus, one.size and one.size / 1e6, one.seconds, one.choice.here, _tell_filled(one.measured))
         for one in advised
     ]
-    return pd.DataFrame(rows, columns=["model", "trained_on", "megabytes", "fetched", "fills"])
+    return pd.DataFrame(rows, columns=["model", "trained_on", "megabytes", "seconds", "fetched", "fills"])
 
 
 def _tell_filled(measured: bool) -> str:

@@ -57,7 +57,7 @@ def build_reference(
     if corpus is None:
         return None
     key = f"{model.weights_sha256} {study.token} {REFERENCE_IMAGES}"
-    features = _keep(folder, key, lambda: model.encode_images(_draw_images(study, corpus, REFERENCE_IMAGES, say)))
+    features = keep_array(folder, key, lambda: model.encode_images(_draw_images(study, corpus, REFERENCE_IMAGES, say)))
     if len(features) < FEWEST_IMAGES:
         return None
     best = np.sort((features @ classifier.features.T).max(axis=1))
@@ -79,7 +79,7 @@ def learn_appearance(
         drawn = take_batches(_draw_images(study, corpus, images, say), MEASURED_AT_ONCE)
         return join_features([measure_pictures(batch) for batch in drawn])
 
-    return fit_appearance(_keep(folder, f"appearance {study.token} {images} {SIDE} {LEVELS} {SHARES}", measure))
+    return fit_appearance(keep_array(folder, f"appearance {study.token} {images} {SIDE} {LEVELS} {SHARES}", measure))
 
 
 def judge_fit(answer: Answer, reference: Reference | None) -> FitVerdict | None:
@@ -100,12 +100,13 @@ def _find_largest(study: Study) -> str | None:
     """The corpus with the most samples; None where the study holds none."""
     if not study.has("samples"):
         return None
-    corpora = study.query("SELECT corpus FROM samples GROUP BY corpus ORDER BY count(*) DESC, corpus LIMIT 1")["corpus"]
+    corpora = study.query("""SELECT corpus FROM samples WHERE image IS NOT NULL AND NOT contains(image, '://')
+           GROUP BY corpus ORDER BY count(*) DESC, corpus LIMIT 1""")["corpus"]
     return None if corpora.empty else corpora[0]
 
 
-def _keep(folder: Path, key: str, make: Callable[[], np.ndarray]) -> np.ndarray:
-    """An array that is made once, and kept on disk by its key."""
+def keep_array(folder: Path, key: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """An array that is made once, and kept on disk by its key; a folder keeps the last `REFERENCE_BYTES`."""
     path = folder / f"{hashlib.sha256(key.encode()).hexdigest()}.npy"
     array = load_array(path)
     if array is None:
@@ -117,7 +118,7 @@ def _keep(folder: Path, key: str, make: Callable[[], np.ndarray]) -> np.ndarray:
 
 def _draw_images(study: Study, corpus: str, images: int, say: Progress | None) -> Iterator[Image.Image]:
     rows = study.query(
-        """SELECT image, "offset", length FROM samples WHERE corpus = $corpus AND image IS NOT NULL
+        """SELECT image, "offset", length FROM samples WHERE corpus = $corpus AND image IS NOT NULL AND NOT contains(image, '://')
            ORDER BY hash(sample_id), sample_id LIMIT $images""",
         corpus=corpus,
         images=images,

@@ -140,7 +140,12 @@ def current_study() -> Study:
         # Until the process has seen its first st.navigation, Streamlit runs a deep-linked file of pages/ without app.py.
         PagesManager.uses_pages_directory = False
         st.rerun()
-    folder = STUDIES / st.session_state[STUDY_KEY]
+    return open_study(st.session_state[STUDY_KEY])
+
+
+def open_study(name: str) -> Study:
+    """A study of the list by its folder's name, opened once for all sessions and anew when it is built anew."""
+    folder = STUDIES / name
     return _open_study(folder, (folder / MANIFEST).stat().st_mtime_ns)
 
 
@@ -152,7 +157,7 @@ def find_current_study() -> Study | None:
         return None
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _open_study(folder: Path, built: int) -> Study:
     return Study(folder)
 

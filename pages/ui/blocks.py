@@ -9,11 +9,14 @@ import streamlit as st
 from backend.errors import TailscopeError
 from backend.frequency import name_count_column
 from backend.methods import Method
+from backend.printing.caption import Caption, Shown
 from backend.study import Study
-from pages.ui.address import open_concept
-from pages.ui.downloads import Download, list_row_files, offer, offer_rows
+from pages.ui.address import LISTED_KEY, STUDY_KEY, open_concept
+from pages.ui.downloads import list_row_files, offer, offer_rows
+from pages.ui.exports import list_figure_files
 from pages.ui.text import escape, link_sources
 
+NOTHING = Shown()  # for a figure that is of the whole study
 MANY, TALL = 9, 340  # rows from which a table scrolls, in a window of so many pixels
 _NUMBER = st.column_config.NumberColumn
 _CLUSTERS = "Resamples whole tasks where there are at least five, else concepts"
@@ -29,6 +32,7 @@ COLUMNS = {
     "model": st.column_config.TextColumn("Model", pinned=True),
     "trained_on": st.column_config.TextColumn("Trained on"),
     "megabytes": _NUMBER("MB", format="%.0f", help="Of its weights, to fetch and in memory"),
+    "seconds": _NUMBER("Seconds an image", format="%.2g", help="On this machine: computed, not measured"),
     "fetched": st.column_config.CheckboxColumn("On this machine"),
     "fills": st.column_config.TextColumn("Beside each guess"),
     "count": _NUMBER("Samples", format="localized", help="Image-text pairs of the corpus that show the concept"),
@@ -135,8 +139,7 @@ COLUMNS = {
 }
 FIGURE_CONFIG = {
     "displaylogo": False,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
-    "toImageButtonOptions": {"format": "svg"},
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "toImage"],  # its SVG holds a bitmap of many points
 }
 
 
@@ -155,13 +158,15 @@ def show_title(question: str, lead: str) -> None:
         st.markdown(lead)
 
 
-def show_figure(figure: go.Figure, name: str, alt: str, *, rows: pd.DataFrame | None = None, pick: bool = False) -> None:
-    """A figure with its downloads: SVG by the camera in its corner; a menu of HTML and the rows behind it.
+def show_figure(
+    figure: go.Figure, name: str, alt: str, *, rows: pd.DataFrame | None = None, pick: bool = False, shown: Shown = NOTHING
+) -> None:
+    """A figure with a menu of its files: SVG, PDF, PNG and HTML with title and caption line, and the rows behind it.
 
-    With `pick`, a click on a point opens the page of the concept that its customdata begins with.
+    `alt` is its title; `shown`, the models, corpora and methods that it is of. With `pick`, a click on a point opens the page
+    of the concept that its customdata begins with.
     """
-    config = {**FIGURE_CONFIG, "toImageButtonOptions": {"format": "svg", "filename": f"tailscope-{name}"}}
-    settings = {"key": f"figure-{name}", "config": config, "alt": alt}
+    settings = {"key": f"figure-{name}", "config": FIGURE_CONFIG, "alt": alt}
     if pick:
         event = st.plotly_chart(figure, on_select="rerun", selection_mode="points", **settings)
         for point in event.selection.points:
@@ -169,17 +174,29 @@ def show_figure(figure: go.Figure, name: str, alt: str, *, rows: pd.DataFrame | 
                 open_concept(str(point["customdata"][0]))
     else:
         st.plotly_chart(figure, **settings)
-    page = Download("Figure (HTML)", f"{name}.html", "text/html", lambda: figure.to_html(include_plotlyjs=True).encode())
-    offer(f"figure-{name}", [page, *(list_row_files(rows, name) if rows is not None else [])])
+    studies = st.session_state.get(LISTED_KEY, {})
+    caption = Caption(f"{alt[:1].upper()}{alt[1:]}", studies.get(st.session_state.get(STUDY_KEY), ""), shown)
+    offer(
+        f"figure-{name}",
+        [*list_figure_files(figure, name, caption), *(list_row_files(rows, name) if rows is not None else [])],
+    )
 
 
-def show_table(table: pd.DataFrame, name: str, *, titles: dict[str, str] | None = None, columns: dict | None = None) -> None:
+def show_table(
+    table: pd.DataFrame,
+    name: str,
+    *,
+    titles: dict[str, str] | None = None,
+    columns: dict | None = None,
+    most: int | None = None,
+) -> None:
     """A table with its downloads as CSV and Parquet; `titles` names corpora, and the columns of their counts, for people.
 
-    `columns`: how this table shows some of its columns, where it is not as all tables do.
+    `columns`: how this table shows some of its columns, where it is not as all tables do. `most`: of the rows that it shows;
+    its downloads have them all.
     """
     titles = titles or {}
-    shown = table.copy(deep=False)
+    shown = table.head(len(table) if most is None else most).copy(deep=False)
     if "corpus" in shown:
         shown["corpus"] = shown["corpus"].map(lambda corpus: titles.get(corpus, corpus))
     config = {column: COLUMNS[column] for column in table if column in COLUMNS}
@@ -188,6 +205,8 @@ def show_table(table: pd.DataFrame, name: str, *, titles: dict[str, str] | None 
     st.dataframe(
         shown, column_config=config, hide_index=True, height=TALL if len(table) > MANY else "auto", key=f"table-{name}"
     )
+    if len(shown) < len(table):
+        st.caption(f"The first {len(shown):,} of {len(table):,} rows; the download has them all.")
     offer_rows(table, name)
 
 

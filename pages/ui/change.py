@@ -7,6 +7,7 @@ import streamlit as st
 from backend import charts, transfer
 from backend.errors import EmptySelection
 from backend.frequency import list_methods
+from backend.printing.caption import Shown
 from backend.study import Study
 from pages.ui.address import answer, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_table
@@ -47,6 +48,7 @@ def show_change(study: Study) -> None:
         f"Change of {unit} against change of frequency, {name}",
         rows=found.points,
         pick=True,
+        shown=Shown([pair["first"], pair["second"]], [titles[pair["corpus"]], titles[pair["larger"]]], [method]),
     )
     st.caption(
         f"First: {escape(pair['first'])}; then: {escape(pair['second'])}, each over its own corpus. One training run a corpus: "

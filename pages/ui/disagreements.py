@@ -8,6 +8,7 @@ import streamlit as st
 from backend import charts, samples, verdicts
 from backend.concepts import find_concept
 from backend.methods import Method
+from backend.printing.caption import Shown
 from backend.study import Study
 from pages.ui.address import answer, link_concepts
 from pages.ui.blocks import show_figure
@@ -150,4 +151,10 @@ def show_sweep(study: Study, corpus: str, concept: str | None, threshold: float,
     swept = swept.assign(share=100.0 * swept["samples"] / held)
     with st.expander("What does the threshold decide?"):
         figure = charts.draw_disagreements(swept, threshold)
-        show_figure(figure, "disagreements", "Samples that disagree at each threshold", rows=swept)
+        show_figure(
+            figure,
+            "disagreements",
+            "Samples that disagree at each threshold",
+            rows=swept,
+            shown=Shown(corpora=[corpus_titles(study).get(corpus, corpus)]),
+        )

@@ -15,13 +15,16 @@ CSV_HELP = (
 
 
 class Download(NamedTuple):
-    """A file on offer: its label, its name without the program's, its type, and what writes it."""
+    """A file on offer: its label, its name without the program's, its type, and what writes it; `called`: its whole name, where
+    that says more.
+    """
 
     label: str
     file: str
     mime: str
     write: Callable[[], bytes]
     help: str | None = None
+    called: str = ""
 
 
 def offer(name: str, files: list[Download]) -> None:
@@ -30,11 +33,11 @@ def offer(name: str, files: list[Download]) -> None:
     if not menu.open:
         return
     with menu:
-        for label, file, mime, write, hint in files:
+        for label, file, mime, write, hint, called in files:
             st.download_button(
                 label,
                 write,
-                file_name=f"tailscope-{file}",
+                file_name=called or f"tailscope-{file}",
                 mime=mime,
                 key=f"download-{label}-{file}",
                 help=hint,

@@ -1,4 +1,4 @@
-"""Samples as pictures with their captions, a page at a time; what cannot be shown says so in words.
+"""Samples as pictures with their captions, or as captions alone, a page at a time; what cannot be shown says so in words.
 
 A caption is a stranger's text: it is shown as plain text, which Streamlit never reads as Markdown, and cut where it is long.
 """
@@ -21,6 +21,8 @@ CAPTION_CHARACTERS = 160  # of a tile; the download has the whole caption
 BUTTON, PAGES_WIDTH = 36, 340  # pixels of a page number and of all; without a width Streamlit leaves most of them out
 COLUMNS, NARROWEST = 6, 155  # of a gallery; pixels of a tile, so that a phone shows two beside each other
 PORTRAIT = 66  # pixels of a picture below a tile's own, so that two stand beside each other
+CAPTION_COLUMNS, NARROWEST_CAPTION = 3, 260  # of one without pictures
+URL_CHARACTERS = 120
 
 
 @st.cache_resource(show_spinner=False)
@@ -54,13 +56,21 @@ def show_gallery(
 ) -> None:
     """A tile for each sample: picture, caption, and the lines of Markdown that `explain(row)` gives; rows to download.
 
+    Where none of them has an image, it says so once, and the captions have the room.
     portray: for a row, the pictures to hold beside its own, each a name and a sample.
     """
-    with st.grid(COLUMNS, min_column_width=NARROWEST):
+    pictured = bool(rows["image"].notna().any())
+    if not pictured and len(rows):
+        st.caption("These samples are captions without an image.")
+    columns, narrowest = (COLUMNS, NARROWEST) if pictured else (CAPTION_COLUMNS, NARROWEST_CAPTION)
+    with st.grid(columns, min_column_width=narrowest):
         for row in rows.itertuples(index=False):
-            with st.container(gap="xxsmall"):
-                show_picture(study, row)
-                st.text(shorten(row.caption, CAPTION_CHARACTERS) or "(no caption)")
+            with st.container(gap="xxsmall", border=not pictured):
+                if pictured:
+                    show_picture(study, row)
+                st.text(shorten(row.caption, CAPTION_CHARACTERS * (1 if pictured else 2)) or "(no caption)")
+                if url := getattr(row, "url", None):
+                    st.text(shorten(url, URL_CHARACTERS))
                 st.caption("  \n".join(explain(row)))
                 if portray:
                     show_portraits(study, portray(row))

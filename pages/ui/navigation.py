@@ -39,6 +39,13 @@ ENTRIES = (
         ("models", "performance", "frequency"),
     ),
     Entry(
+        "compare",
+        "Compare models",
+        "balance",
+        "Where two models differ, whether that goes with frequency, and what they take for what.",
+        ("models", "performance", "frequency"),
+    ),
+    Entry(
         "concept",
         "Concept",
         "search",
@@ -59,6 +66,12 @@ ENTRIES = (
         "fact_check",
         "How right the counts are: searches of captions and images, held against the truth.",
         ("search_quality", "truth"),
+    ),
+    Entry(
+        "your_corpus",
+        "Your corpus",
+        "inventory_2",
+        "What is in a corpus of image-text pairs, or in a file of captions, and what it hardly shows.",
     ),
     Entry(
         "test_set",

@@ -7,10 +7,10 @@ from backend.probe.advice import Advice, tabulate_advice
 from backend.probe.candidates import read_candidates
 from backend.probe.facts import Facts, describe_candidates
 from backend.study import Study
-from pages.ui.address import answer, link_concept, link_concepts
+from pages.ui.address import answer, link_concepts
 from pages.ui.blocks import show_guarded, show_table
 from pages.ui.controls import corpus_titles
-from pages.ui.probe_answer import tell_candidate, tell_scores
+from pages.ui.probe_answer import show_candidate, tell_candidate, tell_scores
 from pages.ui.probe_images import Picture
 from pages.ui.probe_setup import Setup, advise, offer_download
 from pages.ui.text import escape, shorten
@@ -31,6 +31,7 @@ def show_without_model(study: Study, setup: Setup, picture: Picture | None) -> N
         st.header("To let a model look", anchor=False)
         if chosen:
             size = f" It has {chosen.size / 1e6:,.0f} MB, to fetch and in memory." if chosen.size else ""
+            size += f" An image takes it about {chosen.seconds:.2g} s here." if chosen.seconds else ""
             st.markdown(
                 f"**{escape(chosen.choice.title)}** was trained on {escape(chosen.corpus)}, which this study counts: beside "
                 f"each of its guesses stands how often its own data had shown such a thing.{size}"
@@ -39,7 +40,10 @@ def show_without_model(study: Study, setup: Setup, picture: Picture | None) -> N
     if advised:
         st.markdown(f"**The {len(advised)} models of OpenCLIP whose own data this study counts**")
         show_table(tabulate_advice(advised), "models-to-fetch")
-        st.caption("Megabytes: of the weights, to fetch and in memory; while a model loads, twice as many.")
+        st.caption(
+            "Megabytes: of the weights, to fetch and in memory; while a model loads, twice as many. Seconds: its additions "
+            "and multiplications, by how many of them this machine did a second when it was first asked."
+        )
 
 
 def show_named(study: Study, setup: Setup, chosen: Advice | None) -> None:
@@ -79,7 +83,5 @@ def show_one(study: Study, setup: Setup, facts: Facts, number: int) -> None:
             st.caption("Near it:")
             link_concepts(others)
         return
-    with st.container(border=True):
-        link_concept(row["concept"])
-        lines = tell_candidate(row | {"number": number}, facts, titles, setup.find_corpus(facts, titles))
-        st.markdown("  \n".join(lines))
+    lines = tell_candidate(row | {"number": number}, facts, titles, setup.find_corpus(facts, titles))
+    show_candidate(study, row, lines)

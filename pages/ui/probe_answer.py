@@ -116,8 +116,9 @@ def show_candidates(study: Study, setup: Setup, facts: Facts, rows: pd.DataFrame
     titles = corpus_titles(study)
     corpus = setup.find_corpus(facts, titles)
     for row in rows[(rows["rank"] <= BEST) | (rows["number"] == named)].to_dict("records"):
-        with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            show_candidate(study, row, tell_candidate(row, facts, titles, corpus), row["number"] == named)
+        mark = f" · the true one, place {row['rank']:,}" if row["number"] == named else ""
+        sure = f"**{row['probability']:.1f}%** · similarity {row['similarity']:.3f}{mark}"
+        show_candidate(study, row, tell_candidate(row, facts, titles, corpus), sure)
     st.caption(tell_scores(facts, setup.choice.title, titles))
 
 
@@ -210,23 +211,26 @@ def show_truth(truth: Truth) -> None:
         show_table(winners, "winners")
 
 
-def show_candidate(study: Study, row: dict, lines: list[str], true: bool) -> None:
-    """One candidate in a row: two pictures of it, the way to its page, its probability, and lines of what is known of it."""
+def show_candidate(study: Study, row: dict, lines: list[str], sure: str = "") -> None:
+    """One thing in a box: two pictures of it, the way to its page, lines of what is known of it; `sure`: what the model says
+    of it, beside its probability, where one looked.
+    """
     concept = row["concept"] if isinstance(row["concept"], str) else None
     _, examples = answer(find_examples, study, concept, 2)
-    if len(examples):
-        with st.container(width=PICTURES), st.grid(2, min_column_width=40, wrap=False, gap="xsmall"):
-            for example in examples.itertuples(index=False):
-                show_picture(study, example, link=concept_address(concept))
-    with st.container(gap="xsmall"):
-        if concept:
-            link_concept(concept)
-        if row["name"] != concept:
-            st.markdown(f"“{escape(shorten(row['name'], 60))}”")
-        mark = f" · the true one, place {row['rank']:,}" if true else ""
-        st.progress(row["probability"] / 100, f"**{row['probability']:.1f}%** · similarity {row['similarity']:.3f}{mark}")
-    with st.container():
-        st.caption("  \n".join(lines))
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        if len(examples):
+            with st.container(width=PICTURES), st.grid(2, min_column_width=40, wrap=False, gap="xsmall"):
+                for example in examples.itertuples(index=False):
+                    show_picture(study, example, link=concept_address(concept))
+        with st.container(gap="xsmall"):
+            if concept:
+                link_concept(concept)
+            if row["name"] != concept:
+                st.markdown(f"“{escape(shorten(row['name'], 60))}”")
+            if sure:
+                st.progress(row["probability"] / 100, sure)
+        with st.container():
+            st.caption("  \n".join(lines))
 
 
 def tell_candidate(row: dict, facts: Facts, titles: dict[str, str], corpus: str) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import streamlit as st
 
 from backend.models.catalogue import ModelChoice
+from backend.models.encode import Model
 from backend.models.prompts import PROMPTS
 from backend.probe import experiments, nearest
 from backend.probe.answer import Answer, tabulate_answer
@@ -30,6 +31,7 @@ TOP = 5
 ZIP_MB = 64
 BATCH = "batch-files"  # the widget, and what this session has handed in by it
 SCORED = "probe-batch"  # the last report of this session
+DRAWN, MOST_DRAWN = 1_000, 20_000  # images that are looked through at once, and at most, without the step that embeds all
 NO_IMAGE = "Choose an image above: this compares answers on one image."
 
 
@@ -206,12 +208,33 @@ def find_images(study: Study, setup: Setup, picture: Picture | None) -> None:
     )
     if not text.strip():
         return
+    study.require("samples")
     model = load(setup.choice)
-    corpora = list(nearest.list_embedded(study, model)["corpus"]) or study.list_corpora("samples")
+    embedded = list(nearest.list_embedded(study, model)["corpus"])
+    corpora = [*embedded, *(corpus for corpus in study.list_corpora("samples") if corpus not in embedded)]
     corpus = choose_corpus(study, corpora, "searched")
-    rows = follow("Comparing", lambda say: nearest.find_images(study, corpus, model, text))
-    st.caption(f"The images of {escape(corpus_titles(study).get(corpus, corpus))} that the model puts nearest to the text.")
+    title = escape(corpus_titles(study).get(corpus, corpus))
+    some = None if corpus in embedded else draw_some(study, model, corpus, title)
+    rows = follow("Comparing", lambda say: nearest.find_images(study, corpus, model, text, some))
+    st.caption(f"The images of {title} that the model puts nearest to the text.")
     show_gallery(study, rows, "nearest", lambda row: [f"similarity **{row.similarity:.3f}**"])
+
+
+def draw_some(study: Study, model: Model, corpus: str, title: str) -> nearest.Embeddings:
+    """Embeddings of some images of a corpus, drawn by lot; of more at a press of a button."""
+    images = nearest.count_images(study, corpus)
+    most = min(images, MOST_DRAWN)
+    place = st.container(horizontal=True, vertical_alignment="center")
+    more = most > DRAWN and place.toggle(f"Look through {most:,}, which takes longer once", key="more-drawn")
+    count = most if more else min(images, DRAWN)
+    some = follow(
+        f"Looking through {count:,} images of {title}",
+        lambda say: nearest.draw_embeddings(study, corpus, model, count, say=say),
+    )
+    if count < images:
+        command = f" All of them: `{nearest.tell_command(study, model)}`" if images > MOST_DRAWN else ""
+        place.caption(f"Searched: {count:,} of its {images:,} images, drawn by lot.{command}", width="content")
+    return some
 
 
 TABS = {

@@ -7,6 +7,7 @@ import streamlit as st
 
 from backend import frequency, scaling
 from backend.errors import EmptySelection
+from backend.methods import sort_methods
 from backend.models import catalogue
 from backend.models.catalogue import MODELS, NO_DOWNLOADS, ModelChoice
 from backend.models.classifiers import CACHE, Classifier, ClassifierCache
@@ -104,7 +105,8 @@ def choose_setup(study: Study, expanded: bool) -> Setup:
     with st.expander("Model, candidates, prompts and counts", expanded=expanded, icon=":material/tune:"):
         model, candidates, prompts, counts = st.columns([11, 9, 6, 8])
     with counts:
-        method = choose_method(list(answer(frequency.list_methods, study)["method"]))
+        methods = list(answer(frequency.list_methods, study)["method"])
+        method = choose_method(sort_methods(methods), default=methods[0])
         titles = corpus_titles(study)
         accept_name("counts_of", list(titles), titles.get)
         corpus = st.selectbox(

@@ -7,6 +7,7 @@ import streamlit as st
 from backend import charts, scaling
 from backend.frequency import list_methods
 from backend.manifest import PairEntry
+from backend.printing.caption import Shown
 from backend.study import Study
 from pages.ui.address import answer
 from pages.ui.blocks import explain_counting, show_figure
@@ -67,6 +68,7 @@ def show_pair(study: Study, pair: PairEntry, titles: dict[str, str], *, method: 
         f"{unit} of two models against the frequency of concepts in {corpus}",
         rows=found.points,
         pick=True,
+        shown=Shown([found.first.model, found.second.model], [corpus], [method]),
     )
     st.markdown(tell_comparison(found, names, corpus))
     st.caption(

@@ -4,6 +4,7 @@ import streamlit as st
 
 from backend import charts, fit_tables, scaling
 from backend.frequency import list_methods
+from backend.printing.caption import Shown
 from backend.study import Study
 from pages.ui.address import answer
 from pages.ui.blocks import explain_counting, show_figure
@@ -38,7 +39,13 @@ def show_several_models(study: Study, multiples: bool) -> None:
         st.markdown(tell_lines(lines))
         draw = charts.draw_small_multiples if multiples else charts.draw_lines
         figure = draw(lines, titles, unit=unit)
-        show_figure(figure, "models", f"Mean {unit} of {len(lines)} models", rows=fit_tables.tabulate_bins(lines))
+        show_figure(
+            figure,
+            "models",
+            f"Mean {unit} of {len(lines)} models",
+            rows=fit_tables.tabulate_bins(lines),
+            shown=Shown([line.model for line in lines], list({titles[line.corpus]: 0 for line in lines}), [method]),
+        )
         if multiples:
             st.caption("Beside each name: pooled points per tenfold samples, and raw r.")
         show_fits(lines, "fits", titles)
@@ -78,6 +85,12 @@ def show_controls(study: Study) -> None:
         models=list(control.models),
     )
     figure = charts.draw_lines(lines, corpus_titles(study), unit=unit_of(control.kind, control.setting))
-    show_figure(figure, "control-bins", title, rows=fit_tables.tabulate_bins(lines))
+    show_figure(
+        figure,
+        "control-bins",
+        title,
+        rows=fit_tables.tabulate_bins(lines),
+        shown=Shown([line.model for line in lines], methods=[control.method]),
+    )
     show_fits(lines, "control", corpus_titles(study))
     explain_counting(study, [control.method], explain_statistics(study))

@@ -6,6 +6,7 @@ import streamlit as st
 
 from backend import bands, charts, fit_tables, fits, scaling
 from backend.frequency import list_methods
+from backend.printing.caption import Shown
 from backend.study import Study
 from pages.ui.address import accept_name, answer, link_concepts
 from pages.ui.blocks import explain_counting, show_figure, show_table
@@ -82,6 +83,7 @@ def show_points(study: Study, titles: dict[str, str], selection: dict) -> None:
         f"{unit} of {model} against the frequency of concepts in {titles[corpus]}",
         rows=points,
         pick=True,
+        shown=Shown([model], [titles[corpus]], [selection["method"]]),
     )
     st.caption(
         "Hover over a point for its concept; click it to open the concept. Counts of zero stand left of one. The band holds "

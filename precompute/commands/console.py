@@ -48,3 +48,12 @@ def split_named(texts: list[str] | None, expected: str) -> dict[str, str]:
             raise TailscopeError(f"'{text}' {'names a task again' if name in named else 'is no task'}. Expected: {expected}")
         named[name] = value
     return named
+
+
+def split_lists(texts: list[str] | None, expected: str) -> dict[str, list[str]]:
+    """NAME=VALUE options of which a name may come several times: the values of each. Raises TailscopeError for another form."""
+    lists: dict[str, list[str]] = {}
+    for text in texts or []:
+        ((name, value),) = split_named([text], expected).items()
+        lists.setdefault(name, []).append(value)
+    return lists

@@ -2,12 +2,16 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backend.errors import TailscopeError
 from precompute.commands.console import app, show_progress, split_named
 from precompute.ledger import describe_entry
+
+if TYPE_CHECKING:
+    from precompute.evaluate.tasks import TaskPlace
 
 
 @app.command()
@@ -16,13 +20,30 @@ def evaluate(
     model: Annotated[str, typer.Option(help="A CLIP: ARCH:TAG, ARCH:FILE or a model's folder in open_clip's format.")],
     task: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=FOLDER: a folder for each class, or shards (.tar) beside classnames.txt. May be repeated."),
+        typer.Option(
+            help="NAME=PLACE: class folders, shards (.tar) beside classnames.txt, Parquet, or a .csv of path and label. May be "
+            "repeated."
+        ),
     ] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=FILE: what a task's numbers or WordNet ids stand for; NAME=imagenet for OpenCLIP's own 1,000 names."
+        ),
+    ] = None,
+    split: Annotated[list[str] | None, typer.Option(help="NAME=SPLIT: which of a task's splits, such as test.")] = None,
+    templates: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=FILE: a task's own templates, one a line with {} for the name; its ensemble is of them."),
+    ] = None,
+    per_image: Annotated[
+        bool, typer.Option("--per-image", help="Keep what the model makes of every image, for Compare models.")
+    ] = False,
     retrieval: Annotated[
         list[str] | None, typer.Option(help="NAME=PATTERN: held-out pairs, in shards as `index` reads them. May be repeated.")
     ] = None,
     prompts: Annotated[
-        str, typer.Option(help="How classes are named to the model, separated by commas.")
+        str, typer.Option(help="How classes are named to the model: class, simple, ensemble, ensemble80; separated by commas.")
     ] = "class,simple,ensemble",
     name: Annotated[
         str | None, typer.Option(help="The model's name: ARCHITECTURE/PRETRAINING; default: as it is loaded.")
@@ -32,24 +53,66 @@ def evaluate(
 ) -> None:
     """Scores a model on every concept of tasks, and draws the study's scaling lines anew.
 
-    A model's earlier scores on the same tasks are replaced. A run that was killed finds its encoded images again.
+    A model's earlier scores on the same tasks are replaced. Features are kept beside the study: other prompts, or a second
+    run, encode no image again.
 
     Example: python -m precompute evaluate --study data/mine --model ViT-B-32:openai --task pets=images/pets
     """
     from precompute.evaluate.scores import Evaluation, evaluate_model
 
     start = time.monotonic()
-    tasks = {task: Path(folder) for task, folder in split_named(task, "--task NAME=FOLDER").items()}
+    tasks = _place_tasks(task, names, split, templates)
     patterns = {task: [pattern] for task, pattern in split_named(retrieval, "--retrieval NAME=PATTERN").items()}
     strategies = [strategy.strip() for strategy in prompts.split(",")]
-    asked = Evaluation(model, tasks, patterns, strategies, name, corpus, allow_download)
+    asked = Evaluation(model, tasks, patterns, strategies, name, corpus, allow_download, per_image)
     with show_progress() as say:
         report = evaluate_model(study, asked, say)
     for one in report.scores:
         print(f"  {one.task}, {one.setting}: {one.overall:.2f}%, {one.source}")
     print(f"{study} has the scores of {report.model} after {time.monotonic() - start:.1f} s.")
+    for name, (known, classes) in report.known.items():
+        if known < classes:
+            way = "" if known else _tell_way(study, name)
+            print(f"  {name}: {known:,} of {classes:,} classes are concepts of this study.{way}")
     for unit, ledger in report.ledgers.items():
         print(describe_entry(unit, ledger.entry()))
+
+
+def _place_tasks(
+    task: list[str] | None, names: list[str] | None, split: list[str] | None, templates: list[str] | None
+) -> "dict[str, TaskPlace]":
+    """Where each task lies, and what was said of it beside. Raises TailscopeError for words on a task that is not named."""
+    from precompute.evaluate.tasks import TaskPlace
+
+    places = split_named(task, "--task NAME=PLACE")
+    said = {
+        "names": split_named(names, "--names NAME=FILE"),
+        "split": split_named(split, "--split NAME=SPLIT"),
+        "templates": split_named(templates, "--templates NAME=FILE"),
+    }
+    for option, of_tasks in said.items():
+        if unknown := sorted(of_tasks.keys() - places.keys()):
+            raise TailscopeError(
+                f"--{option} is of '{unknown[0]}', which no --task names. Named: {', '.join(places) or 'none'}."
+            )
+    return {
+        name: TaskPlace(
+            Path(place),
+            said["names"].get(name),
+            said["split"].get(name),
+            Path(said["templates"][name]) if name in said["templates"] else None,
+        )
+        for name, place in places.items()
+    }
+
+
+def _tell_way(study: Path, task: str) -> str:
+    """What to do where no class of a task is a concept of a study."""
+    return (
+        f" Its scores stand beside no count. Is its folder the right one? If so, count its classes, which are concepts now: "
+        f"python -m precompute index --study {study} --corpus NAME --shards GLOB --force; if not, evaluate '{task}' again: "
+        "its labels go with it."
+    )
 
 
 @app.command()

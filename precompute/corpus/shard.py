@@ -21,11 +21,29 @@ _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
+class ReadOptions:
+    """What a user says of a corpus where its files do not say it themselves.
+
+    `caption`, `image`, `url`: the column (of a table, of Parquet, of JSON; without a header its number, from 1 on) that holds
+    it, in the place of the one that would be found · `images`: the folder of the photos that a list names.
+    """
+
+    caption: str | None = None
+    image: str | None = None
+    url: str | None = None
+    images: Path | None = None
+
+
+AS_FOUND = ReadOptions()  # a user says nothing
+
+
+@dataclass(frozen=True)
 class Shard:
     """A piece of a file: the file's number in the corpus, its path, its kind (the registry's word for how to read it).
 
     `start`: the position in the file of the piece's first sample · `first`, `end`: the bytes of the file that the piece
-    takes, `end` None for the rest of it. `images`: the folder of the photos that a table names, where one was named.
+    takes (of Parquet the row groups), `end` None for the rest of it. `beside`: the folder beside whose files it stands, where
+    `path` is a copy that was unpacked or fetched. `source`: what that is a copy of, a file or a URL.
     """
 
     number: int
@@ -34,12 +52,14 @@ class Shard:
     start: int = 0
     first: int = 0
     end: int | None = None
-    images: Path | None = None
+    options: ReadOptions = AS_FOUND
+    beside: Path | None = None
+    source: str = ""
 
     @property
     def root(self) -> Path:
         """The folder that its samples' images are relative to."""
-        return self.images or self.path.parent
+        return self.options.images or self.beside or self.path.parent
 
     def open(self) -> IO[bytes]:
         """The file, to be read forwards. Raises SourceError where it cannot be opened."""
@@ -64,6 +84,24 @@ class Piece:
     end: int | None = None
 
 
+@dataclass(frozen=True)
+class Column:
+    """What is taken from where: a sample's role (caption, image, url), the column's name, and why that one."""
+
+    role: str
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a file seems to be, in words, with the columns that are taken, and what a user ought to know besides."""
+
+    words: str
+    columns: tuple[Column, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 @dataclass
 class Reading:
     """What a reader tells while it reads a shard: the books of its samples and members, and how far it is (a fraction).
@@ -81,8 +119,9 @@ class Reader:
     """How files of one kind are read. Adding a kind of input is adding a module with one of these, and a line in the registry.
 
     `endings`: of the file names, with the dot · `title`: for people · `read(shard, reading, with_images)`: the samples of a
-    piece; the images' bytes too where they are asked for · `cut(path)`: the pieces of a file, each of bounded size ·
-    `identify(shard, with_images)`: a checksum of all that the samples depend on, and of the images where they count.
+    piece; the images' bytes too where they are asked for · `cut(path, options)`: the pieces of a file, each of bounded size ·
+    `identify(shard, with_images)`: a checksum of all that the samples depend on, and of the images where they count ·
+    `describe(shard)`: what its file seems to be.
     `holds_images`: images stand in the shard's own file, so that all samples of a shard have one `image` path.
     """
 
@@ -90,8 +129,9 @@ class Reader:
     endings: tuple[str, ...]
     title: str
     read: Callable[[Shard, Reading, bool], Iterator[Sample]]
-    cut: Callable[[Path], list[Piece]]
+    cut: Callable[[Path, ReadOptions], list[Piece]]
     identify: Callable[[Shard, bool], str]
+    describe: Callable[[Shard], Layout]
     holds_images: bool = False
 
 

@@ -5,16 +5,16 @@ inside a tar is never used as a path.
 Cost: some 12,000 samples a second on one core; most of it is `tarfile` and Pillow reading headers.
 """
 
+import hashlib
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
 from backend.errors import SourceError
-from backend.file_kinds import LITTER, is_litter
 from backend.image_ref import ImageRef
-from backend.images import IMAGE_BYTES, IMAGE_ENDINGS, read_size
+from backend.images import IMAGE_BYTES, read_size
 from precompute.corpus import shard as shards
 from precompute.corpus.sample import (
     BATCH_BYTES,
@@ -28,24 +28,15 @@ from precompute.corpus.sample import (
     clean_text,
     find_caption_fault,
 )
-from precompute.corpus.shard import Piece, Reader, Reading, Shard, checksum_content, cut_at, measure_size
+from precompute.corpus.shard import Layout, Piece, Reader, Reading, ReadOptions, Shard, checksum_content, cut_at, measure_size
+from precompute.corpus.tar_layout import JSON, MAX_JSON, Role, TarLayout, describe_layout, find_layout, read_first_members
+from precompute.corpus.tar_members import AT_LEAST, count_expected, read_members
+from precompute.corpus.values import read_json_caption
 
-MAX_HEADER = 1 << 20  # bytes that a tar header may ask for: long names have a few hundred
 WHOLE_BYTES = 1 << 30  # a tar up to this size is one piece; what is larger is read once more, to find where to cut
 
 SECOND_CAPTION = "second caption of a sample"
 SECOND_IMAGE = "second image of a sample"
-TRUNCATED = "truncated shard"
-DAMAGED = "damaged shard"
-FOLDER = "plays no part: folder"
-SPECIAL = "plays no part: link or special file"
-HIDDEN = f"plays no part: {LITTER}"
-OTHER = "plays no part: other ending"
-SIDECARS = frozenset(("json", "cls", "npy", "npz", "pt", "pth", "pkl", "pyd", "xml", "csv", "tsv", "html", "md", "parquet"))
-
-Role = Literal["image", "caption", ""]
-
-_BAD_HEADER = (tarfile.TarError, ValueError, IndexError)  # what tarfile raises where a tar is damaged
 
 
 def read_tar(shard: Shard, reading: Reading, with_images: bool) -> Iterator[Sample]:
@@ -57,10 +48,11 @@ def read_tar(shard: Shard, reading: Reading, with_images: bool) -> Iterator[Samp
     """
     with shard.open() as stream:
         size = measure_size(stream)
-        waiting = _Waiting(shard, reading, with_images)
+        layout = find_layout(read_first_members(shard.path), shard.options, shard.path)
+        waiting = _Waiting(shard, reading, with_images, layout)
         key, fault = "", ""
         for info, fault in read_members(stream, shard.path, shard.first, shard.end):
-            key, role, why = read_name(info) if info else (key, "", "")
+            key, role, why = layout.read_name(info) if info else (key, "", "")
             if fault:
                 if info:
                     reading.members.take(dropped=1, reason=fault)
@@ -73,21 +65,41 @@ def read_tar(shard: Shard, reading: Reading, with_images: bool) -> Iterator[Samp
             if sample := waiting.take(key, role, info, stream):
                 yield sample
         if fault:
-            reading.samples.take(dropped=1, reason=fault)  # the sample that is cut off, if nothing more
+            missing = count_expected(shard.path) - shard.start - waiting.count_whole(key)
+            if missing > 0:
+                reading.samples.take(dropped=missing, reason=fault)
+            else:
+                reading.samples.take(dropped=1, reason=f"{fault}{AT_LEAST}")  # the sample that is cut off, if nothing more
         waiting.close(cut_off=key if fault else None)
 
 
-def cut_tar(path: Path) -> list[Piece]:
+def describe_tar(shard: Shard) -> Layout:
+    """What its file seems to be."""
+    return describe_layout(shard.path, shard.options)
+
+
+def identify_tar(shard: Shard, with_images: bool) -> str:
+    """A checksum of a piece's bytes, and of how its members make samples."""
+    try:
+        layout = find_layout(read_first_members(shard.path), shard.options, shard.path)
+    except SourceError:  # who reads it says so
+        layout = None
+    expected = count_expected(shard.path)  # how many a shard that is cut off has lost
+    return hashlib.sha256(f"{layout}\0{expected}\0{checksum_content(shard)}".encode()).hexdigest()
+
+
+def cut_tar(path: Path, options: ReadOptions) -> list[Piece]:
     """The pieces of a tar: a large one is cut before a new key, where no sample waits for a member that may still come."""
     if path.stat().st_size <= WHOLE_BYTES:
         return [Piece()]
     places: list[tuple[int, int]] = []
-    groups, before, apart = _Groups(), 0, 0
+    layout = find_layout(read_first_members(path), options, path)
+    groups, before, apart = _Groups(layout.parts), 0, 0
     last: dict[str, int] = {}  # where the latest member of each key stood, counted in members
     unfinished: dict[str, int] = {}  # the same of those samples that lack something, the latest last
     with path.open("rb") as stream:
         for seen, (info, fault) in enumerate(read_members(stream, path)):
-            key, role, _ = read_name(info) if info else ("", "", "")
+            key, role, _ = layout.read_name(info) if info else ("", "", "")
             if fault or not role:
                 continue
             if key in last:
@@ -95,7 +107,7 @@ def cut_tar(path: Path) -> list[Piece]:
             elif len(groups) >= shards.PIECE_SAMPLES and _none_waits(unfinished, seen, apart):
                 before += len(groups)
                 places.append((before, info.offset))
-                groups, last, unfinished = _Groups(), {}, {}
+                groups, last, unfinished = _Groups(layout.parts), {}, {}
             last[key] = seen
             group = groups.find(key, role)
             group.roles.add(role)
@@ -105,125 +117,12 @@ def cut_tar(path: Path) -> list[Piece]:
     return cut_at(places)
 
 
-def read_members(
-    stream: IO[bytes], path: Path, first: int = 0, end: int | None = None
-) -> Iterator[tuple[tarfile.TarInfo | None, str]]:
-    """Every member of a tar from a byte on; where it is not whole, last the member that is cut off (None: not even its
-    header) and the fault.
-
-    The caller may read a member's bytes from `stream` meanwhile, from `offset_data` on, and nothing behind them. A tar ends in
-    an empty block. `tarfile` takes any end for a good one; here one that stops without is cut off. Members that begin at
-    `end` or behind it are left to the next piece. Raises SourceError where the file is no tar.
-    """
-    size = measure_size(stream)
-    if size < tarfile.BLOCKSIZE:
-        yield None, TRUNCATED
-        return
-    stream.seek(first)
-    headers = _Headers(stream, size)
-    try:
-        archive = tarfile.TarFile(fileobj=headers, tarinfo=_Member)
-    except _BAD_HEADER as error:
-        if stream.tell() < size:
-            raise SourceError(f"{path} is no tar archive ({error}). Delete it, or fetch it again.") from error
-        yield None, TRUNCATED
-        return
-    try:
-        while info := archive.next():
-            fault = ""
-            if is_plain(info) and not 0 <= info.size <= size - info.offset_data:
-                fault = DAMAGED if info.size < 0 else TRUNCATED
-            yield info, fault
-            if fault or (end is not None and archive.offset >= end):
-                return
-            archive.members.clear()  # tarfile keeps every header that it has read
-    except _BAD_HEADER:
-        yield None, TRUNCATED if stream.tell() >= size else DAMAGED
-        return
-    if fault := _find_end_fault(stream, headers.block):
-        yield None, fault
-
-
-def is_plain(info: tarfile.TarInfo) -> bool:
-    """Whether a member is a file whose bytes stand in the tar in one piece."""
-    return info.isreg() and not info.issparse()
-
-
-def read_name(info: tarfile.TarInfo) -> tuple[str, Role, str]:
-    """A member's key, its role, and where it plays none the reason."""
-    folder, _, name = info.name.rpartition("/")
-    stem, _, ending = name.partition(".")
-    key, ending = f"{folder}/{stem}", ending.lower()
-    if not is_plain(info):
-        return key, "", FOLDER if info.isdir() else SPECIAL
-    if ending in IMAGE_ENDINGS:
-        return key, "image", ""
-    if ending == "txt":
-        return key, "caption", ""
-    if is_litter(name):
-        return key, "", HIDDEN
-    ending = ending.rpartition(".")[2]
-    return key, "", f"plays no part: .{ending}" if ending in SIDECARS else OTHER
-
-
-class _Member(tarfile.TarInfo):
-    """A member's header; of a plain file's only what a corpus needs is taken apart, in a third of the time."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
-        """The header of a block, as `tarfile` reads it, which is asked for all but sound headers of plain files."""
-        plain = len(buf) == tarfile.BLOCKSIZE and buf[156:157] == tarfile.REGTYPE
-        if not plain or tarfile.nti(buf[148:156]) != 256 + sum(buf[:148]) + sum(buf[156:]):  # 256: eight spaces for itself
-            return super().frombuf(buf, encoding, errors)
-        info = cls(tarfile.nts(buf[:100], encoding, errors))
-        info.size = tarfile.nti(buf[124:136])
-        if prefix := tarfile.nts(buf[345:500], encoding, errors):
-            info.name = f"{prefix}/{info.name}"
-        return info
-
-
-class _Headers:
-    """A tar as `tarfile` sees it: forwards only, and no header above 1 MiB.
-
-    Without this, a negative size sends Python 3.11's tarfile back to the same header for ever. `block` is what was read last.
-    """
-
-    def __init__(self, stream: IO[bytes], size: int):
-        self.stream = stream
-        self.size = size
-        self.block = b""
-
-    def tell(self) -> int:
-        return self.stream.tell()
-
-    def read(self, size: int) -> bytes:
-        if not 0 <= size <= MAX_HEADER:
-            raise tarfile.ReadError("a header above the size limit")
-        self.block = self.stream.read(size)
-        return self.block
-
-    def seek(self, offset: int) -> None:
-        if offset < self.stream.tell():
-            raise tarfile.ReadError("a member of negative size")
-        self.stream.seek(min(offset, self.size))
-
-
-def _find_end_fault(stream: IO[bytes], block: bytes) -> str:
-    """What is wrong where a tar's members end, after the block that is no header: nothing where only empty ones follow."""
-    if len(block) < tarfile.BLOCKSIZE:
-        return TRUNCATED
-    while block:
-        if any(block):
-            return DAMAGED
-        block = stream.read(MAX_HEADER)
-    return ""
-
-
 @dataclass(slots=True)
 class _Group:
     """The members of a tar that share a key, as far as they have passed: what makes one sample."""
 
     number: int
+    parts: int
     roles: set[Role]
     image: tuple[int, int] = (0, 0)  # offset, bytes
     size: Size = (None, None)
@@ -233,19 +132,20 @@ class _Group:
 
     @property
     def is_complete(self) -> bool:
-        """Whether image and caption have both passed, good or bad."""
-        return len(self.roles) == 2
+        """Whether image and caption have both passed, good or bad, as far as there are both."""
+        return len(self.roles) == self.parts
 
     @property
     def fault(self) -> str:
         """Why the members make no sample; nothing where they do."""
-        return self.caption_fault or ("" if "image" in self.roles else NO_IMAGE)
+        return self.caption_fault or ("" if "image" in self.roles or self.parts == 1 else NO_IMAGE)
 
 
 class _Groups:
     """Which group a member belongs to; groups are numbered in the order of their first members."""
 
-    def __init__(self):
+    def __init__(self, parts: int):
+        self.parts = parts
         self.latest: dict[str, _Group] = {}
         self.current: _Group | None = None
         self.count = 0
@@ -257,7 +157,7 @@ class _Groups:
         """The group of a member, which is a new one where its key's latest is closed to it."""
         group = self.latest.get(key)
         if group is None or (group is not self.current and role in group.roles):
-            group = self.latest[key] = _Group(self.count, set())
+            group = self.latest[key] = _Group(self.count, self.parts, set())
             self.count += 1
         self.current = group
         return group
@@ -271,11 +171,12 @@ def _none_waits(unfinished: dict[str, int], seen: int, apart: int) -> bool:
 class _Waiting:
     """The samples of a tar that lack a member still."""
 
-    def __init__(self, shard: Shard, reading: Reading, with_images: bool):
+    def __init__(self, shard: Shard, reading: Reading, with_images: bool, layout: TarLayout):
         self.shard = shard
         self.books = reading.samples
         self.with_images = with_images
-        self.groups = _Groups()
+        self.layout = layout
+        self.groups = _Groups(layout.parts)
         self.incomplete: dict[int, _Group] = {}
         self.holding: dict[int, _Group] = {}  # those of them that have an image's bytes, the oldest first
         self.held = 0  # bytes in all
@@ -291,8 +192,7 @@ class _Waiting:
         if role == "image":
             self._read_image(group, info, stream)
         else:
-            group.caption = clean_text(stream.read(min(info.size, MAX_CAPTION)).decode("utf-8", "replace"))
-            group.caption_fault = LONG_CAPTION if info.size > MAX_CAPTION else find_caption_fault(group.caption)
+            self._read_caption(group, info, stream)
         if not group.is_complete:
             self._keep(group)
             return None
@@ -301,12 +201,25 @@ class _Waiting:
             self.held -= len(group.content)
         return self._finish(key, group)
 
+    def count_whole(self, cut_off: str) -> int:
+        """How many samples have begun, but for the one of the key `cut_off` that is not whole."""
+        group = self.groups.latest.get(cut_off)
+        return len(self.groups) - (group is not None and not group.is_complete)
+
     def close(self, cut_off: str | None) -> None:
         """Books the samples that stayed incomplete; the one of the key `cut_off` is booked already."""
         broken = self.groups.latest.get(cut_off) if cut_off is not None else None
         for group in self.incomplete.values():
             if group is not broken:
                 self.books.take(dropped=1, reason=group.fault)
+
+    def _read_caption(self, group: _Group, info: tarfile.TarInfo, stream: IO[bytes]) -> None:
+        if self.layout.caption == JSON:
+            group.caption = read_json_caption(stream.read(min(info.size, MAX_JSON)), self.layout.options)
+            group.caption_fault = find_caption_fault(group.caption)
+        else:
+            group.caption = clean_text(stream.read(min(info.size, MAX_CAPTION)).decode("utf-8", "replace"))
+            group.caption_fault = LONG_CAPTION if info.size > MAX_CAPTION else find_caption_fault(group.caption)
 
     def _read_image(self, group: _Group, info: tarfile.TarInfo, stream: IO[bytes]) -> None:
         group.image = (info.offset_data, info.size)
@@ -335,8 +248,9 @@ class _Waiting:
             self.books.take(dropped=1, reason=group.fault)
             return None
         self.books.take(written=1)
-        image = ImageRef(self.shard.path.name, *group.image)
-        return Sample(self.shard.sample_id(self.shard.start + group.number), key, caption, image, group.size, content)
+        image = ImageRef(self.shard.path.name, *group.image) if self.layout.has_images else None
+        sample_id = self.shard.sample_id(self.shard.start + group.number)
+        return Sample(sample_id, key.removeprefix("/"), caption, image, group.size, content)
 
 
-READER = Reader("tar", (".tar",), "webdataset shards (.tar)", read_tar, cut_tar, checksum_content, holds_images=True)
+READER = Reader("tar", (".tar",), "webdataset shards (.tar)", read_tar, cut_tar, identify_tar, describe_tar, holds_images=True)

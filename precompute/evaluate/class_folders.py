@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from backend.class_lists import read_synsets
+from backend.class_literals import read_synsets
 from backend.errors import SourceError
 from backend.file_kinds import LITTER, is_litter
 from backend.images import IMAGE_ENDINGS
@@ -26,21 +26,26 @@ MAX_NAMES_FILE = 1 << 23  # bytes
 _WORDNET = re.compile(r"n\d{8}")
 
 
-def read_class_folders(folder: Path, ledger: Ledger, layouts: str) -> tuple[list[str], list[tuple[Place, int]]]:
+def read_class_folders(
+    folder: Path, ledger: Ledger, layouts: str, names: Sequence[str] = ()
+) -> tuple[list[str], list[tuple[Place, int]]]:
     """The class names of a folder, and each image's place with the number of its class; all other files are booked.
+
+    `names`: what ids or numbers of folders stand for, in their order, where someone hands that in.
 
     Raises SourceError, with the `layouts` to choose from, for a folder of splits, ids without names, and names of nothing.
     """
     folders = sorted(path for path in folder.iterdir() if path.is_dir() and not is_litter(path.name))
     _refuse_splits(folder, folders)
-    labels, names_file = _name_classes(folder, folders)
+    labels, names_file = (_give_names(folder, folders, names), None) if names else _name_classes(folder, folders)
+    positions = bool(names or names_file)  # a class is a place in a list: two of them may have one name
     for path, label in zip(folders, labels, strict=True):
-        if names_file is None and not canonical(label):
+        if not positions and not canonical(label):
             raise SourceError(f"The folder {path} names no concept. Expected: {layouts}.")
-    distinct = list(labels) if names_file else list(dict.fromkeys(labels))
+    distinct = list(labels) if positions else list(dict.fromkeys(labels))
     found = []
     for position, (path, label) in enumerate(zip(folders, labels, strict=True)):
-        number = position if names_file else distinct.index(label)
+        number = position if positions else distinct.index(label)
         for image in _list_images(path, ledger):
             found.append(((str(image.absolute()), None, None), number))
     for path in sorted(folder.iterdir()):
@@ -78,6 +83,20 @@ def _refuse_splits(folder: Path, folders: Sequence[Path]) -> None:
 def _holds_folders_only(folder: Path) -> bool:
     inside = [path for path in folder.iterdir() if not is_litter(path.name)]
     return any(path.is_dir() for path in inside) and not any(map(_is_image, inside))
+
+
+def _give_names(folder: Path, folders: Sequence[Path], names: Sequence[str]) -> list[str]:
+    """What each folder's class is called by names that a user handed in: by the folder's number, else by its place."""
+    own = [path.name for path in folders]
+    if all(name.isascii() and name.isdigit() for name in own) and max(map(int, own), default=0) < len(names):
+        return [names[int(name)] for name in own]
+    if len(names) != len(own):
+        raise SourceError(
+            f"{len(names)} names were given for the {len(own)} class folders of {folder}: a name a folder is needed."
+        )
+    if not all(_WORDNET.fullmatch(name) for name in own):
+        raise SourceError(f"The class folders of {folder} have names of their own ({own[0]}, ...). Leave the given names out.")
+    return list(names)
 
 
 def _name_classes(folder: Path, folders: Sequence[Path]) -> tuple[list[str], Path | None]:

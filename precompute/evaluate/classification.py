@@ -1,138 +1,100 @@
 """Zero-shot classification: how often a model tells the images of each class of a task from all other classes.
 
-Reads: a task's folder. Writes nothing: scores are handed back.
-Cost beside encoding the images: 8 ms for 1,000 images against 1,000 classes, features of 512 numbers, on one core of a server.
+Reads: features of labelled images. Writes nothing: scores are handed back.
+Cost beside encoding the images: 10 ms for 1,000 images against 1,000 classes, features of 512 numbers, on one core of a server.
 """
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from backend.errors import SourceError
-from backend.images import IMAGE_ENDINGS
 from backend.models.encode import Model
-from backend.models.prompts import PROMPTS, build_classifier, spell_name
-from backend.words import canonical
-from precompute.corpus.sample import NO_IMAGE
-from precompute.corpus.tar import SECOND_IMAGE, is_plain, read_members
-from precompute.evaluate.class_folders import CLASS_NAMES, read_class_folders
-from precompute.evaluate.features import Place
-from precompute.ledger import Ledger
-from precompute.vocabulary import read_class_positions
+from backend.models.prompts import build_classifier, spell_name
 
 IMAGES_AT_ONCE = 8192
-MAX_LABEL = 1 << 16  # bytes of a .cls or .json member
-NO_LABEL = "no label"
-STRANGE_LABEL = "label that is no class of the task"
-
-_LAYOUTS = (
-    f"a folder for each class with its images in it, or webdataset shards (.tar, image and .cls) beside a {CLASS_NAMES} with "
-    "one label a line, as CLIP benchmark has them"
-)
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """The labels of a classification task, the places of its images, and each image's class: a number among the labels.
-
-    A class is a place in the list of labels: several may have the same one, or none ("").
-    """
-
-    labels: tuple[str, ...]
-    places: list[Place]
-    classes: np.ndarray
+BEST = 5  # nearest classes that are kept of an image, and within which top-5 accuracy counts
 
 
 @dataclass(frozen=True, eq=False)
 class ClassScores:
-    """A model's accuracy in percent: `values` of each class (nan without images), with n images; `overall` of all images."""
+    """A model's accuracy in percent: `values` of each class (nan without images), with n images; `overall` of all images.
+
+    top5, overall_top5: of how many images the class is among the five nearest, in percent.
+    """
 
     values: np.ndarray
     n: np.ndarray
     overall: float
+    top5: np.ndarray
+    overall_top5: float
+
+    @property
+    def mean(self) -> float:
+        """The mean per-class recall in percent: every class that has images counts the same."""
+        return float(self.values[self.n > 0].mean()) if self.n.any() else np.nan
 
 
-def read_task(folder: Path, ledger: Ledger) -> Task:
-    """The images of a task with their labels, out of either layout; the ledger books what is no labelled image.
+@dataclass(frozen=True, eq=False)
+class Guesses:
+    """What a classifier makes of some images, image by image.
 
-    Raises SourceError where the folder has neither layout, or fewer than two classes.
+    place: of its own class among all, 1 for the nearest, int32 (images,) · own: its similarity, float32 (images,) · best:
+    the nearest classes' numbers, int32 (images, up to 5), the nearest first · similarities: theirs, float32.
     """
-    if not folder.is_dir():
-        raise SourceError(f"No folder of a task at {folder}. Expected: {_LAYOUTS}.")
-    shards = sorted(folder.glob("*.tar")) or sorted(folder.glob("test/*.tar"))
-    if shards:
-        labels = read_class_positions(folder / CLASS_NAMES)
-        found = _number_classes([pair for shard in shards for pair in _read_labelled(shard, ledger)], labels, ledger)
-    else:
-        labels, found = read_class_folders(folder, ledger, _LAYOUTS)
-    if len(set(labels) - {""}) < 2:
-        raise SourceError(f"{folder} has {len(labels)} classes ({', '.join(labels) or 'none'}). Expected: {_LAYOUTS}.")
-    return Task(tuple(labels), [place for place, _ in found], np.array([number for _, number in found], np.int64))
 
-
-def evaluate_classification(
-    model: Model,
-    batches: Iterable[tuple[Sequence[Image.Image], Sequence[int]]],
-    names: Sequence[str],
-    prompts: Sequence[str] = PROMPTS,
-) -> dict[str, ClassScores]:
-    """Scores by prompt strategy, of images that come in batches with their classes (numbers among `names`).
-
-    Every image is encoded once, whatever the number of prompt strategies.
-    """
-    chunks = ((model.encode_images(images), np.asarray(numbers, np.int64)) for images, numbers in batches)
-    return score_prompts(model, chunks, names, prompts)
+    place: np.ndarray
+    own: np.ndarray
+    best: np.ndarray
+    similarities: np.ndarray
 
 
 def score_prompts(
-    model: Model, chunks: Iterable[tuple[np.ndarray, np.ndarray]], names: Sequence[str], prompts: Sequence[str] = PROMPTS
-) -> dict[str, ClassScores]:
-    """`evaluate_classification` of images that are encoded already, a chunk in memory at a time.
-
-    chunks: features float32 (images, width), and their classes int (images,).
-    """
+    model: Model, chunks: Iterable[tuple[np.ndarray, np.ndarray]], names: Sequence[str], prompts: dict[str, Sequence[str] | str]
+) -> tuple[dict[str, ClassScores], dict[str, Guesses]]:
+    """`score_chunks` by the classifiers of a model, one for each entry of `prompts`: its name, and its templates."""
     spelled = [spell_name(name) for name in names]
-    return score_chunks(chunks, {strategy: build_classifier(model, spelled, strategy) for strategy in prompts})
+    return score_chunks(chunks, {name: build_classifier(model, spelled, templates) for name, templates in prompts.items()})
 
 
-def score_chunks(chunks: Iterable[tuple[np.ndarray, np.ndarray]], classifiers: dict[str, np.ndarray]) -> dict[str, ClassScores]:
-    """How many images have their own class's text nearest, in percent, by each classifier; of equally near texts the first.
+def score_chunks(
+    chunks: Iterable[tuple[np.ndarray, np.ndarray]], classifiers: dict[str, np.ndarray]
+) -> tuple[dict[str, ClassScores], dict[str, Guesses]]:
+    """How many images have their own class's text nearest, in percent, by each classifier, and each image's guesses.
 
-    chunks: as in `score_prompts` · classifiers: (classes, width) each, all of length 1.
+    Of equally near texts the first counts as nearer. A chunk of features is in memory at a time, and 52 bytes an image of
+    guesses. chunks: features float32 (images, width), and their classes int (images,) · classifiers: (classes, width) each,
+    all of length 1.
     """
     size = max(map(len, classifiers.values()), default=0)
-    n = np.zeros(size, np.int64)
-    hits = {name: np.zeros(size, np.int64) for name in classifiers}
+    classes_of: list[np.ndarray] = []
+    found: dict[str, list[Guesses]] = {name: [] for name in classifiers}
     for features, classes in chunks:
-        n += np.bincount(classes, minlength=size)
-        for name, classifier in classifiers.items():
-            right = _find_nearest(features, classifier) == classes
-            hits[name] += np.bincount(classes[right], minlength=size)
-    return {name: _tally(counted, n) for name, counted in hits.items()}
+        for start in range(0, len(features), IMAGES_AT_ONCE):
+            part = slice(start, start + IMAGES_AT_ONCE)
+            classes_of.append(classes[part])
+            for name, classifier in classifiers.items():
+                found[name].append(_guess(features[part] @ classifier.T, classes[part]))
+    classes = np.concatenate([np.empty(0, np.int64), *classes_of])
+    guesses = {name: _join_guesses(parts) for name, parts in found.items()}
+    return {name: tally(classes, guess.place, size) for name, guess in guesses.items()}, guesses
 
 
-def _find_nearest(features: np.ndarray, classifier: np.ndarray) -> np.ndarray:
-    """The number of the class whose text is nearest to each image, int (images,)."""
-    nearest = np.empty(len(features), np.int64)
-    for start in range(0, len(features), IMAGES_AT_ONCE):
-        stop = start + IMAGES_AT_ONCE
-        nearest[start:stop] = (features[start:stop] @ classifier.T).argmax(axis=1)
-    return nearest
-
-
-def _tally(hits: np.ndarray, n: np.ndarray) -> ClassScores:
-    """Accuracies in percent out of the images of each class that were told right, and all of them."""
-    values = np.divide(100.0 * hits, n, out=np.full(len(n), np.nan), where=n > 0)
-    return ClassScores(values, n, float(100.0 * hits.sum() / n.sum()) if n.any() else np.nan)
+def tally(classes: np.ndarray, place: np.ndarray, size: int) -> ClassScores:
+    """The scores that follow from each image's class, out of `size`, and that class's place among the nearest."""
+    n = np.bincount(classes, minlength=size)
+    shares, means = [], []
+    for within in (1, BEST):
+        right = place <= within
+        hits = np.bincount(classes[right], minlength=size)
+        shares.append(np.divide(100.0 * hits, n, out=np.full(size, np.nan), where=n > 0))
+        means.append(float(100.0 * right.mean()) if len(right) else np.nan)
+    return ClassScores(shares[0], n, means[0], shares[1], means[1])
 
 
 def pool_labels(labels: Sequence[str], scores: ClassScores) -> tuple[tuple[str, ...], ClassScores]:
-    """The distinct labels in order and their scores: of all images of the classes that share a label. `overall` stays."""
+    """The distinct labels in order and their scores: of all images of the classes that share a label. Overall values stay."""
     distinct = tuple(dict.fromkeys(label for label in labels if label))
     if len(distinct) == len(labels):
         return distinct, scores
@@ -140,8 +102,16 @@ def pool_labels(labels: Sequence[str], scores: ClassScores) -> tuple[tuple[str, 
     named = [place for place, label in enumerate(labels) if label]
     rows = [numbers[labels[place]] for place in named]
     n = np.bincount(rows, scores.n[named], minlength=len(distinct)).astype(scores.n.dtype)
-    right = np.bincount(rows, np.nan_to_num(scores.values[named]) * scores.n[named], minlength=len(distinct))
-    return distinct, ClassScores(np.divide(right, n, out=np.full(len(n), np.nan), where=n > 0), n, scores.overall)
+    values, top5 = (
+        np.divide(
+            np.bincount(rows, np.nan_to_num(column[named]) * scores.n[named], minlength=len(distinct)),
+            n,
+            out=np.full(len(n), np.nan),
+            where=n > 0,
+        )
+        for column in (scores.values, scores.top5)
+    )
+    return distinct, ClassScores(values, n, scores.overall, top5, scores.overall_top5)
 
 
 def describe_repeats(labels: Sequence[str]) -> str:
@@ -154,70 +124,30 @@ def describe_repeats(labels: Sequence[str]) -> str:
     return "; ".join(said * bool(shared) + [f"classes without a name: {unnamed}"] * bool(unnamed))
 
 
-def _read_labelled(shard: Path, ledger: Ledger) -> Iterator[tuple[Place, str]]:
-    """The images of one shard with what their label says, in its order."""
-    images, texts, fault = _read_label_members(shard, ledger)
-    if fault:
-        ledger.take(dropped=1, reason=fault)  # the image that is cut off, if nothing more
-    ledger.take(dropped=len(texts.keys() - images.keys()), reason=NO_IMAGE)
-    for key, (offset, length) in images.items():
-        if key in texts:
-            yield (str(shard.absolute()), offset, length), texts[key]
-        else:
-            ledger.take(dropped=1, reason=NO_LABEL)
+def _guess(similarities: np.ndarray, classes: np.ndarray) -> Guesses:
+    """The guesses of images by their similarities to all classes, (images, classes)."""
+    rows = np.arange(len(classes))
+    own = similarities[rows, classes]
+    nearer = (similarities > own[:, None]).sum(axis=1)
+    before = np.arange(similarities.shape[1]) < classes[:, None]
+    place = 1 + nearer + ((similarities == own[:, None]) & before).sum(axis=1)
+    best = _find_best(similarities)
+    near = similarities[rows[:, None], best]
+    return Guesses(place.astype(np.int32), own.astype(np.float32), best.astype(np.int32), near.astype(np.float32))
 
 
-def _number_classes(found: list[tuple[Place, str]], labels: Sequence[str], ledger: Ledger) -> list[tuple[Place, int]]:
-    """The images with the class that each label text names, or numbers; what a number means is decided once for all of them.
-
-    Numbers are places in the list of labels unless more of them are labels than places.
-    """
-    names = {canonical(label): number for number, label in reversed(list(enumerate(labels)))}
-    numbers = {text for _, text in found if text.isascii() and text.isdigit()}
-    are_places = sum(int(text) < len(labels) for text in numbers) >= sum(text in names for text in numbers)
-    places = {text: int(text) for text in numbers if int(text) < len(labels)} if are_places else {}
-    numbered = []
-    for place, text in found:
-        named = None if are_places and text in numbers else names.get(canonical(text))
-        number = places.get(text, named) if text else None
-        if number is None:
-            ledger.take(dropped=1, reason=STRANGE_LABEL)
-        else:
-            numbered.append((place, number))
-    return numbered
+def _find_best(similarities: np.ndarray) -> np.ndarray:
+    """The numbers of the `BEST` nearest classes of each row, the nearest first, of equally near ones the first."""
+    rows, classes = similarities.shape
+    best = np.sort(np.argpartition(-similarities, BEST - 1, axis=1)[:, :BEST]) if classes > BEST else np.arange(classes)[None]
+    best = np.broadcast_to(best, (rows, best.shape[1]))
+    order = np.argsort(-np.take_along_axis(similarities, best, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(best, order, axis=1)
 
 
-def _read_label_members(shard: Path, ledger: Ledger) -> tuple[dict[str, tuple[int, int]], dict[str, str], str]:
-    """By key where its image stands and what its label says; and what is wrong with the shard."""
-    images: dict[str, tuple[int, int]] = {}
-    texts: dict[str, str] = {}
-    key = fault = ""
-    with shard.open("rb") as stream:
-        for info, fault in read_members(stream, shard):
-            if info and is_plain(info):
-                path, _, name = info.name.rpartition("/")
-                stem, _, ending = name.partition(".")
-                key = f"{path}/{stem}"
-            if fault:
-                break
-            if not is_plain(info):
-                continue
-            if ending.lower() in IMAGE_ENDINGS:
-                if key in images:
-                    ledger.take(dropped=1, reason=SECOND_IMAGE)
-                images.setdefault(key, (info.offset_data, info.size))
-            elif ending.lower() in ("cls", "json") and key not in texts:
-                stream.seek(info.offset_data)
-                text = stream.read(min(info.size, MAX_LABEL)).decode("utf-8", "replace").strip()
-                texts[key] = text if ending.lower() == "cls" else _read_json_label(text)
-    if fault and not (key in images and key in texts):
-        images.pop(key, None)
-        texts.pop(key, None)
-    return images, texts, fault
-
-
-def _read_json_label(text: str) -> str:
-    try:
-        return str(json.loads(text)["label"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
+def _join_guesses(parts: list[Guesses]) -> Guesses:
+    nothing = Guesses(
+        np.empty(0, np.int32), np.empty(0, np.float32), np.empty((0, BEST), np.int32), np.empty((0, BEST), np.float32)
+    )
+    columns = ([getattr(part, name) for part in parts or [nothing]] for name in ("place", "own", "best", "similarities"))
+    return Guesses(*map(np.concatenate, columns))

@@ -23,6 +23,7 @@ from backend.progress import StageProgress
 from backend.study import Study
 from backend.writing import file_sha256
 from precompute.evaluate.features import Place, encode_places
+from precompute.evaluate.kept_features import find_kept
 from precompute.ledger import Ledger
 from precompute.study_writer import extend_study
 
@@ -102,7 +103,7 @@ def _embed_corpus(study: Study, corpus: str, model: Model, work: Path, say: Stag
         def tell(done: float, start: int = start, stop: int = stop) -> None:
             say(f"embedding {corpus}", (start + done * (stop - start)) / int(rows))
 
-        encoded, readable = encode_places(model, places, ledger, work, tell)
+        encoded, readable = encode_places(model, places, ledger, find_kept(study.folder), tell)
         sample_ids[start:stop] = -1
         if len(readable):
             kept = start + numbers[readable]

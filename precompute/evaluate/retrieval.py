@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from backend.models.encode import Model
 from precompute.corpus.registry import find_shards, read_samples
+from precompute.corpus.sample import NO_IMAGE
 from precompute.corpus.shard import Reading
 from precompute.evaluate.features import Place
 from precompute.ledger import Ledger
@@ -22,7 +23,7 @@ from precompute.search.text import compile_vocabulary, search_captions
 
 RANKS = (1, 5, 10)
 METHOD = "lemmatized"  # of the text search that says which concepts a caption names
-QUERIES_AT_ONCE = 512
+CELLS_AT_ONCE = 1 << 24  # similarities in memory: 64 MB, and twice as much beside them
 LOST_IMAGE = "its image cannot be encoded"
 
 
@@ -57,15 +58,25 @@ class RecallScores:
 
 
 def read_pairs(patterns: Sequence[str], ledger: Ledger) -> Pairs:
-    """The pairs of all shards that the patterns match; captions of one photo belong to one image. The ledger counts pairs."""
+    """The pairs of all shards that the patterns match; captions of one photo belong to one image. The ledger counts pairs.
+
+    A text of several lines is several captions, as benchmarks of retrieval keep them.
+    """
     numbers: dict[Place, int] = {}
     captions: list[str] = []
     of_image: list[int] = []
     for shard in find_shards(patterns):
         for sample in sorted(read_samples(shard, Reading(ledger)), key=lambda sample: sample.sample_id):
+            if sample.image is None:
+                ledger.written -= 1
+                ledger.dropped[NO_IMAGE] += 1
+                continue
+            lines = [line.strip() for line in sample.caption.splitlines() if line.strip()]
+            ledger.take(written=max(len(lines) - 1, 0))
             place = sample.image.below(shard.root).columns()
-            of_image.append(numbers.setdefault(place, len(numbers)))
-            captions.append(sample.caption)
+            number = numbers.setdefault(place, len(numbers))
+            of_image += [number] * len(lines)
+            captions += lines
     return Pairs(list(numbers), captions, np.array(of_image, np.int64))
 
 
@@ -112,8 +123,9 @@ def rank_captions(images: np.ndarray, texts: np.ndarray, of_image: np.ndarray, o
     order = np.argsort(of_image, kind="stable")
     begins = np.searchsorted(of_image[order], np.arange(len(images) + 1))
     blocks = []
-    for start in range(0, len(images), QUERIES_AT_ONCE):
-        stop = min(start + QUERIES_AT_ONCE, len(images))
+    at_once = max(CELLS_AT_ONCE // max(len(texts), 1), 1)
+    for start in range(0, len(images), at_once):
+        stop = min(start + at_once, len(images))
         near = images[start:stop] @ texts.T
         own = order[begins[start] : begins[stop]]
         rows, columns = of_image[own] - start, of_text[own]
@@ -127,9 +139,10 @@ def rank_captions(images: np.ndarray, texts: np.ndarray, of_image: np.ndarray, o
 def rank_images(images: np.ndarray, texts: np.ndarray, of_image: np.ndarray, of_text: np.ndarray) -> Standing:
     """For each caption, where its image stands among all images; arguments as in `rank_captions`."""
     blocks = []
-    for start in range(0, len(of_text), QUERIES_AT_ONCE):
-        near = texts[of_text[start : start + QUERIES_AT_ONCE]] @ images.T
-        own = near[np.arange(len(near)), of_image[start : start + QUERIES_AT_ONCE]][:, None]
+    at_once = max(CELLS_AT_ONCE // max(len(images), 1), 1)
+    for start in range(0, len(of_text), at_once):
+        near = texts[of_text[start : start + at_once]] @ images.T
+        own = near[np.arange(len(near)), of_image[start : start + at_once]][:, None]
         blocks.append(((near > own).sum(axis=1), (near == own).sum(axis=1), np.ones(len(near))))
     return _join(blocks)
 

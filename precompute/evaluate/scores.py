@@ -5,14 +5,15 @@ Cost: see `features`; a study with 21 models and 18 tasks takes some seconds mor
 The command: python -m precompute evaluate --study DIR --model ARCH:WEIGHTS|FOLDER --task NAME=FOLDER
 """
 
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from backend.errors import TailscopeError
@@ -20,19 +21,21 @@ from backend.models.encode import Model
 from backend.models.loading import load_model
 from backend.models.prompts import PROMPTS, find_templates
 from backend.progress import StageProgress
-from backend.schema import table_path
+from backend.roots import declare_roots
+from backend.schema import TABLES, table_path
 from backend.study import Study, find_build_command
 from backend.tables import replace_rows, to_arrow, write_table
-from precompute.evaluate.classification import Task, describe_repeats, pool_labels, read_task, score_prompts
+from precompute.evaluate.classification import BEST, ClassScores, Guesses, describe_repeats, pool_labels, score_prompts
 from precompute.evaluate.features import encode_places, stream_features
+from precompute.evaluate.kept_features import find_kept
+from precompute.evaluate.predictions import list_folders, tabulate_guesses
 from precompute.evaluate.retrieval import Pairs, evaluate_retrieval, keep_encoded, read_pairs
 from precompute.evaluate.scaling import build_scaling
+from precompute.evaluate.task_labels import ADDED, STEP, add_labels, copy_counts, count_known, drop_former_labels, name_concepts
+from precompute.evaluate.tasks import Task, TaskPlace, read_task
 from precompute.ledger import Ledger
 from precompute.study_writer import extend_study
-from precompute.vocabulary import make_concepts
 
-STEP = "evaluate"
-ADDED = "labels_added"  # in a model's arguments: labels that its evaluation brought to a task, and no search
 NO_IMAGES = "class without an image"
 NO_QUERIES = "concept that no pair names"
 LIBRARIES = ("open_clip_torch", "torch", "torchvision")
@@ -54,51 +57,59 @@ class TaskScores:
 
 @dataclass
 class EvaluationReport:
-    """What came of an evaluation: the model's name and how it was loaded, its scores, and the books by what they count."""
+    """What came of an evaluation: the model's name and how it was loaded, its scores, and the books by what they count.
+
+    predictions: rows of the table of that name, where results image by image were asked for · known: by task how many of how
+    many classes were concepts of the study before.
+    """
 
     model: str
     made: dict
     scores: list[TaskScores] = field(default_factory=list)
+    predictions: list[pa.Table] = field(default_factory=list)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
+    known: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What to evaluate: a model by its spec on tasks (name -> folder of labelled images) and on retrieval (name -> shards).
+    """What to evaluate: a model by its spec on tasks (name -> where its labelled images lie) and on retrieval (name -> shards).
 
     prompts: how classes are named · name: the model's in the study, its own without one · corpus: the study's that it was
-    trained on.
+    trained on · per_image: keep what the model makes of every image · top5: score too whether the class is among the five
+    nearest, of tasks with more classes.
     """
 
     spec: str
-    tasks: dict[str, Path] = field(default_factory=dict)
+    tasks: dict[str, TaskPlace | Path] = field(default_factory=dict)
     retrieval: dict[str, list[str]] = field(default_factory=dict)
     prompts: Sequence[str] = PROMPTS
     name: str | None = None
     corpus: str | None = None
     allow_download: bool = False
+    per_image: bool = False
+    top5: bool = True
 
 
 def evaluate_model(folder: Path, asked: Evaluation, say: StageProgress) -> EvaluationReport:
     """Scores a model on its tasks and adds that to the study.
 
     Rows that the model had on these tasks are replaced. Everything is checked before the model is loaded: raises
-    TailscopeError where the study, a task or a name does not fit. A killed run finds its encoded images again, in a folder
-    beside the study that is deleted at the end.
+    TailscopeError where the study, a task or a name does not fit. Features are kept in a folder
+    beside the study: what was encoded once, by a killed run too, is not encoded again.
     """
     folder = folder.resolve()
     _check_corpus(Study(folder), asked.corpus)
-    work = folder.with_name(f".{folder.name}.{STEP}")
-    report = score_model(folder, asked, work, say)
+    report = score_model(folder, asked, find_kept(folder), say)
     with extend_study(folder) as (part, manifest):
         add_scores(part, manifest, report, asked.corpus)
         fit_lines(part, manifest, say)
-    shutil.rmtree(work, ignore_errors=True)
+    declare_roots(folder, list_folders(report.predictions, folder))
     return report
 
 
-def score_model(folder: Path, asked: Evaluation, work: Path, say: StageProgress = lambda stage, done: None) -> EvaluationReport:
-    """`evaluate_model` without adding anything to the study; encoded images are kept in `work`, the caller's to delete."""
+def score_model(folder: Path, asked: Evaluation, kept: Path, say: StageProgress = lambda stage, done: None) -> EvaluationReport:
+    """`evaluate_model` without adding anything to the study; features are kept in the folder `kept`."""
     study = Study(folder)
     _check_arguments(study, asked)
     ledgers = {task: Ledger() for task in [*asked.tasks, *asked.retrieval]}
@@ -109,10 +120,13 @@ def score_model(folder: Path, asked: Evaluation, work: Path, say: StageProgress 
     report = EvaluationReport(asked.name or model.name, made | {library: version(library) for library in LIBRARIES})
     _check_model(study.manifest.raw, _list_models(study), report)
     for task, read in labelled.items():
-        report.scores += _score_classification(model, task, read, asked.prompts, ledgers[task], work, say)
+        scores, guessed = _score_classification(model, task, read, asked, ledgers[task], kept, say)
+        report.scores += scores
+        if asked.per_image:
+            report.predictions.append(tabulate_guesses(task, read, *guessed, model=report.model, study=folder))
         report.ledgers |= {f"{task}: images": ledgers[task], f"{task}: scores": _book_scores(report.scores, task, NO_IMAGES)}
     for task, pairs in paired.items():
-        report.scores += _score_retrieval(model, task, pairs, study, ledgers[task], work, say)
+        report.scores += _score_retrieval(model, task, pairs, study, ledgers[task], kept, say)
         report.ledgers |= {f"{task}: pairs": ledgers[task], f"{task}: scores": _book_scores(report.scores, task, NO_QUERIES)}
     return report
 
@@ -124,8 +138,11 @@ def add_scores(part: Path, manifest: dict, report: EvaluationReport, corpus: str
     """
     _check_model(manifest, _list_models(Study(part, manifest)), report)
     evaluated = manifest.setdefault("arguments", {}).setdefault(STEP, {})
-    added = _add_labels(part, evaluated.get(report.model, {}).get(ADDED, {}), report)
-    evaluated[report.model] = report.made | ({ADDED: added} if added else {})
+    labels = {one.task: one.labels for one in report.scores}
+    report.known = {task: (count_known(part, manifest, task, names), len(names)) for task, names in labels.items()}
+    added = add_labels(part, evaluated.get(report.model, {}).get(ADDED, {}), labels)
+    corpus = corpus or _find_corpus(part, report.model)
+    evaluated[report.model] = report.made | ({"corpus": corpus} if corpus else {}) | ({ADDED: added} if added else {})
     books = {unit: ledger.entry() for unit, ledger in report.ledgers.items()}
     manifest.setdefault("counts", {}).setdefault(STEP, {}).setdefault(report.model, {}).update(books)
     _write_scores(part, manifest, report, corpus)
@@ -188,26 +205,55 @@ def _check_model(manifest: dict, models: Sequence[str], report: EvaluationReport
 
 
 def _score_classification(
-    model: Model, name: str, task: Task, prompts: Sequence[str], ledger: Ledger, work: Path, say: StageProgress
-) -> list[TaskScores]:
-    encoded = stream_features(model, task.places, ledger, work, lambda done: say(f"{name}: images", done))
-    chunks = ((features, task.classes[numbers]) for features, numbers in encoded)
-    scored = score_prompts(model, chunks, task.labels, prompts)
-    images = next(iter(scored.values())).n.sum()
-    if not images:
+    model: Model, name: str, task: Task, asked: Evaluation, ledger: Ledger, kept: Path, say: StageProgress
+) -> tuple[list[TaskScores], tuple[np.ndarray, dict[str, Guesses]]]:
+    """A model's scores on a task, and of which of its images (their numbers) it made which guesses in each setting."""
+    numbers: list[np.ndarray] = []
+
+    def draw() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for features, some in stream_features(model, task.places, ledger, kept, lambda done: say(f"{name}: images", done)):
+            numbers.append(some)
+            yield features, task.classes[some]
+
+    scored, guesses = score_prompts(model, draw(), task.labels, find_task_templates(task, asked.prompts))
+    if not numbers:
         raise TailscopeError(f"None of the {len(task.places):,} images of '{name}' can be decoded.")
-    source = "; ".join(filter(None, (f"evaluated on {images:,} images", describe_repeats(task.labels))))
-    pooled = {strategy: pool_labels(task.labels, scores) for strategy, scores in scored.items()}
-    return [
-        TaskScores(name, "classification", strategy, labels, scores.values, scores.n, scores.overall, source)
-        for strategy, (labels, scores) in pooled.items()
+    found = []
+    for strategy, scores in scored.items():
+        source = _describe_scores(task, strategy, scores)
+        labels, pooled = pool_labels(task.labels, scores)
+        found.append(TaskScores(name, "classification", strategy, labels, pooled.values, pooled.n, pooled.overall, source))
+        if asked.top5 and len(task.labels) > BEST:
+            setting = f"{strategy}@{BEST}"
+            found.append(
+                TaskScores(name, "classification", setting, labels, pooled.top5, pooled.n, pooled.overall_top5, source)
+            )
+    return found, (np.concatenate(numbers), guesses)
+
+
+def find_task_templates(task: Task, strategies: Sequence[str]) -> dict[str, str | Sequence[str]]:
+    """strategy -> its templates: a task's own take the place of `ensemble`'s, as in the paper."""
+    own = {"ensemble": task.templates} if task.templates else {}
+    return {strategy: own.get(strategy, strategy) for strategy in strategies}
+
+
+def _describe_scores(task: Task, strategy: str, scores: ClassScores) -> str:
+    """On how many images, by which templates; the mean over classes, where that is another number than over images."""
+    count = len(find_templates(task.templates if strategy == "ensemble" and task.templates else strategy))
+    of = f" of {task.templates_from}" if strategy == "ensemble" and task.templates else ""
+    said = [
+        f"evaluated on {scores.n.sum():,} images",
+        f"{count} template{'s' * (count != 1)} a class{of}",
+        f"mean per-class recall {scores.mean:.2f}%",
+        describe_repeats(task.labels),
     ]
+    return "; ".join(filter(None, said))
 
 
 def _score_retrieval(
-    model: Model, name: str, pairs: Pairs, study: Study, ledger: Ledger, work: Path, say: StageProgress
+    model: Model, name: str, pairs: Pairs, study: Study, ledger: Ledger, kept: Path, say: StageProgress
 ) -> list[TaskScores]:
-    features, numbers = encode_places(model, pairs.places, Ledger(), work, lambda done: say(f"{name}: images", done))
+    features, numbers = encode_places(model, pairs.places, Ledger(), kept, lambda done: say(f"{name}: images", done))
     pairs = keep_encoded(pairs, numbers, ledger)
     if not pairs.captions:
         raise TailscopeError(f"None of the pairs of '{name}' can be read.")
@@ -237,11 +283,20 @@ def _book_scores(scores: Sequence[TaskScores], task: str, reason: str) -> Ledger
     return ledger
 
 
+def _find_corpus(part: Path, model: str) -> str | None:
+    """The corpus that the study says a model was trained on: who evaluates it again need not name it again."""
+    path = table_path(part, "models")
+    if not path.is_file():
+        return None
+    rows = pq.read_table(path, columns=["model", "corpus"], filters=[("model", "=", model)])
+    return rows["corpus"][0].as_py() if rows.num_rows else None
+
+
 def _write_scores(part: Path, manifest: dict, report: EvaluationReport, corpus: str | None) -> None:
     study = Study(part, manifest)
     labels = {one.task: (one.kind, one.labels) for one in report.scores}
     concepts = name_concepts(part, manifest, labels)
-    _copy_counts(part, manifest, concepts)
+    copy_counts(part, manifest, concepts)
     frames = [
         pd.DataFrame({"task": one.task, "kind": one.kind, "setting": one.setting, "label": one.labels})
         .assign(value=one.values, n=one.n.astype("int32"))
@@ -263,77 +318,22 @@ def _write_scores(part: Path, manifest: dict, report: EvaluationReport, corpus: 
     replace_rows(part, manifest, "models", pd.DataFrame([model]), ["model"])
     replace_rows(part, manifest, "performance", performance, ["model", "task"])
     replace_rows(part, manifest, "overall", overall, ["model", "task"])
-    _drop_former_labels(part, manifest, {task: names for task, (_, names) in labels.items()})
+    _write_predictions(part, manifest, report)
+    drop_former_labels(part, manifest, {task: names for task, (_, names) in labels.items()})
 
 
-def _add_labels(part: Path, before: dict[str, list[str]], report: EvaluationReport) -> dict[str, list[str]]:
-    """By task, the labels that no one but this model's evaluations brought to the study: those of before, and the new ones."""
-    path = table_path(part, "concepts")
-    known = (
-        pq.read_table(path, columns=["task", "label"]).to_pandas()
-        if path.is_file()
-        else pd.DataFrame({"task": [], "label": []})
-    )
-    have = set(zip(known["task"], known["label"], strict=True))
-    labels = {one.task: one.labels for one in report.scores}
-    new = {task: [label for label in names if (task, label) not in have] for task, names in labels.items()}
-    added = {task: sorted({*before.get(task, ()), *new.get(task, ())}) for task in before | new}
-    return {task: names for task, names in added.items() if names}
-
-
-def _drop_former_labels(part: Path, manifest: dict, labels: dict[str, Sequence[str]]) -> None:
-    """Takes out of evaluated tasks the labels that evaluations alone brought in, such as those of a wrong folder.
-
-    A label stays that is among the new ones, or that a model has a score on.
-    """
-    scored = pq.read_table(table_path(part, "performance"), columns=["task", "label"]).to_pandas()
-    kept = set(zip(scored["task"], scored["label"], strict=True)) | {(task, label) for task in labels for label in labels[task]}
-    entries = manifest["arguments"][STEP].values()
-    added = {(task, label) for made in entries for task in labels for label in made.get(ADDED, {}).get(task, ())}
-    former = added - kept
-    for name in ("concepts", "frequency") if former else ():
-        path = table_path(part, name)
-        if path.is_file():
-            rows = pq.read_table(path).to_pandas()
-            gone = pd.MultiIndex.from_frame(rows[["task", "label"]]).isin(former)
-            manifest["tables"][name] = write_table(part, name, to_arrow(name, rows[~gone]))
-    for made in entries:
-        for task in made.get(ADDED, {}):
-            made[ADDED][task] = [label for label in made[ADDED][task] if (task, label) not in former]
-
-
-def name_concepts(part: Path, manifest: dict, labels: dict[str, tuple[str, Sequence[str]]]) -> pd.DataFrame:
-    """task, label, concept: the concepts of tasks' labels (task -> kind, labels).
-
-    A label that the study knows keeps its concept there; what it lacks is added to its table.
-    """
-    path = table_path(part, "concepts")
-    known = pq.read_table(path).to_pandas() if path.is_file() else pd.DataFrame({"task": [], "label": [], "concept": []})
-    have = set(zip(known["task"], known["label"], strict=True))
-    new = {task: [label for label in names if (task, label) not in have] for task, (_, names) in labels.items()}
-    rows = [make_concepts(task, labels[task][0], names).to_pandas() for task, names in new.items() if names]
+def _write_predictions(part: Path, manifest: dict, report: EvaluationReport) -> None:
+    """Puts a model's results image by image in the place of its earlier ones on the same tasks, or takes those out."""
+    path = table_path(part, "predictions")
+    tables = list(report.predictions)
+    if path.is_file():
+        held = pq.read_table(path)
+        tasks = pa.array({one.task for one in report.scores})
+        again = pc.and_(pc.equal(held["model"], report.model), pc.is_in(held["task"], tasks))
+        tables.append(held.filter(pc.invert(again)))
+    rows = pa.concat_tables(tables) if tables else None
     if rows:
-        replace_rows(part, manifest, "concepts", pd.concat(rows), ["task", "label"])
-    everything = pd.concat([known[["task", "label", "concept"]], *(frame[["task", "label", "concept"]] for frame in rows)])
-    return everything[everything["task"].isin(labels)]
-
-
-def _copy_counts(part: Path, manifest: dict, concepts: pd.DataFrame) -> None:
-    """Gives tasks the counts that the study has of their concepts under other tasks, in the corpora that were searched here.
-
-    A search counts a concept once, for all tasks. The release's counts differ from task to task: they are left alone.
-    """
-    study = Study(part, manifest)
-    if not study.has("frequency"):
-        return
-    counted = study.query(
-        """SELECT DISTINCT ON (corpus, concept, method) corpus, concept, modality, method, count FROM frequency
-           WHERE list_contains(CAST($searched AS VARCHAR[]), corpus) ORDER BY corpus, concept, method, task, label""",
-        searched=sorted(manifest.get("search", {})),
-    )
-    rows = concepts.merge(counted, on="concept")
-    known = study.query("SELECT DISTINCT corpus, task, label, method FROM frequency")
-    keys = ["corpus", "task", "label", "method"]
-    rows = rows[~pd.MultiIndex.from_frame(rows[keys]).isin(pd.MultiIndex.from_frame(known))]
-    if len(rows):
-        replace_rows(part, manifest, "frequency", rows, keys)
+        key = [(column, "ascending") for column in TABLES["predictions"].key]
+        manifest["tables"]["predictions"] = write_table(part, "predictions", rows.sort_by(key))
+    elif manifest["tables"].pop("predictions", None):
+        path.unlink()

@@ -6,7 +6,6 @@ Cost: encoding the tail's images, once for each model.
 The command: python -m precompute tail --study DIR --task NAME=FOLDER --corpus CORPUS --classes 290
 """
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,10 +24,13 @@ from backend.scaling import COUNTED_LABELS
 from backend.schema import table_path
 from backend.study import Study, find_build_command
 from backend.tables import replace_rows, to_arrow, write_table
-from precompute.evaluate.classification import ClassScores, Task, read_task, score_prompts
+from precompute.evaluate.classification import ClassScores, score_prompts
 from precompute.evaluate.features import stream_features
-from precompute.evaluate.scores import LIBRARIES, name_concepts
-from precompute.evaluate.scores import STEP as EVALUATE
+from precompute.evaluate.kept_features import find_kept
+from precompute.evaluate.scores import LIBRARIES, find_task_templates
+from precompute.evaluate.task_labels import STEP as EVALUATE
+from precompute.evaluate.task_labels import name_concepts
+from precompute.evaluate.tasks import Task, read_task
 from precompute.ledger import Ledger
 from precompute.study_writer import extend_study
 
@@ -80,12 +82,11 @@ def build_tail(folder: Path, plan: TailPlan, say: StageProgress) -> TailReport:
     report = score_tail(folder, plan, say)
     with extend_study(folder) as (part, manifest):
         add_tail(part, manifest, report)
-    shutil.rmtree(_work_folder(folder), ignore_errors=True)
     return report
 
 
 def score_tail(folder: Path, plan: TailPlan, say: StageProgress = lambda stage, done: None) -> TailReport:
-    """`build_tail` without adding anything to the study; encoded images stay beside it."""
+    """`build_tail` without adding anything to the study; features are kept beside it."""
     study = Study(folder)
     _check_tail(study.manifest.raw)
     counts = count_classes(study, plan.task, plan.corpus, plan.method)
@@ -102,7 +103,7 @@ def score_tail(folder: Path, plan: TailPlan, say: StageProgress = lambda stage, 
     for name, made in models.items():
         model = _load_same(name, made)
         ledger = report.ledgers[f"{name}: images"] = Ledger(read.read, read.written, read.dropped.copy())
-        scores = _score_classes(model, tail, plan.setting, ledger, _work_folder(folder), partial(say, name))
+        scores = _score_classes(model, tail, plan.setting, ledger, find_kept(folder), partial(say, name))
         frame = pd.DataFrame({"label": tail.labels, "value": scores.values, "n": scores.n.astype("int32")})
         frames.append(frame.query("n > 0").assign(model=name))
         report.overall[name] = scores.overall
@@ -119,10 +120,6 @@ def add_tail(part: Path, manifest: dict, report: TailReport) -> None:
     manifest["tail"] = report.facts
     manifest["arguments"][STEP] = report.arguments
     manifest["counts"][STEP] = {unit: ledger.entry() for unit, ledger in report.ledgers.items()}
-
-
-def _work_folder(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.{STEP}")
 
 
 def count_classes(study: Study, task: str, corpus: str, method: str) -> dict[str, int]:
@@ -169,7 +166,7 @@ def cut_task(task: Task, labels: Sequence[str], ledger: Ledger) -> Task:
     classes = renumbered[task.classes]
     ledger.take(dropped=int((classes < 0).sum()), reason=OTHER_CLASS)
     places = [place for place, number in zip(task.places, classes, strict=True) if number >= 0]
-    return Task(tuple(ordered), places, classes[classes >= 0])
+    return Task(tuple(ordered), places, classes[classes >= 0], task.templates, task.templates_from)
 
 
 def _check_tail(manifest: dict) -> None:
@@ -199,10 +196,10 @@ def _load_same(name: str, made: dict) -> Model:
     return model
 
 
-def _score_classes(model: Model, tail: Task, setting: str, ledger: Ledger, work: Path, say) -> ClassScores:
-    encoded = stream_features(model, tail.places, ledger, work, say)
+def _score_classes(model: Model, tail: Task, setting: str, ledger: Ledger, kept: Path, say) -> ClassScores:
+    encoded = stream_features(model, tail.places, ledger, kept, say)
     chunks = ((features, tail.classes[numbers]) for features, numbers in encoded)
-    scores = score_prompts(model, chunks, tail.labels, [setting])[setting]
+    scores = score_prompts(model, chunks, tail.labels, find_task_templates(tail, [setting]))[0][setting]
     if not scores.n.any():
         raise TailscopeError(f"None of the {len(tail.places):,} images of the tail can be decoded.")
     return scores

@@ -16,7 +16,7 @@ from backend.progress import StageProgress
 from backend.schema import MANIFEST, SCHEMA_VERSION
 from backend.study import ROOT, STUDIES, Study
 from backend.tables import to_arrow, write_table
-from backend.words import lemma, lemmas
+from backend.words import lemma, list_searched
 from backend.writing import write_manifest
 from precompute.evaluate.scaling import build_scaling
 from precompute.fingerprint import code_sha256
@@ -179,7 +179,7 @@ def _build_concepts(counts: pd.DataFrame, scores: pd.DataFrame, tail: pd.DataFra
     return pairs.assign(
         kind=[kinds.get(task) or kind_of(task) for task in pairs["task"]],
         concept=concepts,
-        words=[lemmas(concept) for concept in concepts],
+        words=[list_searched(concept) for concept in concepts],
     )
 
 

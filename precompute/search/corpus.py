@@ -1,6 +1,9 @@
 """Takes one corpus through the search: its files, its rows of corpora, frequency and alignment, and its books."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,17 +15,22 @@ import pyarrow.parquet as pq
 from backend.errors import TailscopeError
 from backend.methods import join_methods
 from backend.progress import StageProgress
-from backend.schema import table_path
+from backend.schema import TABLES, table_path
 from backend.tables import to_arrow, write_table
 from backend.writing import folder_entry
 from precompute.corpus.sample import NO_CAPTION, NO_IMAGE
 from precompute.corpus.shard import Shard
+from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger, describe_entry
 from precompute.processes import Processes
-from precompute.search.match import CHOSEN_TEXT, Methods, count_frequency, describe_alignment
-from precompute.search.merge import Given, Merge, merge_parts
+from precompute.search.contents import describe_files
+from precompute.search.layers import Layer, number_layers
+from precompute.search.match import CHOSEN_TEXT, Methods, count_distinct, count_frequency, describe_alignment
+from precompute.search.merge import Given, Merge, Placed, merge_parts
+from precompute.search.parts import BOOKS, Look, Part, read_books
 from precompute.search.plan import ImageSearch
-from precompute.search.shards import SearchJob, find_parts, read_books
+from precompute.search.shards import Found, SearchJob, find_parts, search_parts
+from precompute.search.suits import check_tagger
 from precompute.search.text import compile_vocabulary
 
 NO_WORD = "concept without a word"
@@ -34,15 +42,25 @@ _ADVICE = {  # what to do where nothing was kept, by the reason that most were d
 }
 
 
-class NothingKept(TailscopeError):
-    """A corpus of which no sample is left."""
+class TooLittleKept(TailscopeError):
+    """A corpus of which no sample is left, or too few."""
+
+
+@dataclass(frozen=True)
+class HeldCorpus:
+    """What a study has of a corpus: `content` and `parts` as in `IndexedCorpus`."""
+
+    content: str
+    parts: Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, eq=False)
 class CorpusPlan:
     """What to index. `work` keeps the parts of shards; it may serve several corpora and is the caller's to delete.
 
-    `base`: the folder that image paths are relative to, where the study will lie; the one that is written into without it.
+    `base`: the folder that image paths are relative to, where the study will lie; the one that is written into without it ·
+    `least_kept`: the least share of what was read that must become samples · `layout`: how the shards are read, a sentence ·
+    `held`: what the study has of the corpus already · `trust_tagger`: take one that does not seem to know such pictures.
     """
 
     corpus: str
@@ -52,52 +70,196 @@ class CorpusPlan:
     base: Path | None = None
     image_search: ImageSearch | None = None
     source: str | None = None
+    least_kept: float = 0.0
+    layout: str = ""
+    held: HeldCorpus | None = None
+    trust_tagger: bool = False
 
 
 @dataclass(frozen=True)
 class IndexedCorpus:
-    """What indexing a corpus adds to a study beside its files: table rows, manifest entries."""
+    """What indexing a corpus adds to a study beside its files: table rows, manifest entries.
+
+    `content`: a checksum of all that this hangs on · `parts`: of each shard's file the names of its parts.
+    """
 
     corpus: str
     corpora: pd.DataFrame
     frequency: pd.DataFrame
     alignment: pd.DataFrame
+    distinct_hits: pd.DataFrame
+    drops: pd.DataFrame
+    contents: pd.DataFrame
     files: dict[str, dict]
     search: dict
+    content: str
+    parts: dict[str, list[str]]
     counts: dict
 
 
 def index_corpus(
-    folder: Path, plan: CorpusPlan, *, processes: int = 1, say: StageProgress = lambda stage, done: None
-) -> IndexedCorpus:
+    folder: Path,
+    plan: CorpusPlan,
+    *,
+    processes: int = 1,
+    say: StageProgress = lambda stage, done: None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> IndexedCorpus | None:
     """Searches a corpus for the `concepts` of the study in `folder`, and writes its samples, hits and misaligned there.
 
-    Raises SourceError for a shard that cannot be read, NothingKept with all reasons where no sample is left.
+    None where the study has just this of it already (`plan.held`). `tell` gets sentences on what an earlier run has left and
+    which shards have changed. Raises SourceError for a shard that cannot be read, TooLittleKept with all reasons where no
+    sample is left, or too few.
     """
     search = plan_search(folder, plan.image_search)
-    methods = Methods()
-    if plan.image_search:
-        methods = Methods(image=plan.image_search.methods, thresholds=plan.image_search.thresholds or (1.0,))
-    given = _store_given(plan)
-    merge = Merge(folder, plan.corpus, search.concepts, methods, plan.base or folder, plan.work / "merged", given)
+    methods = list_methods(plan.image_search)
     with Processes(processes) as started:
-        parts = find_parts(plan.shards, search, plan.work / "parts", started, say)
-        books = read_books(parts.values())
-        _refuse_nothing(plan, books)
-        files, counts, books["image hits"] = merge_parts(merge, parts, started, lambda done: say("merging shards", done))
+        found = find_parts(plan.shards, search, plan.work, started, say)
+        content = _identify(plan, found, folder)
+        if plan.held and plan.held.content == content:
+            return None
+        for line in (_describe_changed(plan, found), found.describe()):
+            if line:
+                tell(line)
+        if search.look:
+            say("trying the tagger", 0.0)
+        if warning := try_tagger(plan, search, found):
+            tell(warning)
+        search_parts(found, search, started, say)
+        books = {shard: read_books(part, search.look) for shard, part in found.parts.items()}
+        total = _add_books(books.values())
+        _refuse_too_little(plan, total)
+        merge = plan_merge(folder, plan, search, methods, found.layers)
+        placed = [place_part(shard, part, found.layers, search.look) for shard, part in found.parts.items()]
+        files, counts, total["image hits"] = merge_parts(merge, placed, started, lambda done: say("merging shards", done))
     unsearchable = compile_vocabulary(search.concepts).unsearchable
-    books["concepts"] = Ledger()
-    books["concepts"].take(written=len(search.concepts) - unsearchable, dropped=unsearchable, reason=NO_WORD)
+    total["concepts"] = Ledger()
+    total["concepts"].take(written=len(search.concepts) - unsearchable, dropped=unsearchable, reason=NO_WORD)
     tasks = _read_tasks(folder)
     return IndexedCorpus(
         plan.corpus,
         _describe_corpus(plan, counts.samples),
         count_frequency(plan.corpus, tasks, search.concepts, methods, counts),
         describe_alignment(plan.corpus, methods, counts),
+        count_distinct(plan.corpus, search.concepts, counts),
+        list_drops(plan.corpus, books, total),
+        describe_files(folder, plan.corpus).assign(corpus=plan.corpus),
         files,
         _describe_search(plan, methods),
-        {unit: ledger.entry() for unit, ledger in books.items() if ledger.dropped or (ledger.read and unit not in QUIET)},
+        content,
+        _name_parts(found),
+        {unit: ledger.entry() for unit, ledger in total.items() if ledger.dropped or (ledger.read and unit not in QUIET)},
     )
+
+
+def _identify(plan: CorpusPlan, found: Found, folder: Path) -> str:
+    """A checksum of all that a corpus's rows hang on: its shards, the tasks, how it is searched, and the code."""
+    shards = [
+        (str(shard.path), str(shard.root), shard.number, shard.start, part.place.name) for shard, part in found.parts.items()
+    ]
+    search = plan.image_search
+    given = (
+        None if search is None or search.given is None else hashlib.sha256(repr(search.given.to_pylist()).encode()).hexdigest()
+    )
+    how = None
+    if search:
+        how = [
+            search.methods,
+            search.chosen,
+            given,
+            search.tagger and search.tagger.identify(),
+            getattr(search.tagger, "spec", ""),
+        ]
+    tasks = pq.read_table(table_path(folder, "concepts")).to_pylist()
+    everything = [code_sha256(__name__), plan.corpus, plan.title, plan.source, shards, tasks, how]
+    return hashlib.sha256(json.dumps(everything).encode()).hexdigest()
+
+
+def _name_parts(found: Found) -> dict[str, list[str]]:
+    """Of each shard's file the names of its parts."""
+    names: dict[str, list[str]] = {}
+    for shard, part in found.parts.items():
+        names.setdefault(str(shard.path), []).append(part.place.name)
+    return names
+
+
+def _describe_changed(plan: CorpusPlan, found: Found) -> str:
+    """A sentence on the shards whose content is another one than in the study; nothing where none is."""
+    before, now = plan.held.parts if plan.held else {}, _name_parts(found)
+    changed = [Path(path).name for path in now if path in before and list(before[path]) != now[path]]
+    if not changed:
+        return ""
+    return f"{len(changed):,} of {len(now):,} shards changed since, such as {changed[0]}: searched anew."
+
+
+def try_tagger(plan: CorpusPlan, search: SearchJob, found: Found | None) -> str:
+    """What to warn of before images are looked at for the first time. Raises TailscopeError for a tagger that guesses."""
+    if search.look is None or plan.trust_tagger or (found and found.looked_at(search.look)):
+        return ""
+    return check_tagger(plan.shards, search, plan.image_search)
+
+
+def list_methods(search: ImageSearch | None) -> Methods:
+    """The methods by which a corpus is searched."""
+    return Methods(image=search.methods, thresholds=search.thresholds or (1.0,)) if search else Methods()
+
+
+def plan_merge(folder: Path, plan: CorpusPlan, search: SearchJob, methods: Methods, layers: Sequence[Layer]) -> Merge:
+    """How the parts of a corpus's shards become its files in the study in `folder`."""
+    return Merge(
+        folder,
+        plan.corpus,
+        search.concepts,
+        methods,
+        plan.base or folder,
+        plan.work / f"merged-{plan.corpus}",
+        number_layers(layers, search.concepts),
+        _store_given(plan),
+    )
+
+
+def place_part(shard: Shard, part: Part, layers: Sequence[Layer], look: Look | None) -> Placed:
+    """The files of a shard's part that are merged."""
+    text = tuple(part.text(layer) for layer in layers)
+    if look is None:
+        return Placed(shard, part.samples, text)
+    image = tuple(part.find_image(look, layer) for layer in layers)
+    return Placed(shard, part.samples, text, image, part.pictures(look.model))
+
+
+def _add_books(books: Iterable[dict[str, Ledger]]) -> dict[str, Ledger]:
+    """The books of several shards as those of one."""
+    total = {unit: Ledger() for unit in BOOKS}
+    for of_shard in books:
+        for unit, ledger in of_shard.items():
+            total[unit].add(ledger.entry())
+    return total
+
+
+def list_drops(corpus: str, books: Mapping[Shard, Mapping[str, Ledger]], total: Mapping[str, Ledger]) -> pd.DataFrame:
+    """The rows of `drops`: of every file what was dropped, by unit and reason; what is of no file has an empty one.
+
+    `books`: those of each shard · `total`: those of the corpus, with the units that are of no shard.
+    """
+    names = name_files({shard.path for shard in books})
+    by_file: dict[tuple[str, str], Ledger] = {}
+    for shard, of_shard in books.items():
+        for unit, ledger in of_shard.items():
+            by_file.setdefault((unit, names[shard.path]), Ledger()).add(ledger.entry())
+    by_file |= {(unit, ""): ledger for unit, ledger in total.items() if unit not in BOOKS}
+    rows = [
+        (corpus, unit, name, reason, count, ledger.read)
+        for (unit, name), ledger in by_file.items()
+        for reason, count in ledger.dropped.items()
+    ]
+    return pd.DataFrame(rows, columns=TABLES["drops"].schema.names).sort_values(["unit", "shard", "reason"], ignore_index=True)
+
+
+def name_files(paths: Iterable[Path]) -> dict[Path, str]:
+    """What each file is called for people: its path from the folder on that all of them share."""
+    paths = list(paths)
+    shared = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
+    return {path: path.relative_to(shared).as_posix() for path in paths}
 
 
 def search_shards(
@@ -112,7 +274,8 @@ def search_shards(
 
     The processes, and the tagger in each, start once instead of once a corpus.
     """
-    find_parts(shards, plan_search(folder, image_search), work / "parts", processes, say)
+    search = plan_search(folder, image_search)
+    search_parts(find_parts(shards, search, work, processes, say), search, processes, say)
 
 
 def plan_search(folder: Path, image_search: ImageSearch | None) -> SearchJob:
@@ -120,19 +283,19 @@ def plan_search(folder: Path, image_search: ImageSearch | None) -> SearchJob:
     concepts = tuple(sorted(set(_read_tasks(folder)["concept"])))
     if image_search is None or image_search.tagger is None:
         return SearchJob(concepts)
-    return SearchJob(concepts, image_search.tagger, image_search.thresholds[0])
+    return SearchJob(concepts, Look(image_search.tagger, image_search.thresholds[0]))
 
 
 def add_corpus(folder: Path, manifest: dict, indexed: IndexedCorpus) -> None:
     """Writes a corpus's rows into the tables of the study in `folder`, in the place of older ones, and its manifest entries."""
     tables = manifest["tables"]
-    for name in ("corpora", "frequency", "alignment"):
+    for name in ("corpora", "frequency", "alignment", "distinct_hits", "drops", "contents"):
         rows = to_arrow(name, getattr(indexed, name))
         path = table_path(folder, name)
         if path.is_file():
             held = pq.read_table(path)
             rows = pa.concat_tables([held.filter(pc.not_equal(held["corpus"], indexed.corpus)), rows])
-        if rows.num_rows:
+        if rows.num_rows or name == "drops":  # without a row: nothing was dropped
             tables[name] = write_table(folder, name, rows)
         elif tables.pop(name, None):
             path.unlink()
@@ -160,19 +323,27 @@ def _store_given(plan: CorpusPlan) -> Given | None:
     if plan.image_search is None or plan.image_search.given is None:
         return None
     plan.work.mkdir(parents=True, exist_ok=True)
-    pq.write_table(plan.image_search.given, plan.work / "given.parquet")
-    return Given(plan.work / "given.parquet", plan.image_search.thresholds[0] if plan.image_search.thresholds else None)
+    path = plan.work / f"given-{plan.corpus}.parquet"
+    pq.write_table(plan.image_search.given, path)
+    return Given(path, plan.image_search.thresholds[0] if plan.image_search.thresholds else None)
 
 
-def _refuse_nothing(plan: CorpusPlan, books: dict[str, Ledger]) -> None:
-    """Raises NothingKept where a corpus has no sample, with what became of everything that was read."""
-    if books["samples"].written:
+def _refuse_too_little(plan: CorpusPlan, books: dict[str, Ledger]) -> None:
+    """Raises TooLittleKept where a corpus has no sample or too few, with what became of everything that was read."""
+    samples = books["samples"]
+    if samples.written and samples.written >= plan.least_kept * samples.read:
         return
     lines = [describe_entry(unit, books[unit].entry()) for unit in ("samples", "members") if books[unit].read]
-    most = books["samples"].dropped.most_common(1)
+    most = samples.dropped.most_common(1)
     advice = _ADVICE.get(most[0][0], "") if most else ""
     found = "; ".join(lines) or "There was nothing in it"
-    raise NothingKept(f"Nothing of '{plan.corpus}' was kept; the study stays as it was. {found}.{advice}")
+    kept = f"Nothing of '{plan.corpus}' was kept"
+    if samples.written:
+        share = f"less than the share of {plan.least_kept:.0%} that --least-kept asks for"
+        kept = f"Only {samples.written:,} of {samples.read:,} samples of '{plan.corpus}' were kept, {share}"
+    worst = f" {most[0][1]:,} of {samples.read:,} samples: {most[0][0]}." if most else ""
+    layout = f" {plan.layout}" if plan.layout else ""
+    raise TooLittleKept(f"{kept}; the study stays as it was. {found}.{worst}{advice}{layout}")
 
 
 def _describe_corpus(plan: CorpusPlan, samples: int) -> pd.DataFrame:

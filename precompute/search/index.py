@@ -1,16 +1,17 @@
 """Adds a corpus to a study: its samples, the concepts that captions and images show, and how often.
 
 Reads: shards (webdataset tars, caption tables, COCO captions) and the study's `concepts`. Writes: samples, hits, misaligned of
-the corpus, its rows of corpora, frequency and alignment. Shards are searched one by one, in several processes, and kept in a
-work folder until the study is in place: a run that was killed, or whose disk was full, goes on where it was, and what other
-arguments, content or code would change is searched anew. The study is held only while the corpus is put into it.
+the corpus, its rows of corpora, frequency, alignment, distinct_hits and drops. Shards are searched one by one, in several
+processes, and what was found is kept in a folder beside the study (`precompute.search.cache`): a run that was killed, or whose
+disk was full, goes on where it was, a new shard, concept or threshold costs its own work alone, and what other content or code
+would change is searched anew. The study is held only while the corpus is put into it.
 Cost beside the tagger's own: 0.5 s of one core for 1,000 pictures of 96 pixels in a tar.
 The command: python -m precompute index --study DIR --corpus NAME --shards GLOB... [--tagger MODEL | --image-hits FILE]
 """
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -21,67 +22,167 @@ from backend.progress import StageProgress
 from backend.roots import declare_roots
 from backend.schema import MANIFEST, table_path
 from backend.study import Study
-from backend.writing import file_sha256
-from precompute.corpus.given_hits import read_given_hits
-from precompute.corpus.registry import find_shards, list_image_folders
-from precompute.corpus.shard import Shard
-from precompute.search.corpus import CorpusPlan, IndexedCorpus, NothingKept, add_corpus, index_corpus
+from precompute.corpus.given_hits import checksum_hits, read_given_hits
+from precompute.corpus.preview import Preview, preview
+from precompute.corpus.registry import find_shards, list_image_folders, measure_file
+from precompute.corpus.shard import ReadOptions, Shard
+from precompute.processes import Processes
+from precompute.search.cache import load_parts, name_cache, store_parts, sweep
+from precompute.search.corpus import CorpusPlan, HeldCorpus, IndexedCorpus, add_corpus, index_corpus, plan_search, try_tagger
+from precompute.search.forecast import Forecast, foretell
+from precompute.search.growth import compare_shards, refuse_differences
 from precompute.search.plan import THRESHOLDS, ImageSearch, check_thresholds
-from precompute.search.tagger import ClipRecipe, TaggerRecipe
+from precompute.search.shards import find_parts, name_folder
+from precompute.search.tagger import ClipRecipe
 from precompute.study_writer import built_with, extend_study, hold_alone
+
+LEAST_KEPT = 0.5  # of what was read, the share that must become samples, unless another is asked for
 
 
 @dataclass(frozen=True)
 class Request:
     """What a user asks of `index`, by the words of its command.
 
-    `patterns`: of the shards' files · `images`: the folder of photos that tables name · `tagger`: a CLIP, asked by `prompts` ·
-    `image_hits`: concepts of photos found elsewhere · `thresholds`, `chosen`: the scores from which a hit counts · `force`:
-    index anew what `index` made.
+    `patterns`: of the shards' files · `caption`, `image`, `url`: the columns that hold them, where others would be taken ·
+    `images`: the folder of photos that tables name · `tagger`: a CLIP, asked by `prompts` · `trust_tagger`: take one that does
+    not seem to know the pictures · `image_hits`: concepts of photos found elsewhere · `thresholds`, `chosen`: the scores from
+    which a hit counts · `least_kept`: the least share of what is read that must become samples · `keep`: what was found in
+    each shard, for the runs to come · `force`: index a corpus by other arguments than before.
     """
 
     corpus: str
     patterns: Sequence[str]
     title: str | None = None
+    caption: str | None = None
+    image: str | None = None
+    url: str | None = None
     images: Path | None = None
     tagger: str | None = None
     prompts: str = "ensemble"
     allow_download: bool = False
+    trust_tagger: bool = False
     image_hits: Path | None = None
     thresholds: Sequence[float] | None = None
     chosen: float | None = None
+    least_kept: float = LEAST_KEPT
+    keep: bool = True
     force: bool = False
 
 
-def index_study(study: Path, asked: Request, *, processes: int = 1, say: StageProgress = lambda stage, done: None) -> dict:
-    """Adds a corpus to a study of the disk and returns the study's manifest; the study before it stays whole until the end.
+def index_study(
+    study: Path,
+    asked: Request,
+    *,
+    processes: int = 1,
+    say: StageProgress = lambda stage, done: None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> dict:
+    """Adds a corpus to a study of the disk, or what is new of one; returns the study's manifest. The study before it stays
+    whole until the end, and nothing is written where there is nothing new.
 
-    Raises TailscopeError where the arguments do not fit, before anything is read; where the study holds the corpus already,
-    unless by force; where nothing of the corpus was kept; and where the study's concepts changed meanwhile.
+    `tell` gets sentences: what came and went since the corpus was indexed, and what an earlier run has left. Raises
+    TailscopeError where the arguments do not fit, before anything is read; where the corpus was indexed by other arguments,
+    unless by force; where nothing or too little was kept; and where the study's concepts changed meanwhile.
     """
-    study = study.resolve()
-    shards = _check_arguments(study, asked)
-    work = study.with_name(f".{study.name}.index-{asked.corpus}")
-    recipe = ClipRecipe(asked.tagger, work / "classifiers", asked.prompts, asked.allow_download) if asked.tagger else None
-    image_search = _plan_image_search(asked, recipe)
-    plan = CorpusPlan(asked.corpus, asked.title or asked.corpus, shards, work, study, image_search)
-    with hold_alone(work):
-        made = work / "made"  # a study's folder with nothing but the concepts, and what is made of them
+    asked, plan, arguments = _prepare(study.resolve(), asked, tell)
+    study, cache, made = plan.base, plan.work, plan.work / f"making-{asked.corpus}"
+    with hold_alone(made):
         shutil.rmtree(made, ignore_errors=True)
-        made.mkdir(parents=True)
-        shutil.copyfile(table_path(study, "concepts"), table_path(made, "concepts"))
+        made.mkdir(parents=True)  # a study's folder with nothing but the concepts, and what is made of them
         try:
-            indexed = index_corpus(made, plan, processes=processes, say=say)
-        except NothingKept:
-            shutil.rmtree(work)
-            raise
-        declare_roots(study, list_image_folders(shards))
-        with extend_study(study) as (part, manifest):
-            _move_files(made, part, indexed)
-            add_corpus(part, manifest, indexed)
-            manifest["arguments"].setdefault("index", {})[asked.corpus] = _describe_arguments(asked, shards, image_search)
-        shutil.rmtree(work)
+            shutil.copyfile(table_path(study, "concepts"), table_path(made, "concepts"))
+            indexed = index_corpus(made, plan, processes=processes, say=say, tell=tell)
+            if indexed is None:
+                tell(f"'{asked.corpus}' is indexed just so; nothing to do.")
+                return Study(study).manifest.to_json()
+            declare_roots(study, list_image_folders(plan.shards))
+            with extend_study(study) as (part, manifest):
+                _move_files(made, part, indexed)
+                add_corpus(part, manifest, indexed)
+                arguments |= {"content": indexed.content, "built_with": built_with(__name__)}
+                manifest["arguments"].setdefault("index", {})[asked.corpus] = arguments
+            store_parts(cache, asked.corpus, indexed.parts)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+    sweep(cache, keep=asked.keep)
     return manifest
+
+
+def foretell_study(
+    study: Path,
+    asked: Request,
+    *,
+    processes: int = 1,
+    say: StageProgress = lambda stage, done: None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Forecast:
+    """What `index_study` would take, told from a piece of the corpus; the study is not touched.
+
+    `tell` gets what it would get. Raises TailscopeError as it would, as far as the piece shows it.
+    """
+    asked, plan, _ = _prepare(study.resolve(), asked, tell)
+    job, found = plan_search(plan.base, plan.image_search), None
+    if (name_folder(plan.work) / "parts").is_dir():
+        with Processes(processes) as started:
+            found = find_parts(plan.shards, job, plan.work, started, say)
+        if kept := found.describe():
+            tell(kept)
+    if warning := try_tagger(plan, job, found):
+        tell(warning)
+    return foretell(plan.base, plan, preview(plan.shards).samples, processes=processes, found=found)
+
+
+def _prepare(study: Path, asked: Request, tell: Callable[[str], None]) -> tuple[Request, CorpusPlan, dict]:
+    """What is asked for with what the corpus was indexed with, how to index it, and the manifest's entry of the arguments.
+
+    `tell` gets how the shards are read, with examples, and what came and went.
+    """
+    cache = name_cache(study)
+    recorded = _check_arguments(study, asked)
+    asked = _complete(asked, recorded)
+    search = _plan_image_search(asked, cache)
+    shards = find_shards(asked.patterns, ReadOptions(asked.caption, asked.image, asked.url, asked.images))
+    arguments = _describe_arguments(asked, shards)
+    held = _find_held(study, asked, recorded, arguments, shards, tell)
+    arguments |= {"thresholds": list(search.thresholds) if search else [], "chosen": search and search.chosen}
+    seen = preview(shards)
+    for line in seen.lines():
+        tell(line)
+    plan = CorpusPlan(
+        asked.corpus,
+        asked.title or asked.corpus,
+        shards,
+        cache,
+        study,
+        search,
+        least_kept=asked.least_kept,
+        layout=_describe_layout(seen),
+        held=held,
+        trust_tagger=asked.trust_tagger,
+    )
+    return asked, plan, arguments
+
+
+def _describe_layout(seen: Preview) -> str:
+    """A sentence on how the shards were read."""
+    kinds = []
+    for kind in seen.kinds:
+        columns = ", ".join(f"{column.role} from {column.name}" for column in kind.layout.columns)
+        kinds.append(". ".join([f"{kind.layout.words} ({columns})" if columns else kind.layout.words, *kind.layout.notes]))
+    return f"They were read as {'; '.join(kinds)}." if kinds else ""
+
+
+def _find_held(
+    study: Path, asked: Request, recorded: dict, arguments: dict, shards: Sequence[Shard], tell: Callable[[str], None]
+) -> HeldCorpus | None:
+    """What the study has of the corpus, where that is to grow. Raises TailscopeError where the arguments are others."""
+    if not recorded or asked.force:
+        return None
+    refuse_differences(study, asked.corpus, recorded, arguments)
+    parts = load_parts(name_cache(study), asked.corpus)
+    if parts and (line := compare_shards(asked.corpus, list(parts), shards).describe(asked.corpus)):
+        tell(line)
+    return HeldCorpus(recorded.get("content", ""), parts)
 
 
 def _move_files(made: Path, part: Path, indexed: IndexedCorpus) -> None:
@@ -97,24 +198,26 @@ def _move_files(made: Path, part: Path, indexed: IndexedCorpus) -> None:
         table_path(made, name, indexed.corpus).replace(path)
 
 
-def _describe_arguments(asked: Request, shards: Sequence[Shard], image_search: ImageSearch | None) -> dict:
-    """The manifest's entry of what a corpus was indexed with."""
+def _describe_arguments(asked: Request, shards: Sequence[Shard]) -> dict:
+    """The manifest's entry of what a corpus is indexed with, as far as it is known before it is."""
     files = {shard.path for shard in shards}
     return {
         "shards": list(asked.patterns),
         "files": len(files),
-        "bytes": sum(path.stat().st_size for path in files),
+        "bytes": sum(measure_file(shard) for shard in {shard.path: shard for shard in shards}.values()),
+        "title": asked.title,
+        "caption": asked.caption,
+        "image": asked.image,
+        "url": asked.url,
         "images": asked.images and str(asked.images),
         "tagger": asked.tagger,
         "prompts": asked.prompts if asked.tagger else None,
-        "image_hits": asked.image_hits and {"name": asked.image_hits.name, "sha256": file_sha256(asked.image_hits)},
-        "thresholds": list(image_search.thresholds) if image_search else [],
-        "built_with": built_with(__name__),
+        "image_hits": asked.image_hits and {"name": asked.image_hits.name, "sha256": checksum_hits(asked.image_hits)},
     }
 
 
-def _check_arguments(study: Path, asked: Request) -> list[Shard]:
-    """The shards, where everything that is asked for fits the study and is there."""
+def _check_arguments(study: Path, asked: Request) -> dict:
+    """The arguments that the corpus was indexed with, where the study has it; what is asked for fits the study."""
     corpus = asked.corpus
     if not (study / MANIFEST).is_file():
         command = f"python -m precompute concepts --study {study} --task NAME=CLASSNAMES.txt"
@@ -126,21 +229,32 @@ def _check_arguments(study: Path, asked: Request) -> list[Shard]:
     known = set(held.query("SELECT corpus FROM corpora")["corpus"]) if held.has("corpora") else set()
     if corpus in known and corpus not in indexed:
         raise TailscopeError(f"'{corpus}' is a corpus of study '{held.name}' that another step made. Choose another name.")
-    if corpus in known and not asked.force:
-        raise TailscopeError(
-            f"Study '{held.name}' holds '{corpus}' already. Index it anew with --force, or choose another name."
-        )
     if asked.tagger and asked.image_hits:
         raise TailscopeError("Images are searched by --tagger or by --image-hits, not by both.")
     if asked.images is not None and not asked.images.is_dir():
         raise TailscopeError(f"No folder of images at {asked.images}.")
-    return find_shards(asked.patterns, asked.images)
+    if not 0 <= asked.least_kept <= 1:
+        raise TailscopeError(f"{asked.least_kept:g} is no share of the samples: --least-kept takes a number from 0 to 1.")
+    return dict(indexed[corpus]) if corpus in known else {}
 
 
-def _plan_image_search(asked: Request, tagger: TaggerRecipe | None) -> ImageSearch | None:
+def _complete(asked: Request, recorded: dict) -> Request:
+    """What is asked for, with the title and the thresholds that the corpus was indexed with where none are named."""
+    if asked.force or not recorded:
+        return asked
+    asked = replace(asked, title=asked.title or recorded.get("title"))
+    if asked.thresholds or not recorded.get("thresholds"):
+        return asked
+    return replace(
+        asked, thresholds=recorded["thresholds"], chosen=recorded.get("chosen") if asked.chosen is None else asked.chosen
+    )
+
+
+def _plan_image_search(asked: Request, cache: Path) -> ImageSearch | None:
     """How to search the images; None where they are not searched."""
     image_hits, thresholds, chosen = asked.image_hits, asked.thresholds, asked.chosen
-    if tagger:
+    if asked.tagger:
+        tagger = ClipRecipe(asked.tagger, cache / "classifiers", asked.prompts, asked.allow_download)
         rising, chosen = check_thresholds(thresholds or THRESHOLDS, chosen)
         return ImageSearch(tagger, None, rising, chosen)
     if image_hits is None:

@@ -5,7 +5,7 @@ over shards.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backend.methods import join_methods
+from backend.methods import Method, join_methods
 from backend.schema import TABLES
 from precompute.search.ranges import expand_ranges
 from precompute.search.text import METHODS
@@ -44,18 +44,24 @@ class Methods:
 @dataclass
 class Counts:
     """What adds up over shards: samples, and by method the hits of each concept (concepts,); by joint method the samples
-    with a concept, and those where text and image have some and none in common."""
+    with a concept, and those where text and image have some and none in common.
+
+    `distinct`, which does not add up: by text method the different captions that hit each concept, by image method the
+    different image files, where those were at hand.
+    """
 
     samples: int
     hits: dict[str, np.ndarray]
     extracted: dict[str, int]
     misaligned: dict[str, int]
+    distinct: dict[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of_nothing(cls, concepts: int, methods: Methods) -> "Counts":
         """Zeros for every method, to add to."""
         hits = {name: np.zeros(concepts, np.int64) for name in (*methods.text, *methods.image, *methods.joint)}
-        return cls(0, hits, dict.fromkeys(methods.joint, 0), dict.fromkeys(methods.joint, 0))
+        distinct = {name: np.zeros(concepts, np.int64) for name in methods.text}
+        return cls(0, hits, dict.fromkeys(methods.joint, 0), dict.fromkeys(methods.joint, 0), distinct)
 
     @classmethod
     def load(cls, path: Path, methods: Methods) -> "Counts":
@@ -179,6 +185,17 @@ def count_frequency(
         for method in names
     ]
     return pd.concat(frames).sort_values(["method", "task", "label"], ignore_index=True)
+
+
+def count_distinct(corpus: str, concepts: Sequence[str], counts: Counts) -> pd.DataFrame:
+    """The rows of `distinct_hits`: for every text method, and image method whose images were at hand, and every concept."""
+    frames = [
+        pd.DataFrame({"concept": concepts, "count": found}).assign(
+            corpus=corpus, modality=Method(method).modality, method=method
+        )
+        for method, found in counts.distinct.items()
+    ]
+    return pd.concat(frames).sort_values(["concept", "method"], ignore_index=True)
 
 
 def describe_alignment(corpus: str, methods: Methods, counts: Counts) -> pd.DataFrame:

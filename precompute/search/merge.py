@@ -1,5 +1,7 @@
 """Merges what was found in the shards of one corpus into its files: samples, hits, misaligned samples; and counts it.
 
+Beside the hits of a concept it counts the different captions and images among them, by their hashes.
+
 Jobs on plain values: parts are matched a few at a time, hits are sorted by ranges of concepts that each read their own rows of
 the parts, and samples and misaligned samples are put in a row. Any process may do any job; none sees every hit but the last,
 which puts the sorted ranges in one file, a batch at a time. DuckDB sorts and spills to disk: no corpus is held in memory.
@@ -9,7 +11,7 @@ Cost: 1.5 s for 40,000 samples with 400,000 hits in 40 shards, on two busy cores
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,10 +28,11 @@ from precompute.corpus.registry import place_images
 from precompute.corpus.shard import SAMPLES_PER_SHARD, Shard
 from precompute.ledger import Ledger
 from precompute.processes import Processes
-from precompute.search.given import GivenHits
-from precompute.search.match import Counts, Methods, ShardPart, match_part
+from precompute.search.given import GivenHits, join_places
+from precompute.search.images import HITS_SCHEMA
+from precompute.search.match import TEXT_SCHEMA, Counts, Methods, ShardPart, match_part
 
-MEMORY_LIMIT = "1GB"  # of the sort of one range's hits
+MEMORY_LIMIT = 10**9  # bytes, of the sort of one range's hits
 RANGE_HITS = 8_000_000  # of a range of concepts, which one job sorts; a concept with more is a range of its own
 PARTS_AT_ONCE = 16  # that one job matches
 ROWS_AT_ONCE = 1 << 17
@@ -48,7 +51,8 @@ class Merge:
     """What the jobs of one merge have in common.
 
     `folder`: of the study that the corpus's files are written into · `base`: the folder that image paths are relative to ·
-    `work`: for what is needed meanwhile · `given`: in the place of the parts' own image hits.
+    `work`: for what is needed meanwhile · `layers`: for each layer of the parts' hits the number that each of its concepts has
+    among `concepts`, -1 for none · `given`: in the place of the parts' own image hits.
     """
 
     folder: Path
@@ -57,16 +61,22 @@ class Merge:
     methods: Methods
     base: Path
     work: Path
+    layers: tuple[tuple[int, ...], ...]
     given: Given | None = None
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A shard, its part, and the file with the hits of its images."""
+    """A shard, and the files of its part: its samples, its hits by layer, and which picture each sample has.
+
+    `image` is one file of all concepts where the hits were given, none where images were not searched.
+    """
 
     shard: Shard
-    part: Path
-    image: Path
+    samples: Path
+    text: tuple[Path, ...]
+    image: tuple[Path, ...] = ()
+    pictures: Path | None = None
 
     @property
     def first_id(self) -> int:
@@ -75,24 +85,28 @@ class Placed:
 
 
 def merge_parts(
-    merge: Merge, parts: dict[Shard, Path], processes: Processes, say: Progress = lambda done: None
+    merge: Merge, placed: Sequence[Placed], processes: Processes, say: Progress = lambda done: None
 ) -> tuple[dict[str, dict], Counts, Ledger]:
     """Writes a corpus's samples, hits and, where its images were searched, misaligned samples into the study's folder.
 
-    `parts` come by rising sample_id; the concepts are sorted, and numbered so in the parts' hits. Gives the files' manifest
-    entries by table, the counts of all shards, and the books of the given hits.
+    `placed` come by rising sample_id, the concepts by rising name. Gives the files' manifest entries by table, the counts of
+    all shards, and the books of the given hits.
     """
     assert list(merge.concepts) == sorted(set(merge.concepts)), "hits are sorted by the concepts' numbers"
     shutil.rmtree(merge.work, ignore_errors=True)
     merge.work.mkdir(parents=True)
     try:
-        placed, counts, given, misaligned = _match_all(merge, parts, processes, lambda done: say(done / 2))
+        placed, counts, given, misaligned = _match_all(merge, placed, processes, lambda done: say(done / 2))
         ranges = split_concepts(_count_stored(merge, counts))
         jobs = [(write_samples, merge, placed)]
         if merge.methods.image:
             jobs.append((write_misaligned, merge, misaligned))
         jobs += [(sort_hits, merge, placed, start, stop) for start, stop in ranges]
-        for done, _ in enumerate(processes.run(_call, jobs), start=1):
+        if merge.given is None:
+            counts.distinct |= {method: np.zeros(len(merge.concepts), np.int64) for method in merge.methods.image}
+        for done, distinct in enumerate(processes.run(_call, jobs), start=1):
+            for method, (concepts, found) in (distinct or {}).items():
+                counts.distinct[method][concepts] = found
             say(0.5 + done / len(jobs) / 2)
         _join_ranges(merge, [start for start, _ in ranges])
         return _move_into_place(merge), counts, given
@@ -116,33 +130,45 @@ def split_concepts(stored: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _match_all(
-    merge: Merge, parts: dict[Shard, Path], processes: Processes, say: Progress
+    merge: Merge, found: Sequence[Placed], processes: Processes, say: Progress
 ) -> tuple[tuple[Placed, ...], Counts, Ledger, tuple[Path, ...]]:
     """The shards with their image hits, the counts, the books of given hits, and the files of misaligned samples."""
-    pairs = list(parts.items())
     places, jobs, placed = [], [], []
-    for start in range(0, len(pairs), PARTS_AT_ONCE):
+    for start in range(0, len(found), PARTS_AT_ONCE):
         place = merge.work / f"matched-{start}"
         chosen = [
-            Placed(shard, part, place / f"image-{number}.parquet" if merge.given else part / "image.parquet")
-            for number, (shard, part) in enumerate(pairs[start : start + PARTS_AT_ONCE])
+            replace(one, image=(place / f"image-{number}.parquet",)) if merge.given else one
+            for number, one in enumerate(found[start : start + PARTS_AT_ONCE])
         ]
         places.append(place)
         jobs.append((merge, tuple(chosen), place))
         placed += chosen
     for done, _ in enumerate(processes.run(match_parts, jobs), start=1):
         say(done / len(jobs))
+    books = Ledger()
+    if merge.given:
+        given = _book_given(merge, places, books)
+        if given.excluded.any():  # a name that fits images of different shards is seen by none of the jobs alone
+            np.save(_excluded_path(merge), given.excluded)
+            for place in places:
+                shutil.rmtree(place)
+            for _ in processes.run(match_parts, jobs):
+                pass
+        _load_given.cache_clear()
     total = Counts.of_nothing(len(merge.concepts), merge.methods)
     for place in places:
         total.add(Counts.load(place / "counts.npz", merge.methods))
-    books = Ledger()
-    if merge.given:
-        given = _open_given(merge)
-        for place in places:
-            given.used |= np.load(place / "used.npy")
-        given.book(books)
-        _load_given.cache_clear()
     return tuple(placed), total, books, tuple(place / "misaligned.parquet" for place in places)
+
+
+def _book_given(merge: Merge, places: Sequence[Path], books: Ledger) -> GivenHits:
+    """The given hits with what all jobs have found of them, which is booked."""
+    given = _open_given(merge)
+    for place in places:
+        given.places = join_places(given.places, np.load(place / "given.npy"))
+    given.excluded = given.places == -1
+    given.book(books)
+    return given
 
 
 def match_parts(merge: Merge, placed: Sequence[Placed], place: Path) -> None:
@@ -150,27 +176,30 @@ def match_parts(merge: Merge, placed: Sequence[Placed], place: Path) -> None:
     place.mkdir()
     total = Counts.of_nothing(len(merge.concepts), merge.methods)
     given = _open_given(merge) if merge.given else None
+    met = np.zeros(len(given.places), np.int64) if given else None
     tables = []
     for one in placed:
-        samples = pq.read_table(one.part / "samples.parquet", columns=["sample_id", "image", "offset"])
+        samples = pq.read_table(one.samples, columns=["sample_id", "image", "offset", "key"])
         if given:
+            given.places[:] = 0
             hits = given.join(place_images(samples, one.shard, merge.base))
-            pq.write_table(hits.sort_by("concept"), one.image, compression="zstd")
-        found = ShardPart(samples, *(pq.read_table(path) for path in (one.part / "text.parquet", one.image)))
+            met = join_places(met, given.places)
+            pq.write_table(hits.sort_by("concept"), one.image[0], compression="zstd")
+        found = ShardPart(samples, read_text(merge, one), read_image(merge, one))
         disagreeing, counts = match_part(found, merge.concepts, merge.methods)
         total.add(counts)
         tables.append(_shift_ids(disagreeing, one.first_id))
     pq.write_table(pa.concat_tables(tables), place / "misaligned.parquet", compression="zstd")
     total.save(place / "counts.npz")
     if given:
-        np.save(place / "used.npy", given.used)
+        np.save(place / "given.npy", met)
 
 
 def write_samples(merge: Merge, placed: Sequence[Placed]) -> None:
     """Writes the corpus's file of samples, a part at a time."""
     with _CorpusFile(merge, "samples") as file:
         for one in placed:
-            samples = pq.read_table(one.part / "samples.parquet")
+            samples = pq.read_table(one.samples)
             file.write(_shift_ids(place_images(samples, one.shard, merge.base), one.first_id))
 
 
@@ -181,21 +210,68 @@ def write_misaligned(merge: Merge, files: Sequence[Path]) -> None:
             file.write(pq.read_table(path))
 
 
-def sort_hits(merge: Merge, placed: Sequence[Placed], start: int, stop: int) -> None:
+def sort_hits(merge: Merge, placed: Sequence[Placed], start: int, stop: int) -> dict[str, tuple[list[int], list[int]]]:
     """Writes the hits of the concepts from number `start` to before `stop`, in the order of their table, as a file of its own.
 
-    Of each part only the row groups with these concepts are read.
+    Of each part only the row groups with these concepts are read. Gives, by method, the concepts that it found and how many
+    different captions, or images, each of them hits there.
     """
-    chosen = [("concept", ">=", start), ("concept", "<", stop)]
     with _open_sort(merge.work / f"sort-{start}") as hits, _CorpusFile(merge, "hits", f"-{start}") as file:
         for one in placed:
-            text, image = (
-                _shift_ids(pq.read_table(path, filters=chosen, use_threads=False), one.first_id)
-                for path in (one.part / "text.parquet", one.image)
+            captions = pq.read_table(one.samples, columns=["sample_id", "caption_hash"])
+            pictures = pq.read_table(one.pictures, columns=["sample_id", "content"]) if one.pictures else None
+            hits.add(
+                *(
+                    _shift_ids(_add_content(table, contents), one.first_id)
+                    for table, contents in (
+                        (read_text(merge, one, start, stop), captions),
+                        (read_image(merge, one, start, stop), pictures),
+                    )
+                )
             )
-            hits.add(text, image)
         for batch in hits.sort(merge.concepts, merge.methods):
             file.write(batch)
+        return hits.count_distinct(merge.methods)
+
+
+def read_text(merge: Merge, placed: Placed, start: int = 0, stop: int | None = None) -> pa.Table:
+    """What the captions of a shard name of a range of concepts: `TEXT_SCHEMA`, sorted by concept within a layer."""
+    stop = len(merge.concepts) if stop is None else stop
+    tables = [_read_range(*pair, start, stop) for pair in zip(placed.text, merge.layers, strict=True)]
+    return pa.concat_tables([TEXT_SCHEMA.empty_table(), *tables])
+
+
+def read_image(merge: Merge, placed: Placed, start: int = 0, stop: int | None = None) -> pa.Table:
+    """What the images of a shard show of a range of concepts, by a score of at least the lowest threshold: `HITS_SCHEMA`."""
+    stop = len(merge.concepts) if stop is None else stop
+    layers = (tuple(range(len(merge.concepts))),) if merge.given else merge.layers[: len(placed.image)]
+    tables = [_read_range(*pair, start, stop) for pair in zip(placed.image, layers, strict=True)]
+    hits = pa.concat_tables([HITS_SCHEMA.empty_table(), *tables])
+    if merge.given or not merge.methods.thresholds:
+        return hits
+    return hits.filter(pc.greater_equal(hits["score"], pa.scalar(np.float32(merge.methods.thresholds[0]), pa.float32())))
+
+
+def _read_range(path: Path, layer: Sequence[int], start: int, stop: int) -> pa.Table:
+    """The hits of a layer's concepts whose number is in a range, with that number; of the file no other row group is read."""
+    numbers = np.array(layer, np.int32)
+    wanted = np.flatnonzero((numbers >= start) & (numbers < stop))
+    if not len(wanted):
+        return pq.read_schema(path).empty_table()
+    chosen = [("concept", ">=", int(wanted[0])), ("concept", "<=", int(wanted[-1]))]
+    hits = pq.read_table(path, filters=chosen, use_threads=False)
+    concepts = numbers[hits["concept"].to_numpy()]
+    column = hits.schema.get_field_index("concept")
+    hits = hits.set_column(column, hits.schema.field(column), pa.array(concepts))
+    return hits.filter(pa.array((concepts >= start) & (concepts < stop)))
+
+
+def _add_content(hits: pa.Table, contents: pa.Table | None) -> pa.Table:
+    """Hits with a column `content`: the hash that `contents` (sample_id, hash; sorted) has for the sample, or null."""
+    if contents is None:
+        return hits.append_column("content", pa.nulls(hits.num_rows, pa.int64()))
+    rows = np.searchsorted(contents["sample_id"].to_numpy(), hits["sample_id"].to_numpy())
+    return hits.append_column("content", contents.column(1).combine_chunks().take(pa.array(rows)))
 
 
 class _CorpusFile:
@@ -236,7 +312,7 @@ class _CorpusFile:
 def _open_sort(place: Path) -> Iterator["_UnsortedHits"]:
     """A place for hits, on disk, that is deleted afterwards."""
     place.mkdir()
-    config = {"memory_limit": MEMORY_LIMIT, "temp_directory": str(place / "spilled")}
+    config = {"memory_limit": f"{MEMORY_LIMIT}B", "temp_directory": str(place / "spilled")}
     connection = duckdb.connect(str(place / "hits.duckdb"), config=config)
     try:
         yield _UnsortedHits(connection)
@@ -246,18 +322,21 @@ def _open_sort(place: Path) -> Iterator["_UnsortedHits"]:
 
 
 class _UnsortedHits:
-    """Hits as they come: concept and method by number, sample_id, score."""
+    """Hits as they come: concept by number, method, sample_id, score, and a hash of the caption or the image."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection):
         self.connection = connection
-        connection.execute("CREATE TABLE hits (concept INTEGER, image BOOLEAN, method VARCHAR, sample_id BIGINT, score FLOAT)")
+        connection.execute(
+            """CREATE TABLE hits
+               (concept INTEGER, image BOOLEAN, method VARCHAR, sample_id BIGINT, score FLOAT, content BIGINT)"""
+        )
 
     def add(self, text: pa.Table, image: pa.Table) -> None:
         """Takes the hits of one shard's captions and images."""
         for name, found in (("text", text), ("image", image)):
             self.connection.register(f"found_{name}", found)
-        self.connection.execute("INSERT INTO hits SELECT concept, FALSE, method, sample_id, NULL FROM found_text")
-        self.connection.execute("INSERT INTO hits SELECT concept, TRUE, NULL, sample_id, score FROM found_image")
+        self.connection.execute("INSERT INTO hits SELECT concept, FALSE, method, sample_id, NULL, content FROM found_text")
+        self.connection.execute("INSERT INTO hits SELECT concept, TRUE, NULL, sample_id, score, content FROM found_image")
 
     def sort(self, concepts: Sequence[str], methods: Methods) -> Iterator[pa.Table]:
         """The rows of `hits`, without `corpus`, in the table's order."""
@@ -277,6 +356,26 @@ class _UnsortedHits:
                 "score": batch["score"],
             }
             yield pa.table(columns)
+
+    def count_distinct(self, methods: Methods) -> dict[str, tuple[list[int], list[int]]]:
+        """By method, concepts and how many different captions each hits; and images, by each threshold, where all are known."""
+        text = """SELECT concept, method, count(*) AS found
+                  FROM (SELECT DISTINCT concept, method, content FROM hits WHERE NOT image) GROUP BY ALL"""
+        image = """SELECT concept, asked.method, count(*) AS found
+                   FROM (SELECT concept, content, max(score) AS score FROM hits
+                         WHERE image AND content IS NOT NULL GROUP BY ALL)
+                   JOIN (SELECT unnest(CAST($methods AS VARCHAR[])) AS method,
+                                unnest(CAST($thresholds AS FLOAT[])) AS threshold) AS asked
+                   ON score >= threshold GROUP BY ALL"""
+        rows = self.connection.execute(text).fetchall()
+        if methods.thresholds:
+            asked = {"methods": list(methods.image), "thresholds": list(methods.thresholds)}
+            rows += self.connection.execute(image, asked).fetchall()
+        counted: dict[str, tuple[list[int], list[int]]] = {}
+        for concept, method, found in rows:
+            for column, value in zip(counted.setdefault(method, ([], [])), (concept, found), strict=True):
+                column.append(value)
+        return counted
 
 
 def _join_ranges(merge: Merge, starts: Sequence[int]) -> None:
@@ -307,8 +406,8 @@ def _file_path(merge: Merge, name: str, part: str = "") -> Path:
     return merge.work / f"{name}{part}.parquet"
 
 
-def _call(function: Callable, *arguments: object) -> None:
-    function(*arguments)
+def _call(function: Callable, *arguments: object) -> dict | None:
+    return function(*arguments)
 
 
 def _count_stored(merge: Merge, counts: Counts) -> np.ndarray:
@@ -322,10 +421,16 @@ def _shift_ids(table: pa.Table, first_id: int) -> pa.Table:
 
 
 def _open_given(merge: Merge) -> GivenHits:
-    """The given hits of a merge, none of them used yet."""
+    """The given hits of a merge, none of them met yet, without those that are known to be of several images."""
     held = _load_given(merge.given, merge.concepts)
-    held.used[:] = False
+    held.places[:] = 0
+    if _excluded_path(merge).is_file():
+        held.excluded = np.load(_excluded_path(merge))
     return held
+
+
+def _excluded_path(merge: Merge) -> Path:
+    return merge.work / "excluded.npy"
 
 
 @lru_cache(maxsize=1)

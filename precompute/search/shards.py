@@ -1,18 +1,18 @@
-"""Searches shards one by one, in several processes, and keeps what was found in each as a part: a folder in the work folder.
+"""Searches shards one by one, in several processes, and keeps what was found in each as a part (`precompute.search.parts`).
 
-A part is named by what it depends on: the shard's content, the concepts, the tagger and the code. So a run that was killed
-goes on where it was, a file that was copied, moved or touched is not searched again, and one that changed is. Naming a shard
-reads its bytes once more (and those of its photos, where they are looked at): 1 s of one core for 1 GB.
+A part is named by the shard's content and the code, what is in it by the concepts, the tagger and the least score. So a run
+that was killed goes on where it was; a file that was copied, moved or touched is not searched again, and one that changed is;
+new concepts are searched for in the captions that are kept, and scored with what the tagger saw. Naming a shard reads its bytes
+once more (and those of its photos, where they are looked at): 1 s of one core for 1 GB.
 Only plain values go to another process: paths, numbers, texts, and frozen records of these.
 """
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,20 +20,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backend.progress import StageProgress
-from precompute.corpus.registry import identify_shard, read_batches
-from precompute.corpus.sample import SampleBatch, join_batches
+from precompute.corpus.registry import identify_shard, read_batches, read_samples
+from precompute.corpus.sample import SampleBatch, batch_samples, join_batches
 from precompute.corpus.shard import Reading, Shard
 from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger
 from precompute.processes import Processes
-from precompute.search.images import HITS_SCHEMA, search_images
-from precompute.search.match import TEXT_SCHEMA, ShardPart
-from precompute.search.tagger import Tagger, TaggerRecipe
+from precompute.search.distinct import hash_captions
+from precompute.search.images import encode_images, score_pictures
+from precompute.search.layers import Layer, choose_layers
+from precompute.search.match import TEXT_SCHEMA
+from precompute.search.parts import (
+    Look,
+    Part,
+    read_features,
+    write_books,
+    write_features,
+    write_hits,
+    write_rows,
+)
+from precompute.search.tagger import Tagger
 from precompute.search.text import Vocabulary, compile_vocabulary, search_captions
-
-ROW_GROUP = 1 << 16  # of a part's hits, which lie by concept: who merges a range of concepts reads few of them
-SORTED_BY = [("concept", "ascending"), ("method", "ascending"), ("sample_id", "ascending")]
-BOOKS = ("samples", "images", "members")
 
 
 @dataclass(frozen=True)
@@ -41,107 +48,180 @@ class SearchJob:
     """What the search of every shard has in common: what is handed to each process, which loads what it needs."""
 
     concepts: tuple[str, ...]
-    tagger: TaggerRecipe | None = None
-    floor: float | None = None
-
-    def identify(self) -> str:
-        """Changes whenever a shard's part would be another one."""
-        tagger = None if self.tagger is None else [self.tagger.name, self.tagger.identify(), self.floor]
-        return hashlib.sha256(json.dumps([code_sha256(__name__), self.concepts, tagger]).encode()).hexdigest()
+    look: Look | None = None
 
 
-def find_parts(
-    shards: Sequence[Shard], search: SearchJob, work: Path, processes: Processes, say: StageProgress
-) -> dict[Shard, Path]:
-    """The part of each shard, in the order of the samples; those that are not there yet are written first."""
-    if search.tagger:
+@dataclass(frozen=True)
+class Found:
+    """The parts of a corpus's shards, in the order of the samples, and the layers whose hits they have.
+
+    `lacking`: those that are not searched yet, or not for all; `unread`: how many shards none of an earlier run has read.
+    """
+
+    parts: dict[Shard, Part]
+    layers: tuple[Layer, ...]
+    lacking: dict[Part, Shard]
+    unread: int
+
+    def looked_at(self, look: Look) -> bool:
+        """Whether an earlier run has looked at the images of some shard."""
+        return any(part.image_books(look.model).is_file() for part in self.parts.values())
+
+    def describe(self) -> str:
+        """A sentence on what an earlier run has left; nothing where that is nothing."""
+        shards, lacking = len(self.parts), sum(part in self.lacking for part in self.parts.values())
+        if self.unread == shards:
+            return ""
+        if not lacking:
+            return f"Found all {shards:,} shards searched by an earlier run: none is searched again."
+        again = lacking - self.unread
+        more = f"; {again:,} more are kept and searched for what is new alone" if again else ""
+        unread = f"; {self.unread:,} are read now" if self.unread else ""
+        return f"Found {shards - lacking:,} of {shards:,} shards searched by an earlier run{more}{unread}."
+
+
+def name_folder(work: Path) -> Path:
+    """The folder in the work folder with all that the program of now can use; other code has another one."""
+    return work / code_sha256(__name__)[:16]
+
+
+def find_parts(shards: Sequence[Shard], search: SearchJob, work: Path, processes: Processes, say: StageProgress) -> Found:
+    """The part of each shard, in the order of the samples, by its content; nothing is searched yet."""
+    if search.look:
         say("loading the tagger", 0.0)
-    common = search.identify()
+    folder = name_folder(work)
+    layers = choose_layers(folder / "layers", search.concepts)
     ordered = sorted(shards, key=lambda shard: (shard.number, shard.start))
-    jobs = [(shard, common, search.tagger is not None) for shard in ordered]
+    jobs = [(shard, search.look is not None) for shard in ordered]
     names: dict[Shard, str] = {}
     for shard, name in processes.run(name_part, jobs):
         names[shard] = name
         say("recognizing shards", len(names) / len(jobs))
-    places = {shard: work / names[shard] for shard in ordered}
-    _write_parts(places, search, processes, lambda done: say("searching shards", done))
-    return places
+    parts = {shard: Part(folder / "parts" / names[shard]) for shard in ordered}
+    lacking = {part: shard for shard, part in parts.items() if not is_searched(part, layers, search.look)}
+    return Found(parts, layers, lacking, sum(not part.books.is_file() for part in parts.values()))
 
 
-def name_part(shard: Shard, common: str, with_images: bool) -> tuple[Shard, str]:
-    """A shard and the name of its part: other content, concepts, tagger or code have another one."""
-    text = json.dumps([common, shard.kind, identify_shard(shard, with_images)])
+def search_parts(found: Found, search: SearchJob, processes: Processes, say: StageProgress) -> None:
+    """Writes what the parts lack."""
+    if not found.lacking:
+        return
+    shards = len(found.parts)
+    done = sum(part not in found.lacking for part in found.parts.values())
+    say("searching shards", done / shards)
+    if processes.count == 1 or len(found.lacking) == 1:
+        here = ShardSearch(search, found.layers)
+        for part, shard in found.lacking.items():
+            here.write_part(shard, part, lambda of_one, done=done: say("searching shards", (done + of_one) / shards))
+            done += 1
+            say("searching shards", done / shards)
+        return
+    if search.look:
+        for layer in found.layers:
+            search.look.tagger.prepare(layer.concepts)  # here, by all cores, and once
+    jobs = [(search, found.layers, shard, part) for part, shard in found.lacking.items()]
+    for _ in processes.run(_search_here, jobs):
+        done += 1
+        say("searching shards", done / shards)
+
+
+def name_part(shard: Shard, with_images: bool) -> tuple[Shard, str]:
+    """A shard and the name of its part: other content has another one."""
+    text = json.dumps([shard.kind, identify_shard(shard, with_images)])
     return shard, hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def store_part(place: Path, part: ShardPart, books: dict[str, Ledger]) -> None:
-    """Writes a part as the folder `place`, which is whole or not there; hits lie by concept, samples by their ids."""
-    unfinished = place.with_name(f"{place.name}.{os.getpid()}.part")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    by_concept = [key for key in SORTED_BY if key[0] != "method"]
-    tables = {"samples": part.samples, "text": part.text.sort_by(SORTED_BY), "image": part.image.sort_by(by_concept)}
-    for name, table in tables.items():
-        pq.write_table(table, unfinished / f"{name}.parquet", compression="zstd", row_group_size=ROW_GROUP)
-    entries = {unit: ledger.entry() for unit, ledger in books.items()}
-    (unfinished / "ledger.json").write_text(json.dumps(entries), encoding="utf-8")
-    if place.is_dir():  # another process was as quick, with a shard of the same content
-        shutil.rmtree(unfinished)
-    else:
-        unfinished.replace(place)
-
-
-def read_books(places: Iterable[Path]) -> dict[str, Ledger]:
-    """The books of several parts, added up."""
-    books = {unit: Ledger() for unit in BOOKS}
-    for place in places:
-        for unit, entry in json.loads((place / "ledger.json").read_text(encoding="utf-8")).items():
-            books[unit].add(entry)
-    return books
+def is_searched(part: Part, layers: Sequence[Layer], look: Look | None) -> bool:
+    """Whether a part has the hits of all these layers."""
+    if not part.books.is_file() or not all(part.text(layer).is_file() for layer in layers):
+        return False
+    return look is None or (part.image_books(look.model).is_file() and all(part.find_image(look, one) for one in layers))
 
 
 class ShardSearch:
-    """Searches shards, one after the other; the tagger is loaded when it is first needed."""
+    """Searches shards, one after the other; a tagger is loaded when it is first needed.
 
-    def __init__(self, search: SearchJob):
-        self.search = search
+    `most`: of each shard no more samples than this are read.
+    """
 
-    @cached_property
-    def vocabulary(self) -> Vocabulary:
-        """The concepts as captions are searched for them."""
-        return compile_vocabulary(self.search.concepts)
+    def __init__(self, search: SearchJob, layers: tuple[Layer, ...], most: int | None = None):
+        self.look = search.look
+        self.layers = layers
+        self.most = most
+        self._taggers: dict[Layer, Tagger] = {}
 
-    @cached_property
-    def tagger(self) -> Tagger:
-        """What looks at the images."""
-        return self.search.tagger.load(self.search.concepts)
+    def write_part(self, shard: Shard, part: Part, say: Callable[[float], None] = lambda done: None) -> None:
+        """Writes what a shard's part lacks. Sample ids in it count from the shard's beginning; images are relative to its root.
 
-    def write_part(self, shard: Shard, place: Path, say: Callable[[float], None] = lambda done: None) -> None:
-        """Writes the part of a shard. Sample ids in it count from the shard's beginning; images are relative to its root.
-
-        So corpora that share the shard share the part. The shard is read once: images are looked at as they pass.
+        So corpora that share the shard share the part. The shard is read once, and only where its samples, or what the tagger
+        sees in them, are not there: images are looked at as they pass.
         """
+        look, model = self.look, self.look and self.look.model
+        part.place.mkdir(parents=True, exist_ok=True)
+        if not part.books.is_file() or (look and not part.image_books(model).is_file()):
+            self._read(shard, part, say)
+        if missing := [layer for layer in self.layers if not part.text(layer).is_file()]:
+            self._search_text(part, missing)
+        if look is None:
+            return
+        pictures = pq.read_table(part.pictures(model))
+        for layer in (one for one in self.layers if part.find_image(look, one) is None):
+            features = read_features(part.seen(model))
+            found = score_pictures(features, self._load_tagger(layer), look.floor, pictures, lambda: say(1.0))
+            write_hits(part.image(look, layer), found)
+
+    def _read(self, shard: Shard, part: Part, say: Callable[[float], None]) -> None:
+        """Writes the samples, and what the tagger sees in their images."""
         reading, images, tables = Reading(), Ledger(), []
-        looks = self.search.tagger is not None
-        batches = _keep_tables(read_batches(replace(shard, number=0), reading, looks), tables)
-        found = HITS_SCHEMA.empty_table()
-        if looks:
-            found = search_images(batches, shard.root, self.tagger, self.search.floor, images, lambda: say(reading.done))
-        else:
+        batches = _keep_tables(self._read_batches(replace(shard, number=0), reading), tables)
+        if self.look is None:
             for _ in batches:
                 say(reading.done)
-        samples = join_batches(tables)
-        part = ShardPart(_count_from(samples, shard), self._search_text(samples, shard), _count_from(found, shard))
-        store_part(place, part, {"samples": reading.samples, "images": images, "members": reading.members})
+        else:
+            model = self.look.model
+            with write_features(part.seen(model)) as file:
+                pictures = encode_images(
+                    batches, shard.root, self._load_tagger(self.layers[0]), images, file.write, lambda: say(reading.done)
+                )
+            write_rows(part.pictures(model), _count_from(pictures, shard))
+            write_books(part.image_books(model), images.entry())
+        samples = _count_from(join_batches(tables), shard)
+        hashes = pa.array(hash_captions(samples["caption"].to_pylist()))
+        write_rows(part.samples, samples.append_column("caption_hash", hashes))
+        write_books(part.books, {"samples": reading.samples.entry(), "members": reading.members.entry()})
 
-    def _search_text(self, samples: pa.Table, shard: Shard) -> pa.Table:
-        ids = samples["sample_id"].to_numpy() - shard.start
-        found = search_captions(samples["caption"], self.vocabulary)
-        tables = [
-            pa.table([pa.repeat(pa.scalar(method), len(rows)), ids[rows], concepts], schema=TEXT_SCHEMA)
-            for method, (rows, concepts) in found.items()
-        ]
-        return pa.concat_tables(tables)
+    def _read_batches(self, shard: Shard, reading: Reading) -> Iterator[SampleBatch]:
+        if self.most is None:
+            return read_batches(shard, reading, self.look is not None)
+        return batch_samples(islice(read_samples(shard, reading, self.look is not None), self.most))
+
+    def _load_tagger(self, layer: Layer) -> Tagger:
+        if layer not in self._taggers:
+            self._taggers[layer] = self.look.tagger.load(layer.concepts)
+        return self._taggers[layer]
+
+    def _search_text(self, part: Part, layers: Sequence[Layer]) -> None:
+        """Searches the captions for the concepts of some layers, all at once."""
+        samples = pq.read_table(part.samples, columns=["sample_id", "caption"])
+        vocabulary = _compile(tuple(layers))
+        places = {concept: number for number, concept in enumerate(vocabulary.concepts)}
+        found = search_captions(samples["caption"], vocabulary)
+        ids = samples["sample_id"].to_numpy()
+        for layer in layers:
+            numbers = np.full(len(places) + 1, -1, np.int32)
+            numbers[[places[concept] for concept in layer.concepts]] = np.arange(len(layer.concepts))
+            tables = [TEXT_SCHEMA.empty_table()]
+            for method, (rows, concepts) in found.items():
+                of_layer = numbers[concepts]
+                rows, of_layer = rows[of_layer >= 0], of_layer[of_layer >= 0]
+                tables.append(pa.table([pa.repeat(pa.scalar(method), len(rows)), ids[rows], of_layer], schema=TEXT_SCHEMA))
+            write_hits(part.text(layer), pa.concat_tables(tables))
+
+
+@lru_cache(maxsize=2)
+def _compile(layers: tuple[Layer, ...]) -> Vocabulary:
+    """The concepts of some layers as captions are searched for them."""
+    return compile_vocabulary(sorted({concept for layer in layers for concept in layer.concepts}))
 
 
 def _keep_tables(batches: Iterable[SampleBatch], tables: list[pa.Table]) -> Iterator[SampleBatch]:
@@ -157,32 +237,11 @@ def _count_from(table: pa.Table, shard: Shard) -> pa.Table:
     return table.set_column(column, table.schema.field(column), ids)
 
 
-def _write_parts(places: dict[Shard, Path], search: SearchJob, processes: Processes, say: Callable[[float], None]) -> None:
-    """Searches the shards that have no part yet."""
-    missing = {place: shard for shard, place in places.items() if not place.is_dir()}  # the same content is searched once
-    if not missing:
-        return
-    done = len(places) - len(missing)
-    say(done / len(places))
-    if processes.count == 1 or len(missing) == 1:
-        here = ShardSearch(search)
-        for place, shard in missing.items():
-            here.write_part(shard, place, lambda part, done=done: say((done + part) / len(places)))
-            done += 1
-            say(done / len(places))
-        return
-    if search.tagger:
-        search.tagger.prepare(search.concepts)  # here, by all cores, and once
-    for _ in processes.run(_search_here, [(search, shard, place) for place, shard in missing.items()]):
-        done += 1
-        say(done / len(places))
-
-
 @lru_cache(maxsize=1)
-def _open_search(search: SearchJob) -> ShardSearch:
+def _open_search(search: SearchJob, layers: tuple[Layer, ...]) -> ShardSearch:
     """The search of this process, where it is one of several."""
-    return ShardSearch(search)
+    return ShardSearch(search, layers)
 
 
-def _search_here(search: SearchJob, shard: Shard, place: Path) -> None:
-    _open_search(search).write_part(shard, place)
+def _search_here(search: SearchJob, layers: tuple[Layer, ...], shard: Shard, part: Part) -> None:
+    _open_search(search, layers).write_part(shard, part)

@@ -13,12 +13,16 @@ from PIL import Image
 
 
 class Tagger(Protocol):
-    """Scores images for each of its concepts."""
+    """Looks at images once, and scores what it saw for each of its concepts."""
 
     concepts: tuple[str, ...]
 
-    def score_images(self, images: list[Image.Image]) -> np.ndarray:
-        """Scores float32 (images, concepts), a higher one for a concept that is shown more surely."""
+    def encode_images(self, images: list[Image.Image]) -> np.ndarray:
+        """What it sees, float32 (images, width), whatever the concepts are."""
+        ...
+
+    def score_features(self, features: np.ndarray) -> np.ndarray:
+        """Scores float32 (images, concepts) of what it saw, a higher one for a concept that is shown more surely."""
         ...
 
 
@@ -29,6 +33,10 @@ class TaggerRecipe(Protocol):
 
     def identify(self) -> str:
         """Changes whenever the tagger would score otherwise."""
+        ...
+
+    def identify_features(self) -> str:
+        """Changes whenever it would see something else in an image."""
         ...
 
     def prepare(self, concepts: tuple[str, ...]) -> object:
@@ -48,9 +56,13 @@ class ClipTagger:
     classifier: np.ndarray
     concepts: tuple[str, ...]
 
-    def score_images(self, images: list[Image.Image]) -> np.ndarray:
+    def encode_images(self, images: list[Image.Image]) -> np.ndarray:
+        """The images' embeddings, float32 (images, width), each of length 1."""
+        return self.model.encode_images(images)
+
+    def score_features(self, features: np.ndarray) -> np.ndarray:
         """Cosine similarities of images and concepts, float32 (images, concepts)."""
-        return self.model.encode_images(images) @ self.classifier.T
+        return features @ self.classifier.T
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,10 @@ class ClipRecipe:
     def identify(self) -> str:
         """The spec, the prompts and the checksum of the model's files."""
         return repr((self.spec, self.prompts, _identify_clip(self.spec, self.allow_download)))
+
+    def identify_features(self) -> str:
+        """The checksum of the model's files."""
+        return _identify_clip(self.spec, self.allow_download)
 
     def prepare(self, concepts: tuple[str, ...]) -> None:
         """Builds the classifier where it is not kept. Raises TailscopeError where there is no such model."""

@@ -28,11 +28,11 @@ from backend.tables import to_arrow, write_table
 from backend.writing import file_sha256, folder_entry, write_manifest
 from precompute.corpus.registry import find_shards
 from precompute.corpus.shard import Shard
-from precompute.evaluate.classification import read_task
 from precompute.evaluate.features import CHUNK, Place, encode_ahead
 from precompute.evaluate.retrieval import read_pairs
 from precompute.evaluate.scores import Evaluation, EvaluationReport, add_scores, fit_lines, score_model
 from precompute.evaluate.tail import TailPlan, TailReport, add_tail, score_tail
+from precompute.evaluate.tasks import read_task
 from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger
 from precompute.processes import Processes
@@ -296,7 +296,8 @@ def _encode_chunk(models: tuple[str, ...], study: Path, task: str, start: int, w
 
 def _score_model(study: Path, spec: str, name: str, work: Path) -> EvaluationReport:
     paired = [str(study / "tasks" / PAIRED_TASK / "*.tar")]
-    return score_model(study, Evaluation(spec, {TASK: study / "tasks" / TASK}, {PAIRED_TASK: paired}, name=name), work)
+    tasks = {TASK: study / "tasks" / TASK}
+    return score_model(study, Evaluation(spec, tasks, {PAIRED_TASK: paired}, name=name, per_image=True, top5=False), work)
 
 
 def _score_tail(study: Path) -> TailReport:

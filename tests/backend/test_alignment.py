@@ -169,3 +169,11 @@ def test_published_degree_is_misaligned_over_pairs(published_study):
     degrees = alignment.list_degrees(published_study)
     assert (degrees["misaligned"] / degrees["pairs"]).tolist() == pytest.approx(degrees["degree"].tolist(), rel=1e-3)
     assert (degrees["degree"] < degrees["degree_extracted"]).all()
+
+
+def test_corpora_whose_captions_alone_were_searched_are_named_with_what_would_search_their_images(tmp_path):
+    search = {"c": {"text": ["lemmatized"], "image": [], "chosen": {"text": "lemmatized"}}}
+    study = write_study(tmp_path / "captions", count_rows("c", "lemmatized", TEXT), manifest={"search": search})
+    message = "Only the captions of c were searched, so they cannot be compared with images. .* --tagger ARCH:WEIGHTS --force"
+    with pytest.raises(MissingTable, match=message):
+        alignment.list_degrees(study)

@@ -1,10 +1,12 @@
 """Samples of a concept and samples that disagree, worked out by hand."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from backend import samples
 from backend.errors import EmptySelection, MissingTable
+from backend.settings import SHOW_URLS
 from backend.study import Study
 from backend.validation import study_faults
 from tests.searched_study import FAR, build
@@ -267,3 +269,46 @@ def test_disagreements_are_swept_over_the_counted_thresholds(study):
 
 def test_threshold_is_compared_as_scores_are_stored():
     assert samples.as_stored(0.26) == float(np.float32(0.26)) != 0.26
+
+
+# Samples without an image
+
+
+@pytest.fixture
+def captions_only(tmp_path):
+    """A corpus of captions, of which the second has a URL."""
+    urls = {0: None, 1: "https://a.example/1.jpg", 2: None}
+    rows = [
+        {"corpus": "mine", "sample_id": number, "caption": f"a rose {number}", "image": url}
+        | dict.fromkeys(("offset", "length", "width", "height"))
+        for number, url in urls.items()
+    ]
+    hits = [
+        {"corpus": "mine", "concept": "rose", "modality": "text", "method": "lemmatized", "sample_id": number, "score": None}
+        for number in urls
+    ]
+    search = {"text": ["lemmatized"], "image": [], "chosen": {"text": "lemmatized", "image": None, "joint": None}}
+    return write_study(
+        tmp_path / "captions",
+        count_rows("mine", "lemmatized", {"rose": 3}),
+        manifest={"search": {"mine": search}},
+        samples=rows,
+        hits=hits,
+    )
+
+
+def find_roses(study) -> pd.DataFrame:
+    return samples.find_hits(study, "rose", "mine", "text", text_method="lemmatized", image_method=None)
+
+
+def test_samples_without_an_image_are_found_and_their_urls_stay_hidden(captions_only):
+    rows = find_roses(captions_only)
+    assert rows["caption"].tolist() == ["a rose 0", "a rose 1", "a rose 2"]
+    assert rows["image"].isna().all() and rows["url"].isna().all()
+
+
+def test_urls_are_given_where_the_operator_allows_them(captions_only, monkeypatch):
+    monkeypatch.setenv(SHOW_URLS, "1")
+    rows = find_roses(captions_only)
+    assert rows["url"].fillna("").tolist() == ["", "https://a.example/1.jpg", ""]
+    assert rows["image"].isna().all()

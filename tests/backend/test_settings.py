@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from backend.errors import TailscopeError
-from backend.settings import ALLOW_DOWNLOADS, ALLOW_PATHS, MODEL_ROOTS, ModelSettings, is_local, read_settings
+from backend.settings import (
+    ALLOW_DOWNLOADS,
+    ALLOW_PATHS,
+    MODEL_ROOTS,
+    SHOW_URLS,
+    ModelSettings,
+    is_local,
+    may_show_urls,
+    read_settings,
+)
 
 
 @pytest.mark.parametrize("local", [True, False])
@@ -51,3 +60,10 @@ def test_other_addresses_are_not(address):
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "x-real-ip", "Forwarded", "Via"])
 def test_request_through_a_proxy_is_a_strangers(header):
     assert not is_local("localhost", ["Host", header])
+
+
+def test_urls_are_shown_where_it_is_said_alone():
+    assert not may_show_urls({})
+    assert may_show_urls({SHOW_URLS: "1"})
+    with pytest.raises(TailscopeError, match=f"{SHOW_URLS} is “on”"):
+        may_show_urls({SHOW_URLS: "on"})

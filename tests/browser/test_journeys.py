@@ -16,6 +16,7 @@ PAGES = {
     "Misalignment": "Do captions say what images show?",
     "Let it Wag!": "What do models know of the rarest concepts?",
     "Search quality": "How right are the counts?",
+    "Your corpus": "What is in your corpus, and what does it hardly show?",
     "Test set": "Is my test set in the tail?",
     "Live probe": "Does CLIP know what is on my photo?",
 }

@@ -93,6 +93,11 @@ def downloads(app: AppTest) -> set[str]:
     return {button.key.split("-", 2)[-1] for button in app.get("download_button")}
 
 
+def figure_files(name: str) -> set[str]:
+    """The files that the menu of a figure offers beside its rows."""
+    return {f"{name}.{ending}" for ending in ("svg", "pdf", "png", "html", "min.js")}
+
+
 def links(app: AppTest) -> list[str]:
     """The titles of the page's links to other pages, but for the navigation's, as a reader reads them."""
     return [_unescape(link.value) for link in app.main.get("page_link")]

@@ -22,23 +22,27 @@ NEEDS = {
     "overview": {"concepts", "corpora", "frequency"},
     "distributions": {"concepts", "corpora", "frequency"},
     "scaling": {"concepts", "corpora", "frequency", "models", "performance"},
+    "compare": {"concepts", "corpora", "frequency", "models", "performance"},
     "search_quality": {"corpora", "frequency"},
     "concept": {"concepts", "corpora", "frequency", "models", "performance", "scaling"},
     "misalignment": {"alignment", "corpora", "frequency"},
     "let_it_wag": {"corpora", "frequency", "overall", "tail"},
     "test_set": {"concepts", "corpora", "frequency", "models", "performance"},
     "probe": {"concepts", "corpora", "frequency"},
+    "your_corpus": {"concepts", "corpora", "frequency"},
 }
 QUESTIONS = {
     "overview": "Which concepts are rare, and what does that cost?",
     "distributions": "How long is the tail?",
     "scaling": "Does frequency determine performance?",
+    "compare": "Where do two models differ?",
     "search_quality": "How right are the counts?",
     "concept": "How well is “crane” covered?",
     "misalignment": "Do captions say what images show?",
     "let_it_wag": "What do models know of the rarest concepts?",
     "test_set": "Is my test set in the tail?",
     "probe": "Does CLIP know what is on my photo?",
+    "your_corpus": "What is in your corpus, and what does it hardly show?",
 }
 NONSENSE = {
     "unknown": "nonsense",
@@ -53,7 +57,8 @@ CHOICES = [*CHOICES.split(), "measure", "tagger", "text", "image", "near", "near
 OF_SAMPLES = ["text_method", "image_method", "shown_by", "hits_page", "about", "threshold", "disagreement", "order"]
 CHOICES += [*OF_SAMPLES, "samples_page", "validated"]
 OF_PROBES = "source like pick clip clip_from clip_file among prompts templates truth experiment clips_beside synonyms"
-CHOICES += [*OF_PROBES.split(), "counts_of", "labels", "described", "searched"]
+CHOICES += [*OF_PROBES.split(), "rival", "cell_page", "counts_of", "labels", "described", "searched"]
+CHOICES += ["whose", "part", "reference", "line"]  # of a corpus's report
 HOSTILE = "*a* _b_ `c` $d$ <i>e</i> [f](g) :red[h] # i & j &lt; k | l ~~m~~ \\n"
 
 

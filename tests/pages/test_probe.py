@@ -830,9 +830,22 @@ def test_rows_of_the_table_that_label_nothing_are_shown(world):
     assert table(app, "file", "reason").to_numpy().tolist() == [["gone.png", "names no file of this batch"]]
 
 
-def test_text_without_embeddings_says_the_command(world):
+def test_text_without_embeddings_is_answered_at_once_from_some_images(world, monkeypatch):
+    monkeypatch.setattr("pages.ui.probe_experiments.DRAWN", 30)
     app = assert_whole(open_page("probe", experiment="Text to images", described="a striped daxu"))
-    assert "python -m precompute embed" in told(app)[1]
+    assert len([text for text in app.caption if text.value.startswith("similarity")]) == 24
+    assert "Searched: 30 of its " in said(app)
+    more = find(app, "toggle", "more-drawn")
+    assert more.label.startswith("Look through ")
+    app = assert_whole(more.set_value(True).run())
+    assert "Searched:" not in said(app)
+
+
+def test_text_of_more_images_than_are_looked_through_says_the_command(world, monkeypatch):
+    monkeypatch.setattr("pages.ui.probe_experiments.DRAWN", 30)
+    monkeypatch.setattr("pages.ui.probe_experiments.MOST_DRAWN", 40)
+    app = assert_whole(open_page("probe", experiment="Text to images", described="a striped daxu"))
+    assert "python -m precompute embed" in said(app)
 
 
 def test_text_finds_the_studys_images(studies, place_study, invented_study, models):

@@ -6,7 +6,20 @@ import json
 import numpy as np
 import pytest
 
-from tests.pages.session import assert_whole, choose, downloads, explained, figure, find, links, open_page, said, table, told
+from tests.pages.session import (
+    assert_whole,
+    choose,
+    downloads,
+    explained,
+    figure,
+    figure_files,
+    find,
+    links,
+    open_page,
+    said,
+    table,
+    told,
+)
 from tests.tiny_study import animal_rows, model_row, score_rows, two_corpora, write_study
 
 
@@ -159,7 +172,7 @@ def test_models_stand_side_by_side_over_their_own_corpora(published, view):
         ["ViT-B-32/laion400m", "LAION-400M", 24],
     ]
     assert fits["slope"].tolist() == pytest.approx([10, 0])
-    assert {"models.html", "models.csv", "models.parquet", "fits.csv", "fits.parquet"} == downloads(app)
+    assert figure_files("models") | {"models.csv", "models.parquet", "fits.csv", "fits.parquet"} == downloads(app)
     assert "nan" not in json.dumps(figure(app, "models")["layout"])
     assert fits["interval"].iloc[1] == ""
     assert fits["stands_out"].tolist() == [True, False]
@@ -216,7 +229,7 @@ def test_change_against_change_tells_slope_r_and_what_all_gained(studies):
     cloud = figure(app, "change")["data"][0]
     assert cloud["customdata"][2][:4] == ["cat", "animals", 100, 10_000]
     assert table(app, "tenfolds", "gained")["concept"].iloc[0] == "cat"
-    assert {"change.html", "change.csv", "change.parquet", "changed.csv", "changed.parquet"} == downloads(app)
+    assert figure_files("change") | {"change.csv", "change.parquet", "changed.csv", "changed.parquet"} == downloads(app)
 
 
 def test_change_that_is_the_same_for_all_has_nothing_to_compare(studies):

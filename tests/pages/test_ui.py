@@ -12,6 +12,8 @@ from markdown_it import MarkdownIt
 
 from backend import scaling
 from backend.errors import EmptySelection, MissingTable
+from backend.printing.caption import Shown
+from backend.printing.page import PLOTLY_FILE
 from pages.ui import blocks, controls
 from pages.ui.text import shorten
 from tests.pages.session import assert_whole, find, open_page
@@ -64,13 +66,23 @@ def test_empty_table_is_offered_with_its_heading(offered):
     assert pq.read_table(io.BytesIO(offered["tailscope-rows.parquet"])).num_rows == 0
 
 
-def test_figure_is_offered_as_a_page_of_its_own(offered):
-    blocks.show_figure(go.Figure(go.Scatter(x=[1], y=[2], name="花")), "curve", "A curve")
-    assert list(offered) == ["tailscope-curve.html"]
-    page = offered["tailscope-curve.html"].decode()
-    assert "<html>" in page
-    assert "src=" not in page.split("<body>")[0]  # it needs no network
+def test_figure_is_offered_as_vectors_a_picture_and_a_page(offered):
+    shown = Shown(["RN50/cc3m"], ["CC-3M"], ["rampp@0.7"])
+    blocks.show_figure(go.Figure(go.Scatter(x=[1], y=[2], name="花")), "curve", "a curve", shown=shown)
+    called = "tailscope_curve_RN50-cc3m_CC-3M_rampp-0.7"
+    assert list(offered) == [*(f"{called}.{ending}" for ending in ("svg", "pdf", "png", "html")), PLOTLY_FILE]
+    drawing = offered[f"{called}.svg"].decode()
+    assert "A curve" in drawing
+    assert "Model: RN50/cc3m · Corpus: CC-3M · Counted: seen in the image, RAM++ from 0.7 · Tailscope" in drawing
+    assert offered[f"{called}.pdf"].startswith(b"%PDF")
+    assert offered[f"{called}.png"].startswith(b"\x89PNG")
+    page = offered[f"{called}.html"].decode()
+    assert "<html" in page
     assert "\\u82b1" in page or "花" in page
+
+
+def test_figure_has_no_camera_whose_file_would_hold_a_bitmap():
+    assert "toImage" in blocks.FIGURE_CONFIG["modeBarButtonsToRemove"]
 
 
 @pytest.mark.parametrize(

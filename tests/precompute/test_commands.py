@@ -171,6 +171,65 @@ def test_task_that_is_none_is_one_error(run, tmp_path, tasks, message):
     assert (code, err) == (1, f"Error: {message}\n")
 
 
+def test_what_was_read_is_shown_and_a_dry_run_writes_nothing(run, tmp_path):
+    (tmp_path / "names.txt").write_text("id,name\n0,Zib\n1,&\n2,Zib\n")
+    words = ["concepts", "--study", tmp_path / "mine", "--task", f"zoo={tmp_path}/names.txt"]
+    code, out, err = run(*words, "--dry-run")
+    assert (code, out) == (0, "Nothing was written (--dry-run).\n")
+    assert err == (
+        "zoo: 2 names, read as column “name” of a table: “Zib”, “&”\n"
+        "  skipped: 1 heading, 1 repeated\n"
+        "  named more than once, taken once: “Zib”\n"
+        "  1 can be in no caption, having neither letter nor digit, and will count 0: “&”\n"
+    )
+    assert not (tmp_path / "mine").exists()
+    assert run(*words)[0] == 0
+    assert run("check", "--study", tmp_path / "mine")[0] == 0
+
+
+def test_captions_and_prompts_become_tasks_of_their_kinds(run, tmp_path):
+    (tmp_path / "a.csv").write_text("image,caption\n1,a hot dog\n2,hot dogs\n")
+    (tmp_path / "b.csv").write_text("image,caption\n1,a cat\n2,a hot dog\n")
+    (tmp_path / "prompts.txt").write_text("a zebra\ntwo zebras\n")
+    captions = [f"--captions=mine={tmp_path}/{name}.csv" for name in "ab"]
+    words = ["concepts", "--study", tmp_path / "mine", *captions, f"--prompts=draw={tmp_path}/prompts.txt", "--least", "2"]
+    code, out, err = run(*words)
+    assert (code, out.splitlines()[:2]) == (0, ["  mine: 1 labels", "  draw: 1 labels"])
+    assert "mine: 1 names, read as nouns of at least 2 of 4 images (4 captions), by" in err
+    assert run(*words)[1].endswith("has these tasks already; nothing to do.\n")
+    code, out, _ = run(
+        "concepts", "--study", tmp_path / "mine", f"--captions=mine={tmp_path}/a.csv", f"--task=mine={tmp_path}/prompts.txt"
+    )
+    assert code == 1
+
+
+def test_synonyms_and_spellings_are_added_and_said(run, begun, tmp_path):
+    (tmp_path / "other.yaml").write_text("rose: [Rosa]\ndog: hound\n")
+    (tmp_path / "more.txt").write_text("hot dog\n")
+    words = ["concepts", "--study", begun, "--task", f"food={tmp_path}/more.txt", "--synonyms", tmp_path / "other.yaml"]
+    code, out, _ = run(*words, "--spellings")
+    assert (code, out.splitlines()) == (
+        0,
+        [
+            "  food: 1 labels",
+            f"  1 other names of concepts from {tmp_path}/other.yaml",
+            "  left out, for they are no concepts of the study: 1 (“dog”)",
+            "  “hot dog” is also spelled “hotdog”",
+            "  1 other spellings",
+            f"{begun} is complete.",
+        ],
+    )
+    assert run("check", "--study", begun)[0] == 0
+
+
+def test_nothing_to_add_is_one_error(run, tmp_path):
+    code, _, err = run("concepts", "--study", tmp_path / "mine")
+    assert (code, err) == (
+        1,
+        "Error: Nothing to add. Name class names with --task, captions with --captions, or other names.\n",
+    )
+
+
 def test_index_ends_with_its_books_and_later_tasks_are_not_counted_in_it(run, begun):
     code, out, _ = run("index", "--study", begun, "--corpus", "web", "--shards", begun.parent / "*.tar")
     lines = out.splitlines()

@@ -6,13 +6,26 @@ from backend.errors import SourceError, TailscopeError
 from backend.schema import TABLES
 from backend.study import Study
 from backend.validation import content_faults, study_faults
-from precompute.vocabulary import add_tasks, make_concepts, read_class_names, read_class_positions
+from precompute.vocabulary import (
+    NewTask,
+    add_synonyms,
+    add_tasks,
+    describe_task,
+    list_concepts,
+    make_concepts,
+    read_class_positions,
+    read_task,
+)
+
+
+def read(tmp_path, content: str | bytes) -> NewTask:
+    path = tmp_path / "names.txt"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_task(path)
 
 
 def labels(tmp_path, content: str | bytes) -> list[str]:
-    path = tmp_path / "names.txt"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_class_names(path)
+    return list(read(tmp_path, content).labels)
 
 
 def test_labels_keep_their_order_and_spelling(tmp_path):
@@ -31,18 +44,46 @@ def test_how_the_file_was_saved_makes_no_difference(tmp_path, content):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a\n\nb\n", r"names\.txt, line 2: '' names no concept"),
-        ("\na\n", r"names\.txt, line 1: '' names no concept"),
-        ("a\n_\n", r"names\.txt, line 2: '_' names no concept"),
-        ("a\nb\n a\n", r"names\.txt, line 3: 'a' stands in line 1 already"),
         ("", r"names\.txt is empty. Expected: one label a line"),
         ("\n \n", r"names\.txt is empty"),
         (b"caf\xe9\n", r"names\.txt is no file of class names \(.*Expected: UTF-8 text, one label a line"),
     ],
 )
-def test_fault_is_named_with_its_line(tmp_path, content, message):
+def test_file_without_labels_is_refused(tmp_path, content, message):
     with pytest.raises(SourceError, match=message):
         labels(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("content", "skipped"),
+    [
+        ("a\n\nb\n", {"empty": 1}),
+        ("\na\nb", {}),
+        ("a\n_\nb\n", {"names nothing": 1}),
+        ("a\nb\n a\na\n", {"repeated": 2}),
+        ("# ours\nname\na\nb\n", {"comment": 1, "heading": 1}),
+        ("a\nb\n", {}),
+    ],
+)
+def test_what_is_no_label_is_counted_under_a_reason(tmp_path, content, skipped):
+    task = read(tmp_path, content)
+    assert list(task.labels) == ["a", "b"]
+    assert task.skipped == skipped
+
+
+def test_what_was_read_is_told(tmp_path):
+    task = read(tmp_path, "missile\n&\nZib\nmissile\n\ncrane (bird)\n")
+    assert describe_task("mine", task) == [
+        "mine: 4 names, read as one name a line: “missile”, “&”, “Zib”, “crane (bird)”",
+        "  skipped: 1 empty, 1 repeated",
+        "  named more than once, taken once: “missile”",
+        "  1 can be in no caption, having neither letter nor digit, and will count 0: “&”",
+    ]
+    task = read(tmp_path, "{0: 'tench, Tinca tinca', 1: 'a', 2: 'b', 3: 'c', 4: 'd', 5: 'e'}")
+    assert describe_task("mine", task) == [
+        "mine: 6 names, read as a Python dictionary: “tench”, “a”, “b”, “c”, “d”, ...",
+        "  1 of them with synonyms: “tench” is also “Tinca tinca”",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -66,8 +107,8 @@ def test_comma_in_a_line_is_part_of_the_label(tmp_path):
 
 
 def test_label_in_both_forms_of_unicode_comes_twice(tmp_path):
-    with pytest.raises(SourceError, match="line 2: 'jalape\u00f1o' stands in line 1"):
-        labels(tmp_path, "jalape\u00f1o\njalapen\u0303o\n")
+    task = read(tmp_path, "jalape\u00f1o\njalapen\u0303o\n")
+    assert (task.labels, task.repeated) == (("jalape\u00f1o",), ("jalape\u00f1o",))
 
 
 def test_places_of_classes_keep_repeated_and_empty_names(tmp_path):
@@ -83,7 +124,7 @@ def test_places_of_classes_keep_repeated_and_empty_names(tmp_path):
 
 def test_absent_file_is_named(tmp_path):
     with pytest.raises(SourceError, match=r"absent\.txt is no file of class names"):
-        read_class_names(tmp_path / "absent.txt")
+        read_task(tmp_path / "absent.txt")
 
 
 def test_labels_of_one_concept_are_two_labels(tmp_path):
@@ -111,6 +152,15 @@ def test_label_has_its_concept_and_its_words():
     ]
     assert table.schema.equals(TABLES["concepts"].schema)
     assert content_faults("concepts", table) == []
+
+
+def test_bracket_of_a_label_is_no_word_to_search_for():
+    rows = make_concepts("birds", "classification", ["crane (bird)", "(500) days", "& (sign)"]).to_pylist()
+    assert {row["concept"]: row["words"] for row in rows} == {
+        "crane (bird)": ["crane"],
+        "(500) days": ["500", "day"],
+        "& (sign)": ["sign"],
+    }
 
 
 def test_task_without_labels_has_no_rows():
@@ -171,8 +221,8 @@ def test_task_that_is_there_is_left_or_refused(tmp_path):
 
 
 def test_file_that_cannot_be_used_begins_no_study(tmp_path):
-    with pytest.raises(SourceError, match="line 2: 'Zib' stands in line 1"):
-        add_tasks(tmp_path / "mine", {"zoo": names_file(tmp_path, "Zib", "Zib")})
+    with pytest.raises(SourceError, match="is empty"):
+        add_tasks(tmp_path / "mine", {"zoo": names_file(tmp_path, "_", "_")})
     assert not (tmp_path / "mine").exists()
 
 
@@ -181,3 +231,39 @@ def test_title_of_a_study_stays(tmp_path):
     add_tasks(study, {"zoo": path})
     with pytest.raises(TailscopeError, match="Study 'mine' has a title already: 'mine'. Leave --title out"):
         add_tasks(study, {"art": path}, "Another")
+
+
+# Other names of concepts
+
+
+def synonyms(study) -> list[tuple]:
+    return list(Study(study).query("SELECT * FROM synonyms ORDER BY ALL").itertuples(index=False, name=None))
+
+
+def test_names_after_a_comma_are_synonyms_of_the_study(tmp_path):
+    study = tmp_path / "mine"
+    add_tasks(study, {"zoo": names_file(tmp_path, "n00000001 Tench, Tinca tinca, tench, &", "n00000002 Zib")})
+    assert list_concepts(study) == ["tench", "zib"]
+    assert synonyms(study) == [("tench", "tinca tinca", "class list")]
+    assert study_faults(study) == []
+
+
+def test_synonyms_of_a_source_replace_those_that_it_gave_before(tmp_path):
+    study = tmp_path / "mine"
+    add_tasks(study, {"zoo": names_file(tmp_path, "n00000001 Tench, Tinca tinca", "n00000002 Zib")})
+    assert add_synonyms(study, {"Tench": ["doctor fish"], "dog": ["hound"]}, "file") == (1, ["dog"])
+    assert add_synonyms(study, {"tench": ["Doctor_fish", "tinca tinca"], "zib": ["zibby"]}, "file") == (2, [])
+    assert synonyms(study) == [
+        ("tench", "doctor fish", "file"),
+        ("tench", "tinca tinca", "class list"),
+        ("zib", "zibby", "file"),
+    ]
+    assert study_faults(study) == []
+
+
+def test_synonyms_of_no_concept_of_the_study_are_refused(tmp_path):
+    study = tmp_path / "mine"
+    add_tasks(study, {"zoo": names_file(tmp_path, "Zib")})
+    with pytest.raises(TailscopeError, match="None of the 1 names with synonyms is a concept of study 'mine', such as “dog”"):
+        add_synonyms(study, {"dog": ["hound"]}, "file")
+    assert not Study(study).has("synonyms")

@@ -17,10 +17,11 @@ from backend.models.classifiers import ClassifierCache
 from backend.models.device import choose_device, describe_device
 from backend.models.download import shorten_error
 from backend.models.encode import Model, split_preprocess
-from backend.models.loading import count_weights, list_tags, load_model
+from backend.models.loading import list_tags, load_model
 from backend.models.prompts import build_classifier, find_templates
+from backend.models.sketch import count_weights
 from backend.study import ROOT
-from tests.tiny_clip import CONFIG, draw_pictures, write_model
+from tests.tiny_clip import CONFIG, PREPROCESS, draw_pictures, write_model
 
 
 @pytest.fixture
@@ -314,7 +315,9 @@ def test_text_side_from_elsewhere_is_refused(no_network, tmp_path):
 
 
 def test_spec_that_is_nothing_says_what_is_expected(tmp_path):
-    expected = "Name a folder in open_clip's format, ARCHITECTURE:TAG or ARCHITECTURE:FILE, such as ViT-B-32:openai."
+    expected = (
+        "Name a folder in open_clip's format, ARCHITECTURE:TAG, ARCHITECTURE:FILE or hf-hub:ORG/NAME, such as ViT-B-32:openai."
+    )
     assert message(tmp_path / "none") == f"No folder of a model at {tmp_path / 'none'}. {expected}"
     assert message("ViT-B-32:none.pt") == f"No file of weights at none.pt. {expected}"
 
@@ -379,3 +382,48 @@ def test_weights_that_would_run_code_are_not_run(tmp_path, architecture):
     assert message(f"{architecture}:{tmp_path / 'code.pt'}").endswith(
         "no checkpoint that torch can read without running code out of it."
     )
+
+
+def test_model_of_the_hub_is_fetched_where_that_is_allowed_and_loads_from_the_cache(hub, folder, model):
+    with pytest.raises(TailscopeError, match="hf-hub:me/tiny is not on this machine. Fetching it has to be allowed"):
+        load_model("hf-hub:me/tiny")
+    hub.files["me/tiny/open_clip_config.json"] = (folder / "open_clip_config.json").read_bytes()
+    fetched = load_model("hf-hub:me/tiny", allow_download=True)
+    assert fetched.name == "tiny"
+    asked = len(hub.asked)
+    again = load_model("hf-hub:me/tiny")
+    assert len(hub.asked) == asked
+    assert again.weights_sha256 == fetched.weights_sha256
+    pictures = draw_pictures(2)
+    np.testing.assert_array_equal(again.encode_images(pictures), model.encode_images(pictures))
+
+
+def test_model_of_the_hub_in_another_format_is_one_message(hub):
+    with pytest.raises(TailscopeError, match="hf-hub:me/tiny has no open_clip_config.json or no weights"):
+        load_model("hf-hub:me/tiny", allow_download=True)
+
+
+@pytest.mark.parametrize("kind", ["coca", "siglip"])
+def test_other_kinds_of_model_encode_and_have_a_temperature(tmp_path, kind):
+    import open_clip
+    from safetensors.torch import save_file
+
+    config = json.loads(json.dumps(CONFIG))
+    if kind == "coca":
+        config["multimodal_cfg"] = {"context_length": 24, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
+        config["vision_cfg"] |= {"attentional_pool": True, "attn_pooler_heads": 2, "output_tokens": True}
+        config["text_cfg"] |= {"embed_cls": True, "output_tokens": True}
+        net = open_clip.CoCa(**config)
+        config["custom_text"] = True
+    else:
+        config |= {"init_logit_bias": -10, "custom_text": True}
+        net = open_clip.CustomTextCLIP(**{key: value for key, value in config.items() if key != "custom_text"})
+    content = {"model_cfg": config, "preprocess_cfg": PREPROCESS}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(content))
+    save_file(
+        {name: value.contiguous().clone() for name, value in net.state_dict().items()}, tmp_path / "open_clip_model.safetensors"
+    )
+    loaded = load_model(str(tmp_path))
+    assert loaded.encode_images(draw_pictures(2)).shape == (2, 16)
+    assert loaded.encode_texts(["a rose", "a zib"]).shape == (2, 16)
+    assert loaded.temperature == pytest.approx(0.07)

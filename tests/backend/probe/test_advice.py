@@ -1,5 +1,6 @@
 """Which models a study recommends: those of OpenCLIP whose own corpus it counts."""
 
+import numpy as np
 import pytest
 
 from backend.models.catalogue import ModelChoice, list_openclip
@@ -16,6 +17,7 @@ def sketched(monkeypatch) -> None:
     """Nets of known sizes, none of which is made."""
     sizes = {"RN50": 102_000_000, "ViT-B-32": 151_000_000}
     monkeypatch.setattr(advice, "count_weights", sizes.get)
+    monkeypatch.setattr(advice, "estimate_seconds", {"RN50": 0.25}.get)
 
 
 def test_tag_of_an_epoch_is_the_training_that_a_study_names():
@@ -34,8 +36,15 @@ def test_advised_are_models_whose_corpus_is_counted_the_last_of_a_training(small
         ("RN50/cc3m", "RN50/cc3m", "CC-3M"),
     ]
     assert tabulate_advice(advised).to_numpy().tolist() == [
-        ["ViT-B-32/laion400m_e32", "LAION-400M", 604.0, False, "counts, measured and expected accuracy"],
-        ["RN50/cc3m", "CC-3M", 408.0, False, "counts, measured and expected accuracy"],
+        [
+            "ViT-B-32/laion400m_e32",
+            "LAION-400M",
+            604.0,
+            pytest.approx(np.nan, nan_ok=True),
+            False,
+            "counts, measured and expected accuracy",
+        ],
+        ["RN50/cc3m", "CC-3M", 408.0, 0.25, False, "counts, measured and expected accuracy"],
     ]
 
 
@@ -53,3 +62,10 @@ def test_published_study_advises_the_six_of_openclip(published_study):
     titles = [one.choice.title for one in advise_models(published_study, list_openclip(), "lemmatized") if not one.choice.here]
     assert titles[:3] == ["ViT-B-32/laion400m_e32", "ViT-B-16/laion400m_e32", "ViT-L-14/laion400m_e32"]
     assert titles[3:] == ["RN50/yfcc15m", "RN101/yfcc15m", "RN50/cc12m"]
+
+
+def test_every_advised_model_says_its_size_and_seconds(published_study):
+    advised = advise_models(published_study, list_openclip(), "lemmatized")
+    seconds = {one.choice.title: one.seconds for one in advised}
+    assert all(one.size and one.seconds for one in advised)
+    assert seconds["ViT-B-32/laion400m_e32"] < seconds["ViT-B-16/laion400m_e32"] < seconds["ViT-L-14/laion400m_e32"]

@@ -21,8 +21,9 @@ from backend.probe.batch import bin_accuracy, score_batch
 from backend.probe.candidates import Candidates
 from backend.probe.facts import Facts
 from backend.probe.labelled import Batch, Item, read_batch
-from precompute.evaluate.classification import read_task, score_prompts
+from precompute.evaluate.classification import score_prompts
 from precompute.evaluate.features import encode_places
+from precompute.evaluate.tasks import read_task
 from precompute.ledger import Ledger
 from precompute.synthetic.corpora import plan_portraits, write_shard
 from precompute.synthetic.pictures import Studio
@@ -308,7 +309,9 @@ def test_accuracy_is_that_of_the_evaluation_on_the_same_images(model, tmp_path):
     for prompts in ("class", "simple", "ensemble"):
         classifier = ClassifierCache(tmp_path).get(model, NAMES, prompts)
         report = score_batch(model, classifier, make_facts([1, 2, 3, 4]), read, "web")
-        expected = score_prompts(model, [(model.encode_images(pictures), np.array(numbers))], NAMES, [prompts])[prompts]
+        expected = score_prompts(model, [(model.encode_images(pictures), np.array(numbers))], NAMES, {prompts: prompts})[0][
+            prompts
+        ]
         assert report.accuracy == pytest.approx(expected.overall, abs=1e-9)
         by_label = report.rows.groupby("label")["right"].mean()
         np.testing.assert_allclose([100 * by_label[name] for name in NAMES], expected.values)
@@ -335,7 +338,7 @@ def test_accuracy_of_a_shipped_model_is_that_of_the_step_on_the_same_images(tmp_
     for prompts in ("class", "ensemble"):
         classifier = ClassifierCache(tmp_path / "cache").get(shipped, names, prompts)
         report = score_batch(shipped, classifier, make_facts([1] * len(names), names), read, "web")
-        expected = score_prompts(shipped, [(features, task.classes)], task.labels, [prompts])[prompts]
+        expected = score_prompts(shipped, [(features, task.classes)], task.labels, {prompts: prompts})[0][prompts]
         assert report.accuracy == pytest.approx(expected.overall, abs=1e-9)
         by_label = 100 * report.rows.groupby("label")["right"].mean()
         assert by_label.to_dict() == pytest.approx(dict(zip(names, expected.values[:30], strict=False)))

@@ -12,6 +12,8 @@ from backend.models.loading import load_model
 from backend.probe.nearest import (
     EMBEDDINGS,
     Embeddings,
+    count_images,
+    draw_embeddings,
     embedding_paths,
     find_images,
     list_embedded,
@@ -148,3 +150,32 @@ def test_images_that_could_not_be_read_are_never_found():
 
 def test_no_images_are_nearest_to_nothing():
     assert len(rank_nearest(Embeddings(np.empty((0, 2), np.float32), np.empty(0, np.int64)), np.array([1, 0]), 2)[0]) == 0
+
+
+# Some images, drawn by lot
+
+
+def test_images_drawn_by_lot_are_those_that_a_text_finds(invented_study, model, tmp_path):
+    images = count_images(invented_study, "balanced")
+    some = draw_embeddings(invented_study, "balanced", model, 30, folder=tmp_path)
+    assert some.features.shape == (30, model.width)
+    assert len(set(some.sample_ids.tolist())) == 30 < images
+    found = find_images(invented_study, "balanced", model, "a striped daxu", some, count=5)
+    assert set(found["sample_id"]) <= set(some.sample_ids.tolist())
+    everything = draw_embeddings(invented_study, "balanced", model, images + 5, folder=tmp_path)
+    place = everything.sample_ids.tolist().index(some.sample_ids[3])
+    assert np.allclose(everything.features[place], some.features[3], atol=1e-5)
+
+
+def test_drawn_images_are_encoded_once(invented_study, model, tmp_path, monkeypatch):
+    first = draw_embeddings(invented_study, "balanced", model, 10, folder=tmp_path)
+    monkeypatch.setattr(Model, "encode_images", lambda *arguments: pytest.fail("encoded again"))
+    again = draw_embeddings(invented_study, "balanced", model, 10, folder=tmp_path)
+    assert np.array_equal(first.features, again.features)
+    assert np.array_equal(first.sample_ids, again.sample_ids)
+
+
+def test_drawn_image_that_is_not_there_is_never_found(study, model, tmp_path):
+    some = draw_embeddings(study, "more", model, 4, folder=tmp_path)  # the hand made study has no files
+    assert some.sample_ids.tolist() == [-1] * 4
+    assert find_images(study, "more", model, "a rose", some).empty

@@ -9,7 +9,7 @@ from PIL import Image
 
 from precompute.corpus.registry import find_shards, place_images, read_batches
 from precompute.corpus.sample import SCHEMA, join_batches
-from precompute.corpus.shard import Reading
+from precompute.corpus.shard import Reading, ReadOptions
 
 
 def picture(form: str = "JPEG", size: tuple[int, int] = (40, 30)) -> bytes:
@@ -47,9 +47,9 @@ def write_coco(path: Path, images: list, annotations: list, categories: list | N
 def read(path: Path, base: Path | None = None, images: Path | None = None, number: int = 0) -> tuple[list[dict], dict]:
     """The samples of a file, whole or in pieces, and what the ledger says of it; the books balance."""
     samples, reading = [], Reading()
-    for shard in find_shards([str(path)], images):
+    for shard in find_shards([str(path)], ReadOptions(images=images)):
         tables = [batch.table for batch in read_batches(shard, reading)]
-        samples += place_images(join_batches(tables), shard, base or path.parent).to_pylist()
+        samples += place_images(join_batches(tables), shard, base or path.parent).drop_columns("key").to_pylist()
         assert all(table.schema.equals(SCHEMA) for table in tables)
     for sample in samples:
         sample["sample_id"] += number * 10_000_000

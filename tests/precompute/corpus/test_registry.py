@@ -35,13 +35,13 @@ def test_name_with_brackets_is_a_name_where_such_a_file_exists(tmp_path):
     ("pattern", "message"),
     [
         ("absent*.tar", r"absent\*\.tar' matches no file. Tailscope reads webdataset shards \(\.tar\), caption tables"),
-        ("*.gz", r"\*\.gz' matches .*a\.tar\.gz, which is no shard"),
+        ("*.gz", r"\*\.gz' matches .*a\.pdf\.gz, which is no shard"),
         ("folder*", r"folder\*' matches .*folder\.tar, which is no shard"),
         ("", "'' matches no file"),
     ],
 )
 def test_pattern_without_shards_is_named(tmp_path, monkeypatch, pattern, message):
-    (tmp_path / "a.tar.gz").touch()
+    (tmp_path / "a.pdf.gz").touch()
     (tmp_path / "folder.tar").mkdir()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SourceError, match=message):

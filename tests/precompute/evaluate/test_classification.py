@@ -11,17 +11,17 @@ from PIL import Image
 
 from backend.errors import SourceError
 from backend.models.loading import load_model
+from backend.models.prompts import PROMPTS
 from precompute.evaluate import features as encoding
 from precompute.evaluate.classification import (
     ClassScores,
     describe_repeats,
-    evaluate_classification,
     pool_labels,
-    read_task,
     score_chunks,
     score_prompts,
 )
 from precompute.evaluate.features import encode_places
+from precompute.evaluate.tasks import read_task
 from precompute.ledger import Ledger
 from tests.tiny_clip import draw_pictures, write_model
 
@@ -60,7 +60,7 @@ def write_class_folders(folder: Path, counts: dict[str, int]) -> Path:
 
 
 def score_classes(images: np.ndarray, classes: np.ndarray, classifier: np.ndarray) -> ClassScores:
-    return score_chunks([(images, classes)], {"one": classifier})["one"]
+    return score_chunks([(images, classes)], {"one": classifier})[0]["one"]
 
 
 def test_accuracy_of_hand_made_features():
@@ -83,7 +83,7 @@ def test_images_in_chunks_and_blocks_score_the_same(monkeypatch):
     monkeypatch.setattr("precompute.evaluate.classification.IMAGES_AT_ONCE", 7)
     np.testing.assert_array_equal(score_classes(images, classes, classifier).values, at_once.values)
     chunks = [(images[start : start + 9], classes[start : start + 9]) for start in range(0, 50, 9)]
-    np.testing.assert_array_equal(score_chunks(chunks, {"one": classifier})["one"].values, at_once.values)
+    np.testing.assert_array_equal(score_chunks(chunks, {"one": classifier})[0]["one"].values, at_once.values)
 
 
 def test_scores_are_those_of_open_clips_own_functions(model):
@@ -91,7 +91,8 @@ def test_scores_are_those_of_open_clips_own_functions(model):
     import torch
 
     pictures, classes = draw_pictures(12), np.arange(12) % 3
-    scores = evaluate_classification(model, [(pictures[:5], classes[:5]), (pictures[5:], classes[5:])], NAMES)
+    chunks = [(model.encode_images(pictures[part]), classes[part]) for part in (slice(0, 5), slice(5, 12))]
+    scores, _ = score_prompts(model, chunks, NAMES, {name: name for name in PROMPTS})
     templates = {"class": ["{}"], "simple": ["a photo of a {}."], "ensemble": open_clip.SIMPLE_IMAGENET_TEMPLATES}
     assert list(scores) == list(templates)
     with torch.no_grad():
@@ -102,12 +103,6 @@ def test_scores_are_those_of_open_clips_own_functions(model):
         right = ((images @ classifier).argmax(dim=1).numpy() == classes).astype(float)
         np.testing.assert_allclose(scores[prompts].values, [100 * right[classes == number].mean() for number in range(3)])
         assert scores[prompts].overall == pytest.approx(100 * right.mean())
-
-
-def test_images_are_encoded_once_for_all_prompts(model):
-    batches = ((draw_pictures(2), [0, 1]) for _ in range(1))
-    scores = evaluate_classification(model, batches, NAMES)
-    assert [score.n.tolist() for score in scores.values()] == [[1, 1, 0]] * 3
 
 
 def test_class_folders_are_labels(tmp_path):
@@ -239,7 +234,8 @@ def test_classes_are_places_in_the_list_whose_names_may_repeat_or_lack(tmp_path)
 
 
 def test_classes_of_one_label_are_scored_by_place_and_told_together():
-    scores = ClassScores(np.array([100.0, 50.0, 0.0, 25.0]), np.array([1, 2, 5, 4]), 25.0)
+    values = np.array([100.0, 50.0, 0.0, 25.0])
+    scores = ClassScores(values, np.array([1, 2, 5, 4]), 25.0, values, 25.0)
     labels, pooled = pool_labels(("missile", "rose", "", "missile"), scores)
     assert labels == ("missile", "rose")
     assert (pooled.values.tolist(), pooled.n.tolist(), pooled.overall) == ([40.0, 50.0], [5, 2], 25.0)  # 1 of 1 and 1 of 4
@@ -336,19 +332,20 @@ def test_killed_run_encodes_only_what_it_had_not(model, tmp_path, monkeypatch):
     (tmp_path / "task" / "a" / "1.png").write_bytes(b"broken")
     encode, chunks = encoding._encode_chunk, []
 
-    def count(model, places):
+    def count(models, images, stores):
         if len(chunks) == 1:
             chunks.append("killed")
             raise KeyboardInterrupt
-        chunks.append(len(places))
-        return encode(model, places)
+        images = list(images)
+        chunks.append(sum(bool(image.pixels) for image in images))
+        return encode(models, images, stores)
 
     monkeypatch.setattr(encoding, "_encode_chunk", count)
     with pytest.raises(KeyboardInterrupt):
-        encode_places(model, task.places, Ledger(), tmp_path / "work")
+        encode_places(model, task.places, Ledger(), tmp_path / "kept")
     ledger, fresh = Ledger(), Ledger()
-    resumed, numbers = encode_places(model, task.places, ledger, tmp_path / "work")
-    assert chunks == [2, "killed", 2, 1]
+    resumed, numbers = encode_places(model, task.places, ledger, tmp_path / "kept")
+    assert chunks == [1, "killed", 0, 2, 1]
     at_once, _ = encode_places(model, task.places, fresh)
     np.testing.assert_array_equal(resumed, at_once)
     assert (numbers.tolist(), ledger.entry()) == ([0, 2, 3, 4], fresh.entry())
@@ -357,12 +354,31 @@ def test_killed_run_encodes_only_what_it_had_not(model, tmp_path, monkeypatch):
 def test_kept_features_are_not_those_of_a_changed_file_or_another_model(model, tmp_path):
     task = read_task(write_class_folders(tmp_path / "task", {"a": 1, "b": 1}), Ledger())
     other = load_model(str(write_model(tmp_path / "other", seed=1)))
-    first, _ = encode_places(model, task.places, Ledger(), tmp_path / "work")
-    assert not np.allclose(encode_places(other, task.places, Ledger(), tmp_path / "work")[0], first)
+    first, _ = encode_places(model, task.places, Ledger(), tmp_path / "kept")
+    assert not np.allclose(encode_places(other, task.places, Ledger(), tmp_path / "kept")[0], first)
     draw_pictures(1, seed=9)[0].save(task.places[0][0])
-    changed, _ = encode_places(model, task.places, Ledger(), tmp_path / "work")
+    changed, _ = encode_places(model, task.places, Ledger(), tmp_path / "kept")
     assert not np.allclose(changed[0], first[0])
 
 
+def test_same_image_in_other_places_and_runs_is_encoded_once(model, tmp_path, monkeypatch):
+    first, second = draw_pictures(2)
+    for name, picture in {"a.png": first, "copy.png": first, "b.png": second}.items():
+        picture.save(tmp_path / name)
+    encode, encoded = type(model).encode_prepared, []
+    monkeypatch.setattr(
+        type(model), "encode_prepared", lambda self, pixels: encoded.append(len(pixels)) or encode(self, pixels)
+    )
+    places = [(str(tmp_path / name), None, None) for name in ("a.png", "copy.png", "b.png")]
+    features, numbers = encode_places(model, places, Ledger(), tmp_path / "kept")
+    assert (encoded, numbers.tolist()) == ([2], [0, 1, 2])
+    np.testing.assert_array_equal(features[0], features[1])
+    (tmp_path / "moved").mkdir()
+    moved = [(str(Path(place).rename(tmp_path / "moved" / Path(place).name)), None, None) for place, _, _ in places]
+    again, _ = encode_places(model, moved, Ledger(), tmp_path / "kept")
+    assert encoded == [2]
+    np.testing.assert_array_equal(again, features)
+
+
 def test_scores_of_no_prompts_are_none(model):
-    assert score_prompts(model, [(np.empty((0, 16)), np.empty(0, int))], NAMES, []) == {}
+    assert score_prompts(model, [(np.empty((0, 16)), np.empty(0, int))], NAMES, {}) == ({}, {})

@@ -101,9 +101,9 @@ def test_killed_run_finds_its_encoded_images_again(folder, spec, monkeypatch):
     def refuse(*arguments):
         raise AssertionError("an image was encoded again")
 
-    monkeypatch.setattr("precompute.evaluate.features._encode_chunk", refuse)
+    monkeypatch.setattr("backend.models.encode.Model.encode_prepared", refuse)
     assert embed_study(folder, spec, ["zipf"], quiet).ledgers["zipf"].written > 0
-    assert [path.name for path in folder.parent.iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in folder.parent.iterdir() if path.name.startswith(".")] == [".cache"]
 
 
 def test_unknown_corpus_is_refused_before_the_model_is_loaded(folder):

@@ -18,6 +18,7 @@ from precompute.evaluate.retrieval import (
     read_pairs,
 )
 from precompute.ledger import Ledger
+from tests.precompute.evaluate.test_classification import jpeg, write_tar
 from tests.tiny_clip import draw_pictures, write_model
 
 # Three images, two captions each. The captions of the third are far from it: both lie beside the first image.
@@ -85,7 +86,7 @@ def test_blocks_change_nothing(monkeypatch):
     for rank in (rank_captions, rank_images):
         at_once = rank(images, texts, of_image, of_text)
         with monkeypatch.context() as patched:
-            patched.setattr("precompute.evaluate.retrieval.QUERIES_AT_ONCE", 7)
+            patched.setattr("precompute.evaluate.retrieval.CELLS_AT_ONCE", 100)
             in_blocks = rank(images, texts, of_image, of_text)
         for name in ("above", "tied", "right"):
             np.testing.assert_array_equal(getattr(in_blocks, name), getattr(at_once, name))
@@ -123,6 +124,14 @@ def test_photo_with_two_captions_is_one_image(tmp_path):
     assert [place[0] for place in pairs.places] == [str(tmp_path / "0.jpg"), str(tmp_path / "1.jpg")]
     assert (pairs.captions, pairs.of_image.tolist()) == (["a rose", "a zib", "roses"], [0, 1, 0])
     assert ledger.entry() == {"read": 4, "written": 3, "dropped": {"no image": 1}}
+
+
+def test_text_of_several_lines_is_several_captions(tmp_path):
+    members = {"a.jpg": jpeg(draw_pictures(1)[0]), "a.txt": b"a rose\n\nroses, two of them\n", "b.txt": b"a zib"}
+    ledger = Ledger()
+    pairs = read_pairs([str(write_tar(tmp_path / "0.tar", members))], ledger)
+    assert (pairs.captions, pairs.of_image.tolist()) == (["a rose", "roses, two of them"], [0, 0])
+    assert (ledger.written, sum(ledger.dropped.values())) == (2, 1)
 
 
 def test_pairs_of_a_bad_image_are_booked_as_dropped():

@@ -8,10 +8,13 @@ import pytest
 from backend.errors import TailscopeError
 from backend.scaling import list_settings
 from backend.study import Study
+from backend.tables import replace_rows
 from backend.validation import study_faults
 from precompute import __main__ as commands
 from precompute.evaluate import scores as scoring
 from precompute.evaluate.scores import Evaluation, evaluate_model
+from precompute.evaluate.tasks import TaskPlace
+from precompute.study_writer import extend_study
 from tests.precompute.evaluate.test_classification import write_class_folders
 from tests.tiny_clip import draw_pictures, write_model
 from tests.tiny_study import count_rows, model_row, overall_row, score_rows, write_study
@@ -77,7 +80,10 @@ def test_scores_of_each_class_and_setting_are_added(study, animals, tiny):
     )
     overall = rows(study, "SELECT setting, value, source FROM overall WHERE model = 'Tiny/small' ORDER BY setting")
     assert [(setting, pytest.approx(value)) for setting, value, _ in overall] == per_class
-    assert {source for *_, source in overall} == {"evaluated on 8 images"}
+    assert {source for *_, source in overall} == {
+        "evaluated on 8 images; 1 template a class; mean per-class recall 25.00%",
+        "evaluated on 8 images; 7 templates a class; mean per-class recall 25.00%",
+    }
     assert report.ledgers["animals: images"].entry() == {"read": 8, "written": 8, "dropped": {}}
     assert report.ledgers["animals: scores"].entry() == {"read": 15, "written": 12, "dropped": {"class without an image": 3}}
 
@@ -191,11 +197,10 @@ def test_killed_run_leaves_the_study_and_goes_on_with_its_features(study, animal
         patched.setattr(scoring, "build_scaling", lambda study, tick: (_ for _ in ()).throw(KeyboardInterrupt))
         evaluate(study, tiny, {"animals": animals}, name="Tiny/small")
     assert (study / "manifest.json").read_bytes() == before
-    assert len(list(study.parent.glob(".mine.evaluate/*/0.npz"))) == 1
-    monkeypatch.setattr("precompute.evaluate.features._encode_chunk", None)
+    monkeypatch.setattr("backend.models.encode.Model.encode_prepared", None)
     evaluate(study, tiny, {"animals": animals}, name="Tiny/small")
     assert study_faults(study) == []
-    assert [path.name for path in study.parent.iterdir()] == ["mine"]
+    assert sorted(path.name for path in study.parent.iterdir()) == [".cache", "mine"]
 
 
 def test_command_ends_with_its_books(study, animals, pairs, tiny, monkeypatch, capsys):
@@ -205,7 +210,7 @@ def test_command_ends_with_its_books(study, animals, pairs, tiny, monkeypatch, c
         commands.main()
     assert end.value.code in (0, None)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("  animals, class: ") and lines[0].endswith("%, evaluated on 8 images")
+    assert lines[0].startswith("  animals, class: ") and "%, evaluated on 8 images; 1 template a class" in lines[0]
     assert lines[-4:] == [
         "animals: images: read 8 = written 8 + dropped 0",
         "animals: scores: read 15 = written 12 + dropped 3 (class without an image: 3)",
@@ -219,7 +224,7 @@ def test_command_refuses_a_task_without_a_folder(study, tiny, monkeypatch, capsy
     monkeypatch.setattr(sys, "argv", ["precompute", "evaluate", "--study", str(study), "--model", tiny, "--task", wrong])
     with pytest.raises(SystemExit):
         commands.main()
-    assert f"'{wrong}' is no task. Expected: --task NAME=FOLDER" in capsys.readouterr().err
+    assert f"'{wrong}' is no task. Expected: --task NAME=PLACE" in capsys.readouterr().err
 
 
 def test_labels_of_a_wrong_folder_go_with_the_next_evaluation(study, tmp_path, tiny):
@@ -257,7 +262,134 @@ def test_names_that_several_classes_share_are_one_label_and_are_said(study, tmp_
     evaluate(study, tiny, {"ids": folder}, name="Tiny/small")
     found = rows(study, "SELECT label, n FROM performance WHERE task = 'ids' AND setting = 'class' ORDER BY 1")
     assert found == [("crane", 2), ("rose", 2)]
-    assert rows(study, "SELECT DISTINCT source FROM overall WHERE task = 'ids'") == [
-        ("evaluated on 4 images; 1 of the names stands for several classes each: crane",)
+    ((source,),) = rows(study, "SELECT source FROM overall WHERE task = 'ids' AND setting = 'class'")
+    assert source.endswith("; 1 of the names stands for several classes each: crane")
+    assert [fault.split(",")[0] for fault in study_faults(study)] == [
+        "performance: 0 of 2 classes of ids are counted in any corpus"
     ]
+
+
+@pytest.fixture
+def letters(tmp_path):
+    return write_class_folders(tmp_path / "letters", {name: 1 + n % 2 for n, name in enumerate([*COUNTS, "yak", "zib"])})
+
+
+def test_top_five_is_a_setting_of_tasks_with_more_classes(study, letters, animals, tiny):
+    evaluate(study, tiny, {"letters": letters, "animals": animals}, name="Tiny/small", prompts=["class"])
+    settings = rows(study, "SELECT DISTINCT task, setting FROM performance WHERE model = 'Tiny/small' ORDER BY ALL")
+    assert settings == [("animals", "class"), ("letters", "class"), ("letters", "class@5")]
+    pairs = rows(
+        study,
+        """SELECT one.value, five.value FROM performance one JOIN performance five USING (task, model, label)
+           WHERE one.setting = 'class' AND five.setting = 'class@5'""",
+    )
+    assert len(pairs) == 7
+    assert all(one <= five for one, five in pairs)
+
+
+def test_scores_follow_from_the_results_image_by_image(study, letters, tiny):
+    evaluate(study, tiny, {"letters": letters}, name="Tiny/small", prompts=["class", "simple"], per_image=True)
     assert study_faults(study) == []
+    held = rows(study, "SELECT setting, count(*), count(DISTINCT item) FROM predictions GROUP BY 1 ORDER BY 1")
+    assert held == [("class", 10, 10), ("simple", 10, 10)]
+    for setting, within in (("class", 1), ("class@5", 5), ("simple", 1), ("simple@5", 5)):
+        by_image = rows(
+            study,
+            f"""SELECT label, 100.0 * avg(CAST(place <= {within} AS INT)) FROM predictions
+                WHERE setting = '{setting.partition("@")[0]}' GROUP BY 1 ORDER BY 1""",
+        )
+        scored = rows(
+            study, f"SELECT label, value FROM performance WHERE task = 'letters' AND setting = '{setting}' ORDER BY 1"
+        )
+        assert [label for label, _ in by_image] == [label for label, _ in scored]
+        assert [value for _, value in by_image] == pytest.approx([value for _, value in scored])
+    first = rows(study, "SELECT best, similarities, place, label, similarity, image FROM predictions ORDER BY setting, item")[0]
+    best, similarities, place, label, similarity, image = first
+    assert (len(best), list(similarities)) == (5, sorted(similarities, reverse=True))
+    assert place > 5 or (best[place - 1], similarities[place - 1]) == (label, similarity)
+    assert (study / image).resolve() == letters / "ant" / "0.png"
+
+
+def test_evaluating_again_takes_earlier_results_by_image_out(study, letters, tiny):
+    evaluate(study, tiny, {"letters": letters}, name="Tiny/small", prompts=["class"], per_image=True)
+    assert Study(study).has("predictions")
+    evaluate(study, tiny, {"letters": letters}, name="Tiny/small", prompts=["class"])
+    assert not Study(study).has("predictions")
+    assert study_faults(study) == []
+
+
+def test_templates_of_a_task_are_its_ensemble_and_are_named(study, animals, tiny, tmp_path):
+    (animals / "zeroshot_classification_templates.txt").write_text("a drawing of a {c}.\na {c} in the wild.\n")
+    evaluate(study, tiny, {"animals": animals}, name="Tiny/small")
+    sources = dict(rows(study, "SELECT setting, source FROM overall WHERE model = 'Tiny/small'"))
+    assert "2 templates a class of zeroshot_classification_templates.txt" in sources["ensemble"]
+    assert "1 template a class;" in sources["simple"]
+    (tmp_path / "mine.txt").write_text("{}, seen from above\n")
+    evaluate(study, tiny, {"animals": TaskPlace(animals, templates=tmp_path / "mine.txt")}, name="Tiny/small")
+    sources = dict(rows(study, "SELECT setting, source FROM overall WHERE model = 'Tiny/small'"))
+    assert "1 template a class of mine.txt" in sources["ensemble"]
+
+
+def test_command_takes_names_splits_and_templates_of_a_task(study, tiny, tmp_path, monkeypatch):
+    write_class_folders(tmp_path / "net" / "val", {"n00000001": 1, "n00000002": 2})
+    (tmp_path / "names.txt").write_text("tench\ngoldfish\n")
+    (tmp_path / "own.txt").write_text("a {} under water\n")
+    arguments = ["--study", study, "--model", tiny, "--name", "Tiny/small", "--per-image", "--task", f"net={tmp_path / 'net'}"]
+    arguments += [
+        "--names",
+        f"net={tmp_path / 'names.txt'}",
+        "--split",
+        "net=val",
+        "--templates",
+        f"net={tmp_path / 'own.txt'}",
+    ]
+    monkeypatch.setattr(sys, "argv", ["precompute", "evaluate", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        commands.main()
+    assert end.value.code in (0, None)
+    scored = rows(study, "SELECT label, n FROM performance WHERE model = 'Tiny/small' AND setting = 'ensemble' ORDER BY 1")
+    assert scored == [("goldfish", 2), ("tench", 1)]
+    assert rows(study, "SELECT count(*) FROM predictions") == [(9,)]
+
+
+def test_command_refuses_words_on_a_task_that_is_not_named(study, tiny, animals, monkeypatch, capsys):
+    arguments = ["--study", study, "--model", tiny, "--task", f"animals={animals}", "--split", "pets=val"]
+    monkeypatch.setattr(sys, "argv", ["precompute", "evaluate", *map(str, arguments)])
+    with pytest.raises(SystemExit):
+        commands.main()
+    assert "--split is of 'pets', which no --task names. Named: animals." in " ".join(capsys.readouterr().err.split())
+
+
+def test_corpus_of_a_model_stays_when_it_is_evaluated_again_without_one(study, animals, tiny):
+    evaluate(study, tiny, {"animals": animals}, name="Tiny/mine", corpus="small", prompts=["class"])
+    evaluate(study, tiny, {"animals": animals}, name="Tiny/mine", prompts=["simple"])
+    assert rows(study, "SELECT corpus FROM models WHERE model = 'Tiny/mine'") == [("small",)]
+    assert study_faults(study) == []
+    lost = Study(study).query("SELECT * REPLACE (NULL AS corpus) FROM models WHERE model = 'Tiny/mine'")
+    with extend_study(study) as (part, manifest):
+        replace_rows(part, manifest, "models", lost, ["model"])
+    assert study_faults(study) == [
+        "models: Tiny/mine was evaluated as trained on small, and has no corpus now. Evaluate it again with --corpus small"
+    ]
+
+
+def test_task_without_a_concept_of_the_study_is_told_and_found(study, tiny, tmp_path, monkeypatch, capsys):
+    folder = write_class_folders(tmp_path / "letters", {"aleph": 1, "beth": 1})
+    words = ["evaluate", "--study", str(study), "--model", tiny, "--task", f"letters={folder}", "--name", "Tiny/one"]
+    for _ in range(2):  # the labels that an evaluation brings in do not make them concepts that are counted
+        monkeypatch.setattr(sys, "argv", ["precompute", *words])
+        with pytest.raises(SystemExit, match="0"):
+            commands.main()
+        told = " ".join(capsys.readouterr().out.split())
+        assert "letters: 0 of 2 classes are concepts of this study. Its scores stand beside no count." in told
+        assert f"python -m precompute index --study {study} --corpus NAME --shards GLOB --force" in told
+    assert study_faults(study) == [
+        "performance: 0 of 2 classes of letters are counted in any corpus, so no score stands beside a count. "
+        "Index a corpus again with --force, or evaluate the task on the right folder"
+    ]
+
+
+def test_classes_that_are_concepts_are_counted_and_said_where_some_are_not(study, animals, tiny, tmp_path):
+    assert evaluate(study, tiny, {"animals": animals}).known == {"animals": (4, 5)}  # "elk" is none
+    half = write_class_folders(tmp_path / "half", {"Ant": 1, "yak": 1})
+    assert evaluate(study, tiny, {"more": half}, name="Tiny/more").known == {"more": (1, 2)}

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from backend.errors import SourceError, TailscopeError
+from backend.errors import TailscopeError
 from precompute.corpus.registry import find_shards, read_batches
 from precompute.corpus.sample import SCHEMA, SampleBatch
 from precompute.corpus.shard import Reading
@@ -16,7 +16,7 @@ from precompute.ledger import Ledger
 from precompute.search import images as image_search
 from precompute.search.calibrate import choose_threshold
 from precompute.search.given import GivenHits
-from precompute.search.images import search_images
+from precompute.search.images import encode_images, score_pictures
 from precompute.search.tagger import ClipRecipe, ClipTagger
 from tests.hostile_images import save
 from tests.precompute.colour_shards import ColourTagger, picture, write_shard
@@ -28,10 +28,18 @@ def read(path, with_images: bool = True) -> list[SampleBatch]:
     return list(read_batches(shard, Reading(), with_images))
 
 
+def look(batches, root, tagger, floor: float, ledger: Ledger) -> pa.Table:
+    """The hits of a shard, by what a tagger sees in its images."""
+    seen = []
+    pictures = encode_images(batches, root, tagger, ledger, seen.append)
+    assert pictures.schema.equals(image_search.PICTURES_SCHEMA)
+    return score_pictures(seen, tagger, floor, pictures)
+
+
 def search(path, floor: float, tagger: ColourTagger | None = None) -> tuple[list[tuple], dict]:
     """The hits of a shard as tuples, and the images' books."""
     ledger = Ledger()
-    hits = search_images(read(path), path.parent, tagger or ColourTagger(), floor, ledger)
+    hits = look(read(path), path.parent, tagger or ColourTagger(), floor, ledger)
     assert hits.schema.equals(image_search.HITS_SCHEMA)
     return list(zip(*(column.to_pylist() for column in hits.columns), strict=True)), ledger.entry()
 
@@ -45,7 +53,7 @@ def test_hits_are_sorted_by_sample_then_by_falling_score(tmp_path):
 
 def test_score_equal_to_the_threshold_as_float32_is_a_hit(tmp_path):
     class Fixed(ColourTagger):
-        def score_images(self, images):
+        def score_features(self, features):
             below = np.nextafter(np.float32(0.3), np.float32(0))
             return np.array([[np.float32(0.3), below, 0]], np.float32)  # float32(0.3) is above 0.3, its neighbour below
 
@@ -78,7 +86,7 @@ def test_image_that_has_gone_is_booked(tmp_path):
     samples = read(path, with_images=False)
     path.unlink()
     ledger = Ledger()
-    assert search_images(samples, tmp_path, ColourTagger(), 0.1, ledger).num_rows == 0
+    assert look(samples, tmp_path, ColourTagger(), 0.1, ledger).num_rows == 0
     assert ledger.entry() == {"read": 1, "written": 0, "dropped": {"image cannot be read": 1}}
 
 
@@ -113,8 +121,8 @@ def test_batches_are_bounded_by_images_and_by_pixels(tmp_path, monkeypatch):
 
 def test_scores_that_are_no_numbers_are_refused(tmp_path):
     class Damaged(ColourTagger):
-        def score_images(self, images):
-            return np.full((len(images), 3), np.nan, np.float32)
+        def score_features(self, features):
+            return np.full((len(features), 3), np.nan, np.float32)
 
     path = write_shard(tmp_path / "a.tar", [("x", picture(0, 0, 0))])
     with pytest.raises(TailscopeError, match="no finite numbers. Its weights may be damaged"):
@@ -131,7 +139,7 @@ def test_clip_tagger_gives_cosine_similarities():
             return np.array([[1, 0], [0.6, 0.8]], np.float32)[: len(images)]
 
     tagger = ClipTagger(Model(), np.array([[0, 1], [1, 0], [0.6, 0.8]], np.float32), ("a", "b", "c"))
-    assert tagger.score_images([None, None]) == pytest.approx(np.array([[0, 1, 0.6], [0.8, 0.6, 1]]))
+    assert tagger.score_features(tagger.encode_images([None, None])) == pytest.approx(np.array([[0, 1, 0.6], [0.8, 0.6, 1]]))
 
 
 def test_clip_by_its_folder_scores_as_the_model_and_builds_its_classifier_once(tmp_path, monkeypatch):
@@ -142,7 +150,7 @@ def test_clip_by_its_folder_scores_as_the_model_and_builds_its_classifier_once(t
     tagger, pictures = recipe.load(("rose", "fern")), draw_pictures(3)
     model = loading.load_model(str(folder))
     expected = model.encode_images(pictures) @ model.encode_texts(["a photo of a rose.", "a photo of a fern."]).T
-    assert tagger.score_images(pictures) == pytest.approx(expected, abs=1e-6)
+    assert tagger.score_features(tagger.encode_images(pictures)) == pytest.approx(expected, abs=1e-6)
     with monkeypatch.context() as patch:
         patch.setattr(classifiers, "build_classifier", lambda *arguments: pytest.fail("built again"))
         assert (recipe.load(("rose", "fern")).classifier == tagger.classifier).all()
@@ -208,10 +216,18 @@ def test_no_given_hits_are_none():
     assert join(given(), "1.jpg") == ([], {"read": 0, "written": 0, "dropped": {}})
 
 
-def test_photos_inside_a_tar_cannot_be_named(tmp_path):
-    (batch,) = read(write_shard(tmp_path / "a.tar", [("x", picture(0, 0, 0))]))
-    with pytest.raises(SourceError, match="photos inside a tar have none. Use a tagger"):
-        GivenHits(given(("1.jpg", "rose", 1)), CONCEPTS).join(batch.table)
+@pytest.mark.parametrize("name", ["0", "0.jpg", "0.png", "a.tar/0", "a.tar/0.webp"])
+def test_given_hits_meet_the_members_of_a_tar_by_their_keys(tmp_path, name):
+    (batch,) = read(write_shard(tmp_path / "a.tar", [("x", picture(0, 0, 0)), ("y", picture(0, 0, 0))]))
+    assert batch.table["key"].to_pylist() == ["0", "1"]
+    matcher = GivenHits(given((name, "rose", 1), ("b.tar/1", "fern", 1), ("10", "fern", 1)), CONCEPTS)
+    assert [tuple(hit.values()) for hit in matcher.join(batch.table).to_pylist()] == [(0, 1, 1.0)]
+
+
+def test_given_hits_meet_captions_whose_photo_is_not_here_by_its_name():
+    rows = [{"sample_id": 0, "caption": "x", "key": "val/1.jpg"}, {"sample_id": 1, "caption": "x", "key": ""}]
+    joined = GivenHits(given(("1.jpg", "rose", 1)), CONCEPTS).join(pa.Table.from_pylist(rows, schema=SCHEMA))
+    assert [tuple(hit.values()) for hit in joined.to_pylist()] == [(0, 1, 1.0)]
 
 
 # The threshold to choose

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from backend.alignment import list_degrees
+from backend.distinct import list_distinct
+from backend.drops import list_drops
 from backend.errors import InvalidTable, MissingTable, SourceError, StudyNotFound, TailscopeError
 from backend.images import read_image_bytes
 from backend.manifest import ChosenMethods
@@ -20,6 +22,7 @@ from backend.study import Study
 from backend.validation import study_faults
 from backend.writing import file_sha256
 from precompute.corpus.registry import find_shards
+from precompute.corpus.shard import ReadOptions
 from precompute.search import shards as shard_search
 from precompute.search.corpus import CorpusPlan, IndexedCorpus, add_corpus, index_corpus
 from precompute.search.index import Request, index_study
@@ -58,7 +61,9 @@ def study(tmp_path):
 def add(study, shards, corpus: str = "mine", search: ImageSearch | None = SEARCH, work=None, **options) -> IndexedCorpus:
     """Indexes shards into a study by a tagger that needs no model."""
     work = work or study.with_name("work")
-    plan = CorpusPlan(corpus, "Mine", find_shards([str(shards)], options.pop("images", None)), work, study, search)
+    plan = CorpusPlan(
+        corpus, "Mine", find_shards([str(shards)], ReadOptions(images=options.pop("images", None))), work, study, search
+    )
     with extend_study(study) as (part, manifest):
         indexed = index_corpus(part, plan, **options)
         add_corpus(part, manifest, indexed)
@@ -198,7 +203,7 @@ def test_truncated_shard_gives_its_whole_samples_and_is_booked(study, corpus):
     path.write_bytes(path.read_bytes()[:4000])  # in the third sample
     indexed = add(study, corpus / "*.tar")
     assert study_faults(study) == []
-    assert indexed.counts["samples"] == {"read": 6, "written": 5, "dropped": {"truncated shard": 1}}
+    assert indexed.counts["samples"] == {"read": 6, "written": 5, "dropped": {"truncated shard, at least": 1}}
 
 
 def test_second_corpus_leaves_the_first_one(study, corpus):
@@ -208,7 +213,9 @@ def test_second_corpus_leaves_the_first_one(study, corpus):
     assert study_faults(study) == []
     assert count(study, "SELECT corpus, indexed FROM corpora") == [("mine", 6), ("less", 3)]
     after = checksums(study)
-    assert {name for name in before if after[name] != before[name]} == {"corpora.parquet", "frequency.parquet"}
+    assert {name for name in before if after[name] != before[name]} == {
+        f"{name}.parquet" for name in ("corpora", "frequency", "distinct_hits", "drops")
+    }
     assert sorted(Study(study).manifest.raw["search"]) == ["less", "mine"]
 
 
@@ -281,27 +288,47 @@ def test_half_written_part_is_not_taken_for_a_whole_one(study, corpus, searched,
     assert study_faults(study) == []
 
 
+def search_by(*thresholds: float, identity: str = "colours") -> ImageSearch:
+    return ImageSearch(ColourRecipe(identity), None, thresholds, thresholds[0])
+
+
 @pytest.mark.parametrize(
-    "other",
+    ("other", "read"),
     [
-        {"search": ImageSearch(ColourRecipe("other weights"), None, (0.25, 0.5), 0.25)},
-        {"search": ImageSearch(ColourRecipe(), None, (0.3, 0.5), 0.5)},
-        {"search": None},
+        (search_by(0.25, 0.5, identity="other weights"), ["0.tar", "1.tar", "2.tar"]),
+        (search_by(0.3, 0.5), []),
+        (search_by(0.1, 0.5), []),
+        (None, []),
     ],
-    ids=["other tagger", "lower threshold", "no tagger"],
+    ids=["other tagger", "higher threshold", "lower threshold", "no tagger"],
 )
-def test_other_arguments_search_every_shard_again(study, corpus, searched, other):
+def test_images_are_looked_at_again_for_another_tagger_alone(study, corpus, searched, tmp_path, other, read):
     add(study, corpus / "*.tar")
     searched[:] = []
-    add(study, corpus / "*.tar", **other)
-    assert searched == ["0.tar", "1.tar", "2.tar"]
+    add(study, corpus / "*.tar", search=other)
+    assert searched == read
+    grown = checksums(study)
+    add(study, corpus / "*.tar", search=other, work=tmp_path / "afresh")
+    assert checksums(study) == grown
 
 
-def test_changed_shard_other_concepts_and_other_code_are_searched_again(study, corpus, searched, tmp_path, monkeypatch):
+def test_new_concepts_are_found_in_what_is_kept_and_the_study_is_that_of_a_new_search(study, corpus, searched, tmp_path):
     add(study, corpus / "*.tar")
     searched[:] = []
-    add(study, corpus / "*.tar", search=ImageSearch(ColourRecipe(), None, (0.25, 0.4), 0.4))
-    assert searched == []  # a higher threshold follows from the scores that are kept
+    for number, names in enumerate(("dalu\n", "nothing\nred\n", "rose sky\n")):
+        (tmp_path / "more.txt").write_text(names)
+        add_tasks(study, {f"more {number}": tmp_path / "more.txt"})
+        add(study, corpus / "*.tar")
+    assert searched == []
+    assert count(study, "SELECT count FROM frequency WHERE concept = 'rose sky' AND method = 'lemmatized'") == [(1,)]
+    grown = checksums(study)
+    add(study, corpus / "*.tar", work=tmp_path / "afresh")
+    assert checksums(study) == grown
+
+
+def test_changed_shard_and_other_code_are_searched_again(study, corpus, searched, tmp_path, monkeypatch):
+    add(study, corpus / "*.tar")
+    searched[:] = []
     status = (corpus / "1.tar").stat()
     write_shard(corpus / "1.tar", [("nothing", GREEN), ("Rose", b"no image")])
     os.utime(corpus / "1.tar", ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -309,13 +336,9 @@ def test_changed_shard_other_concepts_and_other_code_are_searched_again(study, c
     add(study, corpus / "*.tar")
     assert searched == ["1.tar"]
     searched[:] = []
-    (tmp_path / "more.txt").write_text("dalu\n")
-    add_tasks(study, {"more": tmp_path / "more.txt"})
-    add(study, corpus / "*.tar")
-    assert searched == ["0.tar", "1.tar", "2.tar"]
     monkeypatch.setattr(shard_search, "code_sha256", lambda module: "other code")
     add(study, corpus / "*.tar")
-    assert searched == ["0.tar", "1.tar", "2.tar"] * 2
+    assert searched == ["0.tar", "1.tar", "2.tar"]
 
 
 def test_corpora_that_share_shards_share_their_parts(study, corpus, searched, tmp_path):
@@ -345,7 +368,7 @@ def test_full_disk_at_the_manifest_costs_no_search(study, corpus, searched, monk
     index_study(study, asked)
     assert searched == []
     assert study_faults(study) == []
-    assert sorted(path.name for path in study.parent.iterdir()) == ["mine"]
+    assert sorted(path.name for path in study.parent.iterdir()) == [".mine.index", "mine"]
 
 
 def test_study_is_free_for_other_steps_while_shards_are_searched(study, corpus):
@@ -434,13 +457,16 @@ def test_given_hits_are_joined_in_any_process(study, tmp_path, monkeypatch):
 
 def test_run_that_keeps_nothing_fails_and_says_why(study, tmp_path):
     (tmp_path / "a.csv").write_text("image,caption\n1.jpg,a rose\n2.jpg,a fern\n3.jpg,\n")
+    (tmp_path / "empty").mkdir()
     message = (
         r"Nothing of 'mine' was kept; the study stays as it was. samples: read 3 = written 0 \+ dropped 3 "
-        r"\(no caption: 1; no image: 2\). Name the folder of the photos: --images FOLDER."
+        r"\(no caption: 1; no image: 2\). 2 of 3 samples: no image. Name the folder of the photos: --images FOLDER. "
+        r"They were read as table separated by commas, with a header \(caption from caption, image from image\). "
+        r"none of the first photos is in .*empty, such as 1.jpg"
     )
     before = checksums(study)
     with pytest.raises(TailscopeError, match=message):
-        index_study(study, Request("mine", [str(tmp_path / "a.csv")]))
+        index_study(study, Request("mine", [str(tmp_path / "a.csv")], images=tmp_path / "empty"))
     assert checksums(study) == before
     with tarfile.open(tmp_path / "b.tar", "w") as archive:
         archive.addfile(tarfile.TarInfo("0.json"), io.BytesIO())
@@ -449,7 +475,72 @@ def test_run_that_keeps_nothing_fails_and_says_why(study, tmp_path):
     write_shard(tmp_path / "c.tar", [])
     with pytest.raises(TailscopeError, match="There was nothing in it"):
         index_study(study, Request("mine", [str(tmp_path / "c.tar")]))
-    assert [path.name for path in study.parent.iterdir()] == ["mine"]
+    assert checksums(study) == before
+
+
+def test_run_that_keeps_too_little_fails_leaves_the_study_and_what_it_searched(study, tmp_path, searched):
+    (tmp_path / "a.csv").write_text("caption\na rose\n" + '""\n' * 3)
+    before, asked = checksums(study), Request("mine", [str(tmp_path / "a.csv")])
+    message = (
+        r"Only 1 of 4 samples of 'mine' were kept, less than the share of 50% that --least-kept .* 3 of 4 samples: no caption"
+    )
+    with pytest.raises(TailscopeError, match=message):
+        index_study(study, asked)
+    assert checksums(study) == before
+    index_study(study, dataclasses.replace(asked, least_kept=0.25))
+    assert searched == ["a.csv"]
+    with pytest.raises(TailscopeError, match="1.5 is no share of the samples: --least-kept takes a number from 0 to 1"):
+        index_study(study, dataclasses.replace(asked, least_kept=1.5))
+
+
+def test_what_a_shard_held_is_what_it_gave_and_what_it_dropped(study, corpus):
+    path = corpus / "0.tar"
+    path.write_bytes(path.read_bytes()[:4000])  # in the third sample
+    manifest = index_study(study, Request("mine", [str(corpus / "*.tar")]))
+    rows = list_drops(Study(study), "mine")
+    assert rows[["unit", "shard", "reason", "count", "read"]].values.tolist() == [
+        ["concepts", "", "concept without a word", 1, 4],
+        ["samples", "0.tar", "truncated shard, at least", 1, 3],
+    ]
+    kept = dict(count(study, "SELECT sample_id // 10000000, count(*) FROM samples GROUP BY ALL"))
+    assert kept == {0: 2, 1: 2, 2: 1}
+    assert manifest["counts"]["index"]["mine"]["samples"]["read"] == sum(kept.values()) + rows["count"][1]
+    assert study_faults(study) == []
+
+
+def test_corpus_that_dropped_nothing_says_so(study, tmp_path):
+    (tmp_path / "a.csv").write_text("caption\na rose\n")
+    (tmp_path / "names.txt").write_text("rose\n")
+    add_tasks(study.with_name("other"), {"plants": tmp_path / "names.txt"})
+    index_study(study.with_name("other"), Request("mine", [str(tmp_path / "a.csv")]))
+    assert list_drops(Study(study.with_name("other")), "mine").empty
+    assert study_faults(study.with_name("other")) == []
+
+
+def test_repeated_captions_and_images_count_once_beside_the_raw_counts(study, tmp_path):
+    write_shard(tmp_path / "0.tar", [("a rose", RED), ("a rose", RED), ("A rose", RED), ("roses", GREEN)])
+    write_shard(tmp_path / "1.tar", [("a rose", RED), ("a fern", picture(0, 97, 0))])
+    add(study, tmp_path / "*.tar")
+    assert study_faults(study) == []
+    rows = list_distinct(Study(study), "rose").set_index("method")[["hits", "distinct"]]
+    assert rows.loc["lemmatized"].tolist() == [5, 3]  # a rose, A rose, roses
+    assert rows.loc["lowercased"].tolist() == [4, 2]
+    assert rows.loc["colours@0.50"].tolist() == [4, 1]
+    assert list_distinct(Study(study), "fern").set_index("method").loc["colours@0.25", ["hits", "distinct"]].tolist() == [2, 2]
+    one = checksums(study)
+    add(study, tmp_path / "*.tar", processes=2, work=tmp_path / "afresh")
+    assert checksums(study) == one
+
+
+def test_captions_alone_are_counted_found_and_sound(study, tmp_path):
+    (tmp_path / "a.tsv").write_text("TEXT\tURL\na rose\thttps://a.example/1.jpg\nRoses\thttps://a.example/2.jpg\n")
+    index_study(study, Request("mine", [str(tmp_path / "a.tsv")]))
+    assert study_faults(study) == []
+    hits = find_hits(Study(study), "rose", "mine", "text", text_method="lemmatized", image_method=None)
+    assert hits["caption"].tolist() == ["a rose", "Roses"]
+    assert count(study, "SELECT image FROM samples") == [("https://a.example/1.jpg",), ("https://a.example/2.jpg",)]
+    add(study, tmp_path / "a.tsv")  # a tagger has nothing to look at
+    assert count(study, "SELECT sum(count) FROM frequency WHERE modality = 'image'") == [(0,)]
 
 
 def test_members_that_play_no_part_stand_in_the_books(study, tmp_path):
@@ -488,7 +579,6 @@ def test_indexed_study_says_with_what(study, corpus):
     assert (arguments["shards"], arguments["files"], arguments["tagger"]) == ([str(corpus / "*.tar")], 3, None)
     assert {"revision", "code", "python"} <= set(arguments["built_with"])
     assert Study(study).manifest.raw == manifest
-    assert sorted(path.name for path in study.parent.iterdir()) == ["mine"]
 
 
 def test_images_beside_the_study_may_be_shown_once_it_is_indexed(study, corpus):
@@ -509,11 +599,14 @@ def test_photos_behind_a_link_may_be_shown_too(study, tmp_path):
     assert read_image_bytes(study, row["image"]) == RED
 
 
-def test_corpus_that_is_there_is_indexed_anew_by_force_alone(study, corpus):
+def test_second_run_of_a_command_writes_nothing_and_other_shards_take_the_place_of_these_by_force_alone(study, corpus):
     add(study, corpus / "*.tar")
     manifest = index_study(study, Request("less", [str(corpus / "0.tar")]))
-    with pytest.raises(TailscopeError, match="Study 'mine' holds 'less' already. Index it anew with --force"):
-        index_study(study, Request("less", [str(corpus / "0.tar")]))
+    lines = []
+    assert index_study(study, Request("less", [str(corpus / "0.tar")]), tell=lines.append) == manifest
+    assert lines[-1] == "'less' is indexed just so; nothing to do."
+    with pytest.raises(TailscopeError, match=r"1 of the 1 files of 'less' are not among --shards, such as .*0\.tar"):
+        index_study(study, Request("less", [str(corpus / "1.tar")]))
     assert Study(study).manifest.raw == manifest
     index_study(study, Request("less", [str(corpus / "1.tar")], force=True))
     assert study_faults(study) == []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.distinct import list_distinct
 from backend.study import Study
 from backend.validation import study_faults
 from precompute.search.index import Request, index_study
@@ -70,6 +71,19 @@ def test_coco_boxes_and_captions_agree_as_a_plain_search_says(study, shared_data
     strange = sum(name not in CATEGORIES for _, name in pairs)
     assert books["image hits"]["dropped"] == {"label that is no concept": strange}
     assert books["image hits"]["read"] == len(pairs)
+
+
+def test_captions_without_photos_are_a_corpus(study, shared_data):
+    captions = shared_data / "coco-mini" / "annotations" / "captions_val2017_full.json"
+    manifest = index_study(study, Request("coco", [str(captions)]))
+    assert study_faults(study) == []
+    assert manifest["counts"]["index"]["coco"]["samples"] == {"read": 25_014, "written": 25_014, "dropped": {}}
+    texts = [sample["caption"] for sample in json.loads(captions.read_text())["annotations"]]
+    dogs = sum(bool({"dog", "dogs"} & words_of(caption)) for caption in texts)
+    assert read_counts(study, "lemmatized")["dog"] == dogs > 500
+    row = list_distinct(Study(study), "dog").set_index("method").loc["lemmatized"]
+    unique = {caption.strip() for caption in texts if {"dog", "dogs"} & words_of(caption)}
+    assert (row["hits"], row["distinct"]) == (dogs, len(unique))
 
 
 def test_photos_that_lie_elsewhere_are_counted_not_lost(study, shared_data, tmp_path):

@@ -14,12 +14,14 @@ from precompute.corpus.sample import SCHEMA
 from precompute.corpus.shard import Shard
 from precompute.processes import Processes
 from precompute.search import match, merge
-from precompute.search.images import HITS_SCHEMA
+from precompute.search.distinct import hash_captions
+from precompute.search.images import HITS_SCHEMA, PICTURES_SCHEMA
 from precompute.search.match import Methods, ShardPart, count_frequency, describe_alignment, match_part
-from precompute.search.merge import Merge
-from precompute.search.shards import store_part
+from precompute.search.merge import Merge, Placed
+from precompute.search.parts import write_hits
 
 CONCEPTS = ["fern", "rose", "sky"]
+LAYERS = ((0, 1, 2),)
 METHODS = Methods(("lemmatized", "phrase"), ("openclip@0.20", "openclip@0.30"), (0.2, 0.3))
 TEXT = {0: "rose", 1: "rose", 2: "rose", 3: "fern rose", 4: "rose"}
 IMAGE = {
@@ -46,9 +48,12 @@ def make_part(text: dict[int, str], image: dict[int, dict[str, float]], first: i
     )
 
 
-def place_parts(parts: list[ShardPart], folder: Path) -> dict[Shard, Path]:
-    """The parts as the search leaves them: in folders, with ids that count from the shard's beginning."""
-    places = {}
+def place_parts(parts: list[ShardPart], folder: Path) -> list[Placed]:
+    """The parts as the search leaves them: in files, with ids that count from the shard's beginning.
+
+    Each sample's image is a file of its own, but the first two of a shard's, which are the same.
+    """
+    placed = []
     for number, part in enumerate(parts):
         first = part.samples["sample_id"][0].as_py()
         tables = [
@@ -57,10 +62,17 @@ def place_parts(parts: list[ShardPart], folder: Path) -> dict[Shard, Path]:
             )
             for table in (part.samples, part.text, part.image)
         ]
+        paths = [folder / f"{name}-{number}.parquet" for name in ("samples", "text", "image", "pictures")]
+        folder.mkdir(exist_ok=True)
+        samples, text, image = tables
+        pq.write_table(samples.append_column("caption_hash", pa.array(hash_captions(samples["caption"].to_pylist()))), paths[0])
+        write_hits(paths[1], text)
+        write_hits(paths[2], image)
+        contents = [[max(row, 1) for row in range(samples.num_rows)]]
+        pq.write_table(pa.table([samples["sample_id"], *contents, *contents], schema=PICTURES_SCHEMA), paths[3])
         shard = Shard(0, Path("/corpus/a.tar"), "tar", first)
-        places[shard] = folder / f"part-{number}"
-        store_part(places[shard], ShardPart(*tables), {})
-    return places
+        placed.append(Placed(shard, paths[0], (paths[1],), (paths[2],), paths[3]))
+    return placed
 
 
 def merge_parts(
@@ -68,7 +80,7 @@ def merge_parts(
 ) -> tuple[dict, match.Counts]:
     """What is merged into a study's folder, whose files stand there afterwards."""
     places = place_parts(parts, folder.with_name(f"{folder.name}-{corpus}-parts"))
-    plan = Merge(folder, corpus, tuple(CONCEPTS), methods, folder, folder / "work")
+    plan = Merge(folder, corpus, tuple(CONCEPTS), methods, folder, folder / "work", LAYERS)
     with Processes(processes) as started:
         return merge.merge_parts(plan, places, started)[:2]
 
@@ -162,9 +174,10 @@ def test_corpus_without_a_sample_has_empty_files(tmp_path):
 
 def test_failure_leaves_no_file(tmp_path):
     places = place_parts([make_part(TEXT, IMAGE), make_part(TEXT, IMAGE, 7)], tmp_path.with_name(f"{tmp_path.name}-parts"))
-    (list(places.values())[1] / "text.parquet").unlink()
+    places[1].text[0].unlink()
+    plan = Merge(tmp_path, "mine", tuple(CONCEPTS), METHODS, tmp_path, tmp_path / "work", LAYERS)
     with Processes(1) as started, pytest.raises(FileNotFoundError):
-        merge.merge_parts(Merge(tmp_path, "mine", tuple(CONCEPTS), METHODS, tmp_path, tmp_path / "work"), places, started)
+        merge.merge_parts(plan, places, started)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
@@ -234,8 +247,8 @@ def test_ranges_of_concepts_make_the_same_bytes_as_one(tmp_path, monkeypatch, pr
 
 
 def test_hits_of_a_part_can_be_read_by_concept(tmp_path):
-    (place,) = place_parts([make_part(TEXT, IMAGE)], tmp_path).values()
-    for name in ("text", "image"):
-        concepts = pq.read_table(place / f"{name}.parquet")["concept"].to_pylist()
+    (placed,) = place_parts([make_part(TEXT, IMAGE)], tmp_path)
+    for path in (*placed.text, *placed.image):
+        concepts = pq.read_table(path)["concept"].to_pylist()
         assert concepts == sorted(concepts)
         assert len(set(concepts)) > 1

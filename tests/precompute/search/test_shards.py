@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-import json
 import os
 import pickle
 import shutil
@@ -12,13 +11,17 @@ import pytest
 
 from precompute.corpus import tar
 from precompute.corpus.registry import find_shards
-from precompute.corpus.shard import Shard
+from precompute.corpus.shard import ReadOptions, Shard
 from precompute.search import images, shards
-from precompute.search.shards import SearchJob, ShardSearch, name_part, read_books
+from precompute.search.layers import Layer
+from precompute.search.parts import Look, Part, read_books
+from precompute.search.shards import SearchJob, ShardSearch, name_folder, name_part
 from tests.precompute.colour_shards import ColourRecipe, picture, write_shard
 from tests.precompute.corpus.shard_files import write_photos, write_tar
 
-SEARCH = SearchJob(("fern", "rose", "sky"), ColourRecipe(), 0.25)
+LAYER = Layer(("fern", "rose", "sky"))
+LOOK = Look(ColourRecipe(), 0.25)
+SEARCH = SearchJob(LAYER.concepts, LOOK)
 RED, GREEN = picture(128, 0, 0), picture(0, 96, 0)
 SAMPLES = [("A rose.", RED), ("Roses and a fern", GREEN), ("A fern", RED)]
 
@@ -53,15 +56,16 @@ def opened(monkeypatch):
 
 
 def find(path, images=None) -> Shard:
-    (shard,) = find_shards([str(path)], images)
+    (shard,) = find_shards([str(path)], ReadOptions(images=images))
     return shard
 
 
 def search(path, place) -> tuple[list[tuple], list[dict]]:
     """The image hits of a file and its samples, as its part has them."""
-    ShardSearch(SEARCH).write_part(find(path), place)
-    hits = pq.read_table(place / "image.parquet").sort_by([("sample_id", "ascending"), ("score", "descending")])
-    return [tuple(row.values()) for row in hits.to_pylist()], pq.read_table(place / "samples.parquet").to_pylist()
+    part = Part(place)
+    ShardSearch(SEARCH, (LAYER,)).write_part(find(path), part)
+    hits = pq.read_table(part.image(LOOK, LAYER)).sort_by([("sample_id", "ascending"), ("score", "descending")])
+    return [tuple(row.values()) for row in hits.to_pylist()], pq.read_table(part.samples).to_pylist()
 
 
 def test_tar_is_opened_once_and_each_byte_read_once_when_a_tagger_looks(tmp_path, opened):
@@ -109,7 +113,7 @@ def test_photo_of_a_table_is_read_once_however_many_captions_it_has(tmp_path, mo
 def test_members_that_play_no_part_are_booked_with_the_reason(tmp_path):
     members = [("0.png", RED), ("0.txt", b"rose"), ("0.json", b"{}"), ("0.npy", b""), (".DS_Store", b""), ("0.what", b"")]
     search(write_tar(tmp_path / "a.tar", members), tmp_path / "part")
-    books = json.loads((tmp_path / "part" / "ledger.json").read_text())
+    books = {unit: ledger.entry() for unit, ledger in read_books(Part(tmp_path / "part"), LOOK).items()}
     assert books["members"] == {
         "read": 6,
         "written": 2,
@@ -121,7 +125,6 @@ def test_members_that_play_no_part_are_booked_with_the_reason(tmp_path):
         },
     }
     assert books["samples"] == {"read": 1, "written": 1, "dropped": {}}
-    assert read_books([tmp_path / "part"] * 2)["members"].dropped["plays no part: .npy"] == 2
 
 
 def test_only_plain_values_go_to_another_process(tmp_path):
@@ -141,7 +144,7 @@ def test_only_plain_values_go_to_another_process(tmp_path):
 
 
 def name(path, images=None, with_images: bool = True) -> str:
-    return name_part(find(path, images), "common", with_images)[1]
+    return name_part(find(path, images), with_images)[1]
 
 
 def test_copied_moved_and_touched_tar_goes_by_the_same_name_and_a_changed_byte_by_another(tmp_path):
@@ -184,22 +187,32 @@ def test_columns_that_change_places_make_another_name(tmp_path, monkeypatch):
     names = set()
     for header in ("image,note,caption", "image,caption,note"):
         (tmp_path / "a.csv").write_text(f"{header}\n1.jpg,a,b\n1.jpg,c,d\n")
-        names.add(name_part(find_shards([str(tmp_path / "a.csv")])[1], "common", False)[1])
+        names.add(name_part(find_shards([str(tmp_path / "a.csv")])[1], False)[1])
     assert len(names) == 2
 
 
-def test_part_that_another_process_wrote_meanwhile_stays(tmp_path):
+def test_part_that_is_there_is_not_written_again(tmp_path):
     path, place = write_shard(tmp_path / "a.tar", SAMPLES), tmp_path / "part"
     search(path, place)
-    written = (place / "samples.parquet").stat().st_ino
+    written = {file.name: file.stat().st_ino for file in place.iterdir()}
     search(path, place)
-    assert (place / "samples.parquet").stat().st_ino == written
-    assert [one.name for one in tmp_path.iterdir() if one.is_dir()] == ["part"]
+    assert {file.name: file.stat().st_ino for file in place.iterdir()} == written
 
 
-def test_search_knows_other_code_concepts_taggers_and_floors(monkeypatch):
-    searches = [SEARCH, SearchJob(("fern",), ColourRecipe(), 0.25), SearchJob(SEARCH.concepts, ColourRecipe("other"), 0.25)]
-    searches += [SearchJob(SEARCH.concepts, ColourRecipe(), 0.2), SearchJob(SEARCH.concepts)]
-    names = {one.identify() for one in searches}
+def test_parts_know_other_code_concepts_taggers_and_floors(tmp_path, monkeypatch):
+    part = Part(tmp_path)
+    others = [(Look(ColourRecipe("other"), 0.25), LAYER), (Look(ColourRecipe(), 0.2), LAYER), (LOOK, Layer(("fern",)))]
+    assert len({part.image(look, layer) for look, layer in [(LOOK, LAYER), *others]}) == 4
+    assert part.text(LAYER) != part.text(Layer(("fern",)))
+    before = name_folder(tmp_path)
     monkeypatch.setattr(shards, "code_sha256", lambda module: "other code")
-    assert len(names | {SEARCH.identify()}) == 6
+    assert name_folder(tmp_path) != before
+
+
+def test_hits_of_lower_scores_serve_a_higher_floor_and_never_a_lower_one(tmp_path):
+    path = write_shard(tmp_path / "a.tar", SAMPLES)
+    search(path, tmp_path / "part")
+    part = Part(tmp_path / "part")
+    assert part.find_image(Look(ColourRecipe(), 0.3), LAYER) == part.image(LOOK, LAYER)
+    assert part.find_image(Look(ColourRecipe(), 0.24), LAYER) is None
+    assert part.find_image(Look(ColourRecipe("other"), 0.3), LAYER) is None

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from backend.words import lemma, match_words, split_words
 from precompute.search import text as text_search
-from precompute.search.text import METHODS, Vocabulary, compile_vocabulary
+from precompute.search.text import METHODS, Vocabulary, compile_vocabulary, reference
 
 WORDS = ("dalu", "dalus", "crested", "banded", "red", "roses", "rose", "of", "a", "zib")
 
@@ -146,9 +146,9 @@ def test_nothing_to_search_is_nothing_found(captions, concepts):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_search_equals_every_caption_against_every_concept(seed, monkeypatch):
-    monkeypatch.setattr(text_search, "_BATCH_CAPTIONS", 7)
-    monkeypatch.setattr(text_search, "_BATCH_CHARACTERS", 150)
-    monkeypatch.setattr(text_search, "_KEPT_WORDS", 4)
+    monkeypatch.setattr(reference, "_BATCH_CAPTIONS", 7)
+    monkeypatch.setattr(reference, "_BATCH_BYTES", 150)
+    monkeypatch.setattr(reference, "_KEPT_WORDS", 4)
     chance = random.Random(seed)
     captions = [" ".join(chance.choices(WORDS, k=chance.randrange(9))) for _ in range(40)]
     concepts = [" ".join(chance.choices(WORDS, k=chance.randrange(5))) for _ in range(25)]

@@ -52,7 +52,7 @@ def test_a_killed_build_goes_on_where_it_was_and_the_study_is_whole(small_world,
     assert not out.exists()
     drawn = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.tar")}
     monkeypatch.setattr(build, "write_shard", lambda *arguments, **options: pytest.fail("a file was drawn again"))
-    monkeypatch.setattr("precompute.search.shards.search_images", lambda *arguments: pytest.fail("a shard was searched again"))
+    monkeypatch.setattr("precompute.search.shards.encode_images", lambda *arguments: pytest.fail("a shard was searched again"))
     manifest = build.build_synthetic(out, SILENT, processes=1)
     assert len(drawn) == len(list(out.rglob("*.tar"))) > 0
     assert study_faults(out) == []

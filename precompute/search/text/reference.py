@@ -1,9 +1,6 @@
-"""Finds the concepts that captions name, by the three text methods.
+"""The text search in plain Python and numpy: what the compiled one has to equal, and what stands in where numba cannot run.
 
-`lowercased`: the caption has all words of the concept. `lemmatized`: all its lemmas. `phrase`: its lemmas, adjacent and in
-order. What a word is, and which word of a caption counts as which of a concept, `backend.words` says, which explains the hits,
-too. A word that no caption has makes its concept zero; it never drops out of the search.
-Cost: 70,000 to 100,000 captions a second on one core of a server, with 4,000 concepts; most of it is `split_words`.
+Cost: 70,000 to 160,000 captions a second on one core of a server, with 4,000 concepts; most of it is `split_words`.
 """
 
 from array import array
@@ -14,22 +11,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backend.words import TEXT_METHODS, Lexicon, split_words
+from backend.words import TEXT_METHODS, split_words
 from precompute.search.ranges import expand_ranges
+from precompute.search.text.vocabulary import Need, Vocabulary
 
-METHODS = tuple(TEXT_METHODS)
 _BATCH_CAPTIONS = 1 << 13
-_BATCH_CHARACTERS = 1 << 20  # so that a batch of long captions takes no more memory than one of short ones
+_BATCH_BYTES = 1 << 20  # so that a batch of long captions takes no more memory than one of short ones
 _KEPT_WORDS = 1 << 20
 
-Captions = pa.Array | pa.ChunkedArray  # of strings; a null is a caption without a word
+Captions = pa.Array | pa.ChunkedArray  # of strings of any kind; a null is a caption without a word
 
 _Pairs = tuple[np.ndarray, np.ndarray]  # caption rows, concept numbers: int32 (hits,) each
 
 
 @dataclass(frozen=True, eq=False)
 class _Needs:
-    """Concepts that need equally many tokens: their numbers (concepts,) and the tokens of each (concepts, tokens)."""
+    """Needs of equally many tokens: the concepts' numbers (needs,) and the tokens of each (needs, tokens)."""
 
     concepts: np.ndarray
     tokens: np.ndarray
@@ -43,50 +40,23 @@ class _Places:
     tokens: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class Vocabulary:
-    """The concepts to search for, by number, and what each method needs to find in a caption.
-
-    `words` and `nouns` number what any concept needs, as it is spelled and as lemmas; `needed` holds, for each method, the
-    concepts by how many of those they need. `unsearchable` counts the concepts without a word ("!!!"): they never hit.
-    """
-
-    concepts: tuple[str, ...]
-    unsearchable: int
-    words: Lexicon
-    nouns: Lexicon
-    needed: dict[str, tuple[_Needs, ...]]
-
-
-def compile_vocabulary(concepts: Sequence[str]) -> Vocabulary:
-    """A vocabulary of these concepts, numbered from 0 in the order given."""
-    words, nouns = Lexicon(concepts, lemmatised=False), Lexicon(concepts, lemmatised=True)
-    return Vocabulary(
-        concepts=tuple(concepts),
-        unsearchable=sum(not row for row in words.needs),
-        words=words,
-        nouns=nouns,
-        needed={
-            "lemmatized": _group_needs([sorted(set(row)) for row in nouns.needs]),
-            "lowercased": _group_needs([sorted(set(row)) for row in words.needs]),
-            "phrase": _group_needs(nouns.needs),
-        },
-    )
-
-
-def search_captions(captions: Captions, vocabulary: Vocabulary) -> dict[str, _Pairs]:
+def search_plainly(captions: Captions, vocabulary: Vocabulary) -> dict[str, _Pairs]:
     """For each method the hits: caption rows and concept numbers, both int32, sorted by both, each pair once."""
-    found: dict[str, list[_Pairs]] = {method: [] for method in METHODS}
+    found: dict[str, list[_Pairs]] = {method: [] for method in vocabulary.needs}
+    needed = {method: _group_needs(needs) for method, needs in vocabulary.needs.items()}
+    captions = captions.cast(pa.large_binary())
     known_words = _Words(vocabulary)
     for start, stop in _split_batches(captions):
-        rows, words, nouns = known_words.read(pc.fill_null(captions.slice(start, stop - start), "").to_pylist())
-        pairs = {
-            "lemmatized": _find_all(rows, nouns, stop - start, vocabulary.needed["lemmatized"]),
-            "lowercased": _find_all(rows, words, stop - start, vocabulary.needed["lowercased"]),
-            "phrase": _find_phrases(rows, nouns, vocabulary.needed["phrase"]),
-        }
-        for method, (hit_rows, concepts) in pairs.items():
-            found[method].append(_sort_pairs(hit_rows + start, concepts, max(len(vocabulary.concepts), 1)))
+        texts = [text.decode(errors="replace") for text in pc.fill_null(captions.slice(start, stop - start), b"").to_pylist()]
+        rows, words, nouns = known_words.read(texts)
+        for name in vocabulary.needs:
+            method = TEXT_METHODS[name]
+            places = nouns if method.lemmatised else words
+            if method.adjacent:
+                hit_rows, concepts = _find_phrases(rows, places, needed[name])
+            else:
+                hit_rows, concepts = _find_all(rows, places, stop - start, needed[name])
+            found[name].append(_sort_pairs(hit_rows + start, concepts, max(len(vocabulary.concepts), 1)))
         if len(known_words) > _KEPT_WORDS:
             known_words = _Words(vocabulary)
     return {method: _join(pairs) for method, pairs in found.items()}
@@ -129,25 +99,24 @@ def _place_tokens(numbers: np.ndarray, tokens: array, ends: array) -> _Places:
 
 
 def _split_batches(captions: Captions) -> Iterator[tuple[int, int]]:
-    """The rows where batches of bounded number and characters begin and end."""
-    ends = pc.fill_null(pc.utf8_length(captions), 0).to_numpy(zero_copy_only=False).cumsum(dtype=np.int64)
+    """The rows where batches of bounded number and bytes begin and end."""
+    ends = pc.fill_null(pc.binary_length(captions), 0).to_numpy(zero_copy_only=False).cumsum(dtype=np.int64)
     start = characters = 0
     while start < len(ends):
-        full = int(np.searchsorted(ends, characters + _BATCH_CHARACTERS)) + 1
+        full = int(np.searchsorted(ends, characters + _BATCH_BYTES)) + 1
         stop = min(full, start + _BATCH_CAPTIONS, len(ends))
         yield start, stop
         start, characters = stop, ends[stop - 1]
 
 
-def _group_needs(rows: Sequence[Sequence[int]]) -> tuple[_Needs, ...]:
-    """The concepts by the number of their tokens; those without any are in no group."""
-    groups: dict[int, list[int]] = {}
-    for concept, row in enumerate(rows):
-        if row:
-            groups.setdefault(len(row), []).append(concept)
+def _group_needs(needs: Sequence[Need]) -> tuple[_Needs, ...]:
+    """The needs by the number of their tokens."""
+    groups: dict[int, list[Need]] = {}
+    for need in needs:
+        groups.setdefault(len(need.tokens), []).append(need)
     return tuple(
-        _Needs(np.array(concepts, np.int32), np.array([rows[concept] for concept in concepts], np.int32))
-        for _, concepts in sorted(groups.items())
+        _Needs(np.array([need.concept for need in group], np.int32), np.array([need.tokens for need in group], np.int32))
+        for _, group in sorted(groups.items())
     )
 
 

@@ -1,0 +1,48 @@
+"""The concepts as captions are searched for them: which tokens each text method needs, and how they have to stand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backend.words import TEXT_METHODS, Lexicon
+
+METHODS = tuple(TEXT_METHODS)
+
+
+@dataclass(frozen=True)
+class Need:
+    """One way to name a concept: the concept's number, and the tokens that a caption must have.
+
+    A concept may be named in several ways by one method; each is a need of its own.
+    """
+
+    concept: int
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """The concepts to search for, by number, and what each method needs to find in a caption.
+
+    `words` and `nouns` number what any concept needs, as it is spelled and as lemmas: the tokens of a method are of one of
+    them (`TEXT_METHODS` says which, and whether they stand in a row). `unsearchable` counts the concepts without a word
+    ("!!!"): they never hit.
+    """
+
+    concepts: tuple[str, ...]
+    unsearchable: int
+    words: Lexicon
+    nouns: Lexicon
+    needs: dict[str, tuple[Need, ...]]
+
+
+def compile_vocabulary(concepts: Sequence[str], methods: Sequence[str] = METHODS) -> Vocabulary:
+    """A vocabulary of these concepts, numbered from 0 in the order given, to be found by these methods."""
+    words, nouns = Lexicon(concepts, lemmatised=False), Lexicon(concepts, lemmatised=True)
+    needs = {}
+    for name in methods:
+        method = TEXT_METHODS[name]
+        rows = (nouns if method.lemmatised else words).needs
+        needs[name] = tuple(
+            Need(concept, row if method.adjacent else tuple(sorted(set(row)))) for concept, row in enumerate(rows) if row
+        )
+    return Vocabulary(tuple(concepts), sum(not row for row in words.needs), words, nouns, needs)

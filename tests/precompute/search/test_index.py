@@ -214,7 +214,7 @@ def test_second_corpus_leaves_the_first_one(study, corpus):
     assert count(study, "SELECT corpus, indexed FROM corpora") == [("mine", 6), ("less", 3)]
     after = checksums(study)
     assert {name for name in before if after[name] != before[name]} == {
-        f"{name}.parquet" for name in ("corpora", "frequency", "distinct_hits", "drops")
+        f"{name}.parquet" for name in ("corpora", "frequency", "distinct_hits", "drops", "contents")
     }
     assert sorted(Study(study).manifest.raw["search"]) == ["less", "mine"]
 

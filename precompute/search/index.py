@@ -35,6 +35,7 @@ from precompute.search.plan import THRESHOLDS, ImageSearch, check_thresholds
 from precompute.search.shards import find_parts, name_folder
 from precompute.search.synonyms import count_names
 from precompute.search.tagger import ClipRecipe
+from precompute.search.terms import update_terms
 from precompute.study_writer import built_with, extend_study, hold_alone
 
 LEAST_KEPT = 0.5  # of what was read, the share that must become samples, unless another is asked for
@@ -48,7 +49,8 @@ class Request:
     `images`: the folder of photos that tables name · `tagger`: a CLIP, asked by `prompts` · `trust_tagger`: take one that does
     not seem to know the pictures · `image_hits`: concepts of photos found elsewhere · `thresholds`, `chosen`: the scores from
     which a hit counts · `least_kept`: the least share of what is read that must become samples · `keep`: what was found in
-    each shard, for the runs to come · `force`: index a corpus by other arguments than before.
+    each shard, for the runs to come · `force`: index a corpus by other arguments than before · `terms`: index all words of its
+    captions too.
     """
 
     corpus: str
@@ -68,6 +70,7 @@ class Request:
     least_kept: float = LEAST_KEPT
     keep: bool = True
     force: bool = False
+    terms: bool = False
 
 
 def index_study(
@@ -95,7 +98,7 @@ def index_study(
             indexed = index_corpus(made, plan, processes=processes, say=say, tell=tell)
             if indexed is None:
                 tell(f"'{asked.corpus}' is indexed just so; nothing to do.")
-                return Study(study).manifest.to_json()
+                return update_terms(study, cache, asked.corpus, wanted=asked.terms, say=say)
             declare_roots(study, list_image_folders(plan.shards))
             with extend_study(study) as (part, manifest):
                 _move_files(made, part, indexed)
@@ -104,6 +107,7 @@ def index_study(
                 arguments |= {"content": indexed.content, "built_with": built_with(__name__)}
                 manifest["arguments"].setdefault("index", {})[asked.corpus] = arguments
             store_parts(cache, asked.corpus, indexed.parts)
+            manifest = update_terms(study, cache, asked.corpus, wanted=asked.terms, say=say)
         finally:
             shutil.rmtree(made, ignore_errors=True)
     sweep(cache, keep=asked.keep)

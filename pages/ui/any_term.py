@@ -37,7 +37,7 @@ def show_any_term(study: Study, name: str) -> None:
     st.header(f"But in {title}, {counted.count:,} {says} it", anchor=False)
     place = answer(terms.place_count, study, corpus, method, counted.count)
     st.markdown(tell_count(counted, place, expect(study, corpus, method, counted.count)))
-    other = st.text_input("Together with", key="beside", bind="query-params", placeholder="another word or phrase") or ""
+    other = st.text_input("Together with", key="said_with", bind="query-params", placeholder="another word or phrase") or ""
     both = counted.count
     if other.strip():
         together = answer(terms.count_together, study, corpus, name, other, method)

@@ -168,7 +168,8 @@ def place_count(study: Study, corpus: str, method: str, count: int) -> Place:
     rows = study.ask(
         "frequency",
         """SELECT count_if(most > $count) AS commoner, count_if(most = $count) AS alike, count_if(most < $count) AS rarer
-           FROM (SELECT max(count) AS most FROM frequency WHERE corpus = $corpus AND method = $method GROUP BY concept)""",
+           FROM (SELECT max(count) AS most FROM frequency WHERE corpus = $corpus AND method = $method GROUP BY concept)
+           HAVING count(*) > 0""",
         f"{corpus} counts no concept by '{method}'.",
         corpus=corpus,
         method=method,

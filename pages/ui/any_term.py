@@ -33,8 +33,7 @@ def show_any_term(study: Study, name: str) -> None:
     if not counted.count:
         st.markdown(f"No caption of {title} says it either ({escape(Method(method).title)}).")
         return
-    says = "caption says" if counted.count == 1 else "captions say"
-    st.header(f"But in {title}, {counted.count:,} {says} it", anchor=False)
+    st.header(f"But in {title}, {counted.count:,} {say(counted.count)} it", anchor=False)
     place = answer(terms.place_count, study, corpus, method, counted.count)
     st.markdown(tell_count(counted, place, expect(study, corpus, method, counted.count)))
     other = st.text_input("Together with", key="said_with", bind="query-params", placeholder="another word or phrase") or ""
@@ -78,9 +77,14 @@ def tell_count(counted: Counted, place: Place, scores: pd.DataFrame) -> str:
     return "  \n".join(lines)
 
 
+def say(captions: int) -> str:
+    """What so many captions do."""
+    return "caption says" if captions == 1 else "captions say"
+
+
 def tell_together(together: Together, name: str, other: str) -> str:
     """A sentence: how many captions say both names, and whether that is more or less than chance would have."""
-    seen = f"**{together.together:,}** captions say “{escape(name)}” and “{escape(other)}”"
+    seen = f"**{together.together:,}** {say(together.together)} “{escape(name)}” and “{escape(other)}”"
     if not together.second:
         return f"{seen}: none says “{escape(other)}” at all."
     how = "about as many as"

@@ -1,4 +1,4 @@
-"""An index of all words counts what the search counts, whatever stands in a caption; it is of the samples that the study has."""
+"""An index of all words counts what the search counts, whatever stands in a caption; it is of the study's own samples."""
 
 import shutil
 from pathlib import Path
@@ -134,7 +134,9 @@ def test_index_of_a_run_that_was_killed_is_made_by_the_next(begun, monkeypatch):
             ask(begun)
     study = Study(begun)
     assert list_termed_corpora(study) == []
-    assert study_faults(begun) == ["terms/web: is an index of other samples than the study's. Index them again with --terms all"]
+    assert study_faults(begun) == [
+        "terms/web: is an index of other samples than the study's. Index them again with --terms all"
+    ]
     ask(begun)
     assert count_term(Study(begun), "web", "zeppelin", "phrase").count == 2
     assert study_faults(begun) == []
@@ -160,7 +162,10 @@ def test_samples_that_change_meanwhile_are_refused(begun, monkeypatch):
     [
         (shutil.rmtree, "terms/web: listed in the manifest, but missing"),
         (lambda folder: (folder / "meta.json").write_text("{}"), "terms/web: is not the index that the manifest describes"),
-        (lambda folder: shutil.copytree(folder, folder.with_name("other")), "terms/other: lies here, but the manifest does not"),
+        (
+            lambda folder: shutil.copytree(folder, folder.with_name("other")),
+            "terms/other: lies here, but the manifest does not",
+        ),
     ],
 )
 def test_check_notices_an_index_that_is_missing_damaged_or_unknown(begun, harm, fault):

@@ -6,6 +6,8 @@ keys, never parsed. A run of a script without spaces is there character by chara
 """
 
 import hashlib
+import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -155,8 +157,9 @@ def find_captions(
     terms = _open_terms(study, corpus)
     query = _all_of([terms.make_query(_read_name(one), method) for one in (name, other) if one])
     found = study.query(
-        """SELECT sample_id, caption, image, "offset", length, width, height FROM samples
-           WHERE corpus = $corpus AND list_contains(CAST($found AS BIGINT[]), sample_id) ORDER BY sample_id""",
+        """WITH found AS (SELECT unnest(CAST($found AS BIGINT[])) AS sample_id)
+           SELECT sample_id, caption, image, "offset", length, width, height
+           FROM found JOIN samples USING (sample_id) WHERE samples.corpus = $corpus ORDER BY sample_id""",
         corpus=corpus,
         found=terms.list_samples(query, offset, limit),
     )
@@ -197,7 +200,12 @@ class _Terms:
     """The opened index of one corpus."""
 
     def __init__(self, folder: Path, captions: int):
-        index = tantivy.Index.open(str(folder))
+        self._folder = None
+        if not os.access(folder, os.W_OK):  # a lock is laid beside the files by whoever opens them
+            self._folder = tempfile.TemporaryDirectory(prefix="tailscope-terms-")
+            for path in folder.glob("[!.]*"):
+                Path(self._folder.name, path.name).symlink_to(path.resolve())
+        index = tantivy.Index.open(self._folder.name if self._folder else str(folder))
         index.config_reader("manual")
         index.reload()
         self.captions = captions

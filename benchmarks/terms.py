@@ -2,8 +2,9 @@
 
 Reads: real captions of ../shared/data beside the checkout, drawn by lot until there are enough of them, or without them the
 embedded study's. The command: python -m benchmarks.terms [--captions N] [--queries N]
-What is counted is drawn from the captions: words that stand in one, or a run of them, so that a word is asked for as often as
-people write it: half of the phrases have a word of the commonest twenty. The text is the captions in UTF-8, not compressed.
+What is counted: names, which are the concepts of the published study (else of the embedded one), drawn by lot; and, harder,
+words that stand in a row in captions drawn by lot ("in a"), so that the commonest are asked for as often as people write them.
+The text that the index is compared with is the captions in UTF-8, not compressed.
 """
 
 import argparse
@@ -24,12 +25,12 @@ from backend.study import Study
 from backend.terms import count_term, count_together, find_captions, terms_path
 from backend.words import split_words
 from backend.writing import file_entry, folder_entry
-from benchmarks.text_search import read_captions
+from benchmarks.text_search import read_captions, read_concepts
 from precompute.search.terms import update_terms
 from precompute.study_writer import extend_study
 
 CORPUS = "mine"
-LONGEST = 3  # words of a phrase
+Asking = Callable[[list[str]], object]
 
 
 def write_samples(folder: Path, distinct: list[str], count: int) -> int:
@@ -66,7 +67,7 @@ def draw_words(distinct: list[str], queries: int, width: int) -> list[list[str]]
     return drawn
 
 
-def measure(ask: Callable[[list[str]], object], drawn: list[list[str]]) -> list[float]:
+def measure(ask: Asking, drawn: list[list[str]]) -> list[float]:
     """Milliseconds of each question."""
     spent = []
     for words in drawn:
@@ -76,23 +77,32 @@ def measure(ask: Callable[[list[str]], object], drawn: list[list[str]]) -> list[
     return spent
 
 
-def list_questions(study: Study) -> dict[str, tuple[int, Callable[[list[str]], object]]]:
-    """What is asked -> of how many words in a row, and how."""
+def list_questions(study: Study, distinct: list[str], queries: int) -> dict[str, tuple[Asking, list[list[str]]]]:
+    """What is asked -> how, and the words of each question."""
 
     def count(words: list[str], method: str) -> int:
         return count_term(study, CORPUS, " ".join(words), method).count
 
-    def page(words: list[str], method: str) -> int:
-        return len(find_captions(study, CORPUS, " ".join(words), method))
+    def page(words: list[str]) -> int:
+        return len(find_captions(study, CORPUS, " ".join(words), "phrase"))
 
+    concepts = [words for words in map(split_words, read_concepts()) if words]
+    chance = np.random.default_rng(0)
+    names = [concepts[number] for number in chance.integers(0, len(concepts), queries)]
+    two, three = (draw_words(distinct, queries, width) for width in (2, 3))
     return {
-        "count of a word": (1, lambda words: count(words, "lemmatized")),
-        "count of two words, anywhere": (2, lambda words: count(words, "lemmatized")),
-        "count of a phrase of two": (2, lambda words: count(words, "phrase")),
-        "count of a phrase of three": (LONGEST, lambda words: count(words, "phrase")),
-        "two names together": (2, lambda words: count_together(study, CORPUS, *words, "phrase")),
-        "page of 24 captions, a word": (1, lambda words: page(words, "lemmatized")),
-        "page of 24 captions, a phrase of two": (2, lambda words: page(words, "phrase")),
+        "names: count, all words": (lambda words: count(words, "lemmatized"), names),
+        "names: count, as a phrase": (lambda words: count(words, "phrase"), names),
+        "names: together with a word of a caption": (
+            lambda words: count_together(study, CORPUS, " ".join(words[1:]), words[0], "phrase"),
+            [[word, *name] for (word,), name in zip(draw_words(distinct, queries, 1), names, strict=True)],
+        ),
+        "names: page of 24 captions": (page, names),
+        "words of captions: count of one": (lambda words: count(words, "phrase"), draw_words(distinct, queries, 1)),
+        "words of captions: count of two, anywhere": (lambda words: count(words, "lemmatized"), two),
+        "words of captions: count of two in a row": (lambda words: count(words, "phrase"), two),
+        "words of captions: count of three in a row": (lambda words: count(words, "phrase"), three),
+        "words of captions: page of 24, two in a row": (page, two),
     }
 
 
@@ -121,8 +131,8 @@ def main(arguments: list[str] | None = None) -> None:
         table = Table(title=f"{given.queries} questions of each kind, ms; opening the index and a first count: {first:.1f}")
         for column in ("what", "p50", "p95", "worst"):
             table.add_column(column, justify="left" if column == "what" else "right")
-        for what, (width, ask) in list_questions(study).items():
-            spent = measure(ask, draw_words(distinct, given.queries, width))
+        for what, (ask, asked) in list_questions(study, distinct, given.queries).items():
+            spent = measure(ask, asked)
             table.add_row(what, *(f"{figure:.1f}" for figure in (*np.percentile(spent, [50, 95]), max(spent))))
         console.print(table)
 

@@ -25,18 +25,22 @@ def show_any_term(study: Study, name: str) -> None:
     if not (name.strip() and corpora):
         return
     corpus = use_corpus(study, corpora, "has no index of all its words")
+    answered, controls = st.container(), st.container(horizontal=True)
     method = terms.METHODS[0]
     if len(split_words(name)) > 1:
-        method = choose_method(list(terms.METHODS), "term_method", "Counted where a caption has it", "phrase")
+        with controls:
+            method = choose_method(list(terms.METHODS), "term_method", "Counted where a caption has it", "phrase")
     counted = answer(terms.count_term, study, corpus, name, method)
     title = escape(corpus_titles(study).get(corpus, corpus))
     if not counted.count:
-        st.markdown(f"No caption of {title} says it either ({escape(Method(method).title)}).")
+        answered.markdown(f"No caption of {title} says it either ({escape(Method(method).title)}).")
         return
-    st.header(f"But in {title}, {counted.count:,} {say(counted.count)} it", anchor=False)
-    place = answer(terms.place_count, study, corpus, method, counted.count)
-    st.markdown(tell_count(counted, place, expect(study, corpus, method, counted.count)))
-    other = st.text_input("Together with", key="said_with", bind="query-params", placeholder="another word or phrase") or ""
+    with answered:
+        st.header(f"But in {title}, {counted.count:,} {say(counted.count)} it", anchor=False)
+        place = answer(terms.place_count, study, corpus, method, counted.count)
+        st.markdown(tell_count(counted, place, expect(study, corpus, method, counted.count)))
+    with controls:
+        other = st.text_input("Together with", key="said_with", bind="query-params", placeholder="another word or phrase") or ""
     both = counted.count
     if other.strip():
         together = answer(terms.count_together, study, corpus, name, other, method)

@@ -138,6 +138,19 @@ def test_corpus_without_an_index_names_the_command(tmp_path):
         count(study, "rose")
 
 
+def test_index_that_cannot_be_written_to_is_opened_and_left_as_it_is(tmp_path, monkeypatch):
+    build(tmp_path / "study")
+    update_terms(tmp_path / "study", tmp_path / "work", "mine", wanted=True)
+    folder = terms_path(tmp_path / "study", "mine")
+    for path in folder.glob(".*"):
+        path.unlink()
+    monkeypatch.setattr("backend.terms.os.access", lambda path, how: False)
+    opened = Study(tmp_path / "study")
+    assert [count(opened, "red rose", method) for method in METHODS] == [1, 1]
+    assert find_captions(opened, "mine", "lily", "phrase")["sample_id"].tolist() == [1, 2]
+    assert not list(folder.glob(".*"))
+
+
 def test_index_that_is_damaged_is_told(tmp_path):
     build(tmp_path / "study")
     update_terms(tmp_path / "study", tmp_path / "work", "mine", wanted=True)

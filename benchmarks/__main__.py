@@ -1,6 +1,6 @@
 """Runs every benchmark: `make bench`, or python -m benchmarks."""
 
-from benchmarks import bands, browser, foreign, intervals, pages, probe, samples, server, startup
+from benchmarks import bands, browser, foreign, intervals, pages, probe, samples, server, startup, text_search
 
 
 def main() -> None:
@@ -14,6 +14,7 @@ def main() -> None:
     foreign.main()
     server.main(["--seconds", "10", "--runs", "1000"])
     browser.main([])
+    text_search.main(["--runs", "1"])
 
 
 if __name__ == "__main__":

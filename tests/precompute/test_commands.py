@@ -234,7 +234,9 @@ def test_index_ends_with_its_books_and_later_tasks_are_not_counted_in_it(run, be
     code, out, _ = run("index", "--study", begun, "--corpus", "web", "--shards", begun.parent / "*.tar")
     lines = out.splitlines()
     assert code == 0
-    assert lines[:-1] == [
+    assert lines[0] == "webdataset shards: 1 file, 1 samples"  # how it is read, before the work
+    assert lines[-2].startswith("Kept for the runs to come: ")
+    assert lines[-6:-2] == [
         "  samples              1 rows",
         "  hits                 3 rows",
         "samples: read 2 = written 1 + dropped 1 (no caption: 1)",
@@ -261,6 +263,16 @@ def test_index_of_all_words_is_made_with_a_corpus_or_added_to_it(run, begun):
         1,
         "Error: 'some' is no choice of terms: --terms all indexes every word, and without it none is.\n",
     )
+
+
+def test_dry_run_of_index_shows_the_layout_foretells_and_leaves_the_study(run, begun):
+    before = (begun / "manifest.json").read_bytes()
+    code, out, _ = run("index", "--study", begun, "--corpus", "web", "--shards", begun.parent / "*.tar", "--dry-run")
+    lines = out.splitlines()
+    assert (code, lines[0]) == (0, "webdataset shards: 1 file, 1 samples")
+    assert re.match(r"Foretold from 1 of about 1 samples: [\d.]+ s, [\d.]+ MB of memory, ", lines[-2])
+    assert lines[-1] == "Nothing was written: leave --dry-run out to index it."
+    assert (begun / "manifest.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,10 @@ class HitRuns:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Deletes the file."""
         self._file.close()
         self.path.unlink()
 
@@ -125,28 +129,30 @@ def merge_hits(runs: HitRuns, concepts: Sequence[str], span: tuple[int, int]) ->
 
 def find_runs(captions: Iterable[Captions], vocabulary: Vocabulary, path: Path, threads: int = 1) -> HitRuns:
     """The hits of captions that come piece by piece, sorted in runs in a new file at `path`; close it by leaving its block."""
-    runs = HitRuns(path, len(vocabulary.concepts), vocabulary.needs)
     engine = open_engine(vocabulary)
+    runs = HitRuns(path, len(vocabulary.concepts), vocabulary.needs)
     waiting: deque[tuple[int, Future]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        for piece in captions:
-            for batch in split_captions(piece):
-                if engine:
-                    waiting.append((len(batch), pool.submit(engine.find_by_key, batch)))
-                else:
-                    waiting.append((len(batch), pool.submit(_find_plainly, batch, vocabulary)))
-                if len(waiting) > threads:
-                    size, found = waiting.popleft()
-                    runs.append(size, *found.result())
-        for size, found in waiting:
-            runs.append(size, *found.result())
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            for piece in captions:
+                for batch in split_captions(piece):
+                    find, given = (engine.find_by_key, (batch,)) if engine else (_find_plainly, (batch, vocabulary))
+                    waiting.append((len(batch), pool.submit(find, *given)))
+                    if len(waiting) > threads:
+                        size, found = waiting.popleft()
+                        runs.append(size, *found.result())
+            for size, found in waiting:
+                runs.append(size, *found.result())
+    except BaseException:
+        runs.close()
+        raise
     return runs
 
 
 def _find_place_rows() -> Callable:
     if find_fault():
         return _place_plainly
-    from precompute.search.text.kernels import place_rows
+    from precompute.search.text.matching import place_rows
 
     return place_rows
 

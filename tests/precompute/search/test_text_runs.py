@@ -83,3 +83,13 @@ def test_chosen_methods_alone_are_searched(tmp_path):
         (hits,) = found.merge(0, 1)
         assert (found.methods, hits.counts.tolist(), hits.rows.tolist()) == (("lowercased",), [2], [1, 2])
         assert hits.rows.dtype == np.int64
+
+
+def test_a_reader_that_fails_leaves_no_file(tmp_path):
+    def read():
+        yield pa.array(["a rose"])
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        find_runs(read(), compile_vocabulary(["rose"]), tmp_path / "runs")
+    assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,8 @@
 """Adds a corpus to a study: its samples, the concepts that captions and images show, and how often.
 
 Reads: shards (webdataset tars, caption tables, COCO captions) and the study's `concepts`. Writes: samples, hits, misaligned of
-the corpus, its rows of corpora, frequency, alignment, distinct_hits and drops. Shards are searched one by one, in several
+the corpus, its rows of corpora, frequency, alignment, distinct_hits and drops; and where it is wanted the index of all words
+(`precompute.search.terms`). Shards are searched one by one, in several
 processes, and what was found is kept in a folder beside the study (`precompute.search.cache`): a run that was killed, or whose
 disk was full, goes on where it was, a new shard, concept or threshold costs its own work alone, and what other content or code
 would change is searched anew. The study is held only while the corpus is put into it.

@@ -1,7 +1,8 @@
 """Adds a corpus to a study: its samples, the concepts that captions and images show, and how often.
 
 Reads: shards (webdataset tars, caption tables, COCO captions) and the study's `concepts`. Writes: samples, hits, misaligned of
-the corpus, its rows of corpora, frequency, alignment, distinct_hits and drops. Shards are searched one by one, in several
+the corpus, its rows of corpora, frequency, alignment, distinct_hits and drops; and where it is wanted the index of all words
+(`precompute.search.terms`). Shards are searched one by one, in several
 processes, and what was found is kept in a folder beside the study (`precompute.search.cache`): a run that was killed, or whose
 disk was full, goes on where it was, a new shard, concept or threshold costs its own work alone, and what other content or code
 would change is searched anew. The study is held only while the corpus is put into it.
@@ -35,6 +36,7 @@ from precompute.search.plan import THRESHOLDS, ImageSearch, check_thresholds
 from precompute.search.shards import find_parts, name_folder
 from precompute.search.synonyms import count_names
 from precompute.search.tagger import ClipRecipe
+from precompute.search.terms import update_terms
 from precompute.study_writer import built_with, extend_study, hold_alone
 
 LEAST_KEPT = 0.5  # of what was read, the share that must become samples, unless another is asked for
@@ -48,7 +50,8 @@ class Request:
     `images`: the folder of photos that tables name · `tagger`: a CLIP, asked by `prompts` · `trust_tagger`: take one that does
     not seem to know the pictures · `image_hits`: concepts of photos found elsewhere · `thresholds`, `chosen`: the scores from
     which a hit counts · `least_kept`: the least share of what is read that must become samples · `keep`: what was found in
-    each shard, for the runs to come · `force`: index a corpus by other arguments than before.
+    each shard, for the runs to come · `force`: index a corpus by other arguments than before · `terms`: index all words of its
+    captions too.
     """
 
     corpus: str
@@ -68,6 +71,7 @@ class Request:
     least_kept: float = LEAST_KEPT
     keep: bool = True
     force: bool = False
+    terms: bool = False
 
 
 def index_study(
@@ -95,7 +99,7 @@ def index_study(
             indexed = index_corpus(made, plan, processes=processes, say=say, tell=tell)
             if indexed is None:
                 tell(f"'{asked.corpus}' is indexed just so; nothing to do.")
-                return Study(study).manifest.to_json()
+                return update_terms(study, cache, asked.corpus, wanted=asked.terms, say=say)
             declare_roots(study, list_image_folders(plan.shards))
             with extend_study(study) as (part, manifest):
                 _move_files(made, part, indexed)
@@ -104,6 +108,7 @@ def index_study(
                 arguments |= {"content": indexed.content, "built_with": built_with(__name__)}
                 manifest["arguments"].setdefault("index", {})[asked.corpus] = arguments
             store_parts(cache, asked.corpus, indexed.parts)
+            manifest = update_terms(study, cache, asked.corpus, wanted=asked.terms, say=say)
         finally:
             shutil.rmtree(made, ignore_errors=True)
     sweep(cache, keep=asked.keep)

@@ -27,7 +27,7 @@ _GAPS = " \t\r\n,"
 
 
 class _Object(NamedTuple):
-    """A row: its value, None where it is no object, and the byte that it ends before (0 in a list, which is not cut)."""
+    """A row: its value, None where it is no object, and the byte that it ends before (in a list, which is not cut, about)."""
 
     value: Mapping | None
     end: int = 0
@@ -48,9 +48,9 @@ def _read_objects(shard: Shard, reading: Reading) -> Iterator[_Object]:
         size = measure_size(stream)
         is_list = _is_list(stream)
         if is_list:
-            for value in _read_list(stream, shard.path):
-                reading.done = stream.tell() / max(size, 1)
-                yield _Object(value)
+            for row in _read_list(stream, shard.path):
+                reading.done = min(row.end / max(size, 1), 1.0)
+                yield row
             return
         lines = Lines(stream)
         lines.start_at(shard.first)
@@ -87,7 +87,7 @@ def _find_columns(shard: Shard) -> tuple[Column, ...]:
 def _list_names(shard: Shard) -> list[str]:
     with shard.open() as stream:
         if _is_list(stream):
-            rows = list(islice(_read_list(stream, shard.path), _FIRST_ROWS))
+            rows = [row.value for row in islice(_read_list(stream, shard.path), _FIRST_ROWS)]
         else:
             lines = Lines(stream)
             lines.start_at(0)
@@ -102,7 +102,7 @@ def _is_list(stream: IO[bytes]) -> bool:
     return head[:1] == b"["
 
 
-def _read_list(stream: IO[bytes], path: Path) -> Iterator[Mapping | None]:
+def _read_list(stream: IO[bytes], path: Path) -> Iterator[_Object]:
     """The objects of a list, one at a time. Raises SourceError where the list is broken or ends early."""
     blocks = _decode_blocks(stream)
     text, at, ended = next(blocks, "").lstrip("\ufeff" + _GAPS), 1, False  # behind the bracket
@@ -120,7 +120,7 @@ def _read_list(stream: IO[bytes], path: Path) -> Iterator[Mapping | None]:
             more = next(blocks, "")
             text, at, ended = text[at:] + more, 0, not more
             continue
-        yield _as_row(value)
+        yield _Object(_as_row(value), max(stream.tell() - (len(text) - end), 1))
         at = end
 
 

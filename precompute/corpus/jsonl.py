@@ -13,6 +13,7 @@ from typing import IO, NamedTuple
 from backend.errors import SourceError
 from precompute.corpus import shard as shards
 from precompute.corpus.columns import find_columns, note_choice
+from precompute.corpus.encodings import note_encoding
 from precompute.corpus.lines import BLOCK, LONGEST_LINE, Lines
 from precompute.corpus.lists import list_reader
 from precompute.corpus.photos import Listed
@@ -172,7 +173,7 @@ def _describe(shard: Shard) -> Layout:
     columns = _find_columns(shard)
     with shard.open() as stream:
         words = "JSON, a list of objects" if _is_list(stream) else "JSON, an object a line"
-    return Layout(words, columns, note_choice(_list_names(shard), columns))
+    return Layout(words, columns, (*note_choice(_list_names(shard), columns), *note_encoding(shard.path)))
 
 
 READER = list_reader(

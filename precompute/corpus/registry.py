@@ -6,6 +6,7 @@ A new kind of input is a new module with a `READER`, and a line here.
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -85,7 +86,8 @@ class _Files:
             raise SourceError(f"{which} no shard. Tailscope reads {_describe_readers()}.")
         if needs_copy(path):
             copy = copy_file(path)
-            self.known.setdefault(copy, (_find_kind(copy, self.options), path.parent, str(path)))
+            with _named_by(copy, str(path)):
+                self.known.setdefault(copy, (_find_kind(copy, self.options), path.parent, str(path)))
         else:
             self.known.setdefault(path, (_find_kind(path, self.options), None, ""))
 
@@ -123,7 +125,8 @@ def find_corpus(patterns: Sequence[str], options: ReadOptions = AS_FOUND, *, fet
     for path, (kind, beside, source) in files.known.items():
         reader = _BY_KIND[kind]
         given = replace(options, images=None) if reader.holds_images or kind == folder.READER.kind else options
-        pieces = reader.cut(path, options) if path.exists() else shards.keep_whole(path)
+        with _named_by(path, source):
+            pieces = reader.cut(path, options) if path.exists() else shards.keep_whole(path)
         first = Shard(number, path, kind, options=given, beside=None if reader.holds_images else beside, source=source)
         found += [replace(first, start=piece.start, first=piece.first, end=piece.end) for piece in pieces]
         longest = max([shards.PIECE_SAMPLES, *(after.start - one.start for one, after in pairwise(pieces))])
@@ -143,7 +146,9 @@ def read_samples(shard: Shard, reading: Reading, with_images: bool = False) -> I
     A caption has no white space around it; U+FFFD stands for bytes that are no UTF-8. What does not become a sample is
     booked under a reason. Raises SourceError where the file is not of its kind.
     """
-    return _BY_KIND[shard.kind].read(_bring(shard), reading, with_images)
+    shard = _bring(shard)
+    with _named_by(shard.path, shard.source):
+        yield from _BY_KIND[shard.kind].read(shard, reading, with_images)
 
 
 def read_batches(shard: Shard, reading: Reading, with_images: bool = False) -> Iterator[SampleBatch]:
@@ -159,7 +164,8 @@ def identify_shard(shard: Shard, with_images: bool = False) -> str:
 def describe_layout(shard: Shard) -> Layout:
     """What a shard's file seems to be, and which columns are taken of it. Raises SourceError where it is not of its kind."""
     shard = _bring(shard)
-    layout = _BY_KIND[shard.kind].describe(shard)
+    with _named_by(shard.path, shard.source):
+        layout = _BY_KIND[shard.kind].describe(shard)
     return replace(layout, notes=(*layout.notes, *_note_reading(shard)))
 
 
@@ -208,6 +214,17 @@ def list_image_folders(shards: Sequence[Shard]) -> set[Path]:
         own = _BY_KIND[shard.kind].holds_images
         folders |= {shard.path.resolve().parent} if own else {shard.root.resolve(), (shard.root / BESIDE).resolve()}
     return {folder for folder in folders if folder.is_dir()}
+
+
+@contextmanager
+def _named_by(copy: Path, source: str) -> Iterator[None]:
+    """Has errors about a copy speak of what it is a copy of, which a user knows."""
+    try:
+        yield
+    except SourceError as error:
+        if not source:
+            raise
+        raise SourceError(str(error).replace(str(copy), source)) from error
 
 
 def _bring(shard: Shard) -> Shard:

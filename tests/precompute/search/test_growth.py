@@ -255,6 +255,13 @@ def test_dry_run_writes_nothing_and_foretells_what_then_happens(study, tmp_path)
     assert foretold.describe().startswith(f"Foretold from {foretold.measured:,} of about {foretold.samples:,} samples: ")
 
 
+def test_corpus_without_a_hit_says_so(study, tmp_path):
+    (tmp_path / "a.txt").write_text("nothing of the kind\nnor here\n")
+    lines = []
+    index_study(study, Request("mine", [str(tmp_path / "a.txt")]), tell=lines.append)
+    assert re.search(r"^No caption of 'mine' shows any of the study's \d+ concepts\.$", lines[-1])
+
+
 # Layers
 
 

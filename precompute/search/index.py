@@ -11,6 +11,7 @@ The command: python -m precompute index --study DIR --corpus NAME --shards GLOB.
 """
 
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -127,7 +128,9 @@ def foretell_study(
 
     `tell` gets what it would get. Raises TailscopeError as it would, as far as the piece shows it.
     """
+    start = time.perf_counter()
     asked, plan, _ = _prepare(study.resolve(), asked, tell, fetch_all=False)
+    prepared = time.perf_counter() - start  # the run itself begins with the same
     job, found = plan_search(plan.base, plan.image_search), None
     if (name_folder(plan.work) / "parts").is_dir() and all(shard.path.exists() for shard in plan.shards):
         with Processes(processes) as started:
@@ -136,7 +139,8 @@ def foretell_study(
             tell(kept)
     if warning := try_tagger(plan, job, found):
         tell(warning)
-    return foretell(plan.base, plan, preview(plan.shards).samples, processes=processes, found=found)
+    foretold = foretell(plan.base, plan, preview(plan.shards).samples, processes=processes, found=found)
+    return replace(foretold, seconds=prepared + foretold.seconds)
 
 
 def _prepare(

@@ -25,7 +25,8 @@ GAP = "\u2002"
 def label_ends(figure: go.Figure, ends: Sequence[End]) -> None:
     """Writes names at the ends of lines and takes these names out of the legend.
 
-    Nothing is done where there are more than MOST, or no line. Names that would stand over each other are moved apart. The axes have their types, and their ranges if they are to have any.
+    Nothing is done where there are more than MOST, or no line. Names that would stand over each other are moved apart. The axes
+    have their types, and their ranges if they are to have any.
     """
     ends = [end for end in ends if np.isfinite([end.x, end.y]).all()]
     if not 0 < len(ends) <= MOST or _is_a_point(figure):

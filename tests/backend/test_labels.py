@@ -20,8 +20,8 @@ def test_names_stand_at_the_ends_and_leave_the_legend():
     *lines, labels = figure.data
     assert [line.showlegend for line in lines] == [False, False, False, None]
     assert [text.strip() for text in labels.text] == ["a", "b", "c"]
-    assert list(labels.textposition) == ["middle right", "top left", "bottom left"]
-    assert list(labels.y) == pytest.approx([0, 10, 2])
+    assert list(labels.textposition) == ["middle right", "middle left", "middle left"]
+    assert list(labels.y) == pytest.approx([0, 10 + 7 * LINE, 2 - 7 * LINE])  # above a line that rises, below one that falls
 
 
 @pytest.mark.parametrize("count", [0, MOST + 1])
@@ -38,7 +38,7 @@ def test_names_of_the_same_end_are_moved_apart_by_a_line_of_text():
     label_ends(figure, [End("a", 100, 5.0), End("b", 100, 5.0)])
     first, second = figure.data[-1].y
     assert second - first == pytest.approx(10 * LINE)
-    assert (first + second) / 2 == pytest.approx(5)
+    assert (first + second) / 2 == pytest.approx(5 + 7 * LINE)
 
 
 def test_names_are_moved_apart_by_powers_on_a_logarithmic_axis():

@@ -266,7 +266,7 @@ def test_counts_only_study_says_that_it_has_no_examples_and_what_brings_some(pub
 def test_counts_only_study_links_another_that_has_examples(place_study, invented_study):
     place_study()
     place_study("synthetic", source=invented_study)
-    (link,) = [link for link in open_concept("rose").get("page_link") if "study synthetic" in link.value]
+    (link,) = [link for link in open_concept("rose").get("page_link") if "An invented world" in link.value]
     assert link.proto.query_string == "study=An+invented+world"
 
 

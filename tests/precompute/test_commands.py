@@ -236,9 +236,10 @@ def test_index_ends_with_its_books_and_later_tasks_are_not_counted_in_it(run, be
     assert code == 0
     assert lines[0] == "webdataset shards: 1 file, 1 samples"  # how it is read, before the work
     assert lines[-2].startswith("Kept for the runs to come: ")
-    assert lines[-6:-2] == [
+    assert lines[-7:-2] == [
         "  samples              1 rows",
         "  hits                 3 rows",
+        "  cooccurrences        0 rows",
         "samples: read 2 = written 1 + dropped 1 (no caption: 1)",
         "concepts: read 2 = written 2 + dropped 0",
     ]

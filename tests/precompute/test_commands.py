@@ -239,7 +239,7 @@ def test_index_ends_with_its_books_and_later_tasks_are_not_counted_in_it(run, be
     assert lines[-7:-2] == [
         "  samples              1 rows",
         "  hits                 3 rows",
-        "  cooccurrences        0 rows",
+        "  cooccurrences         0 rows",
         "samples: read 2 = written 1 + dropped 1 (no caption: 1)",
         "concepts: read 2 = written 2 + dropped 0",
     ]

@@ -147,7 +147,16 @@ def index(
     least_kept: Annotated[
         float, typer.Option(help="The least share of what is read that must become samples, from 0 to 1; else the run fails.")
     ] = 0.5,
-    processes: Annotated[int, typer.Option(min=1, help="Shards that are searched at the same time.")] = 1,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Shards that are searched at the same time; default: 1, on Ray one a core.")
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Do the work on a Ray cluster: local, auto or the HOST:PORT of its head. All its machines share the study's "
+            "folder and the shards, at the same paths."
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show how the shards are read, and foretell time, memory and disk; then stop.")
     ] = False,
@@ -189,12 +198,13 @@ def index(
         least_kept=least_kept,
         keep=keep,
         force=force,
+        ray=ray,
     )
     with show_progress() as say:
         if dry_run:
-            foretold = foretell_study(study, asked, processes=processes, say=say, tell=print)
+            foretold = foretell_study(study, asked, processes=processes or 1, say=say, tell=print)
         else:
-            manifest = index_study(study, asked, processes=processes, say=say, tell=print)
+            manifest = index_study(study, asked, processes=processes, say=say, tell=print, note=say.note)
     if dry_run:
         print(foretold.describe())
         print("Nothing was written: leave --dry-run out to index it.")

@@ -10,6 +10,7 @@ The command: python -m precompute index --study DIR --corpus NAME --shards GLOB.
 """
 
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,22 +23,25 @@ from backend.progress import StageProgress
 from backend.roots import declare_roots
 from backend.schema import MANIFEST, table_path
 from backend.study import Study
+from precompute.cluster import start_workers
 from precompute.corpus.given_hits import checksum_hits, read_given_hits
 from precompute.corpus.preview import Preview, preview
 from precompute.corpus.registry import find_corpus, list_image_folders, measure_file
 from precompute.corpus.shard import ReadOptions, Shard
-from precompute.processes import Processes
 from precompute.search.cache import load_parts, name_cache, store_parts, sweep
 from precompute.search.corpus import CorpusPlan, HeldCorpus, IndexedCorpus, add_corpus, index_corpus, plan_search, try_tagger
 from precompute.search.forecast import Forecast, foretell
 from precompute.search.growth import compare_shards, refuse_differences
 from precompute.search.plan import THRESHOLDS, ImageSearch, check_thresholds
+from precompute.search.run_log import RunLog, Took, read_log, summarize
 from precompute.search.shards import find_parts, name_folder
 from precompute.search.synonyms import count_names
 from precompute.search.tagger import ClipRecipe
 from precompute.study_writer import built_with, extend_study, hold_alone
 
 LEAST_KEPT = 0.5  # of what was read, the share that must become samples, unless another is asked for
+
+LONG_SECONDS = 60.0  # of a run that says at its end what took the time
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class Request:
     `images`: the folder of photos that tables name · `tagger`: a CLIP, asked by `prompts` · `trust_tagger`: take one that does
     not seem to know the pictures · `image_hits`: concepts of photos found elsewhere · `thresholds`, `chosen`: the scores from
     which a hit counts · `least_kept`: the least share of what is read that must become samples · `keep`: what was found in
-    each shard, for the runs to come · `force`: index a corpus by other arguments than before.
+    each shard, for the runs to come · `force`: index a corpus by other arguments than before ·
+    `ray`: the address of a Ray cluster that does the work, or `local`.
     """
 
     corpus: str
@@ -68,31 +73,35 @@ class Request:
     least_kept: float = LEAST_KEPT
     keep: bool = True
     force: bool = False
+    ray: str | None = None
 
 
 def index_study(
     study: Path,
     asked: Request,
     *,
-    processes: int = 1,
+    processes: int | None = None,
     say: StageProgress = lambda stage, done: None,
     tell: Callable[[str], None] = lambda line: None,
+    note: Callable[[Took], None] = lambda took: None,
 ) -> dict:
     """Adds a corpus to a study of the disk, or what is new of one; returns the study's manifest. The study before it stays
     whole until the end, and nothing is written where there is nothing new.
 
-    `tell` gets sentences: what came and went since the corpus was indexed, and what an earlier run has left. Raises
+    `tell` gets sentences: what came and went since the corpus was indexed, what an earlier run has left, and what took the time
+    of a run of a minute or more; `note` what each shard took. Raises
     TailscopeError where the arguments do not fit, before anything is read; where the corpus was indexed by other arguments,
     unless by force; where nothing or too little was kept; and where the study's concepts changed meanwhile.
     """
     asked, plan, arguments = _prepare(study.resolve(), asked, tell)
     study, cache, made = plan.base, plan.work, plan.work / f"making-{asked.corpus}"
+    start, log = time.monotonic(), RunLog(cache / f"{asked.corpus}.log.jsonl", note)
     with hold_alone(made):
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)  # a study's folder with nothing but the concepts, and what is made of them
         try:
             shutil.copyfile(table_path(study, "concepts"), table_path(made, "concepts"))
-            indexed = index_corpus(made, plan, processes=processes, say=say, tell=tell)
+            indexed = index_corpus(made, replace(plan, log=log), processes=processes, say=say, tell=tell)
             if indexed is None:
                 tell(f"'{asked.corpus}' is indexed just so; nothing to do.")
                 return Study(study).manifest.to_json()
@@ -106,6 +115,8 @@ def index_study(
             store_parts(cache, asked.corpus, indexed.parts)
         finally:
             shutil.rmtree(made, ignore_errors=True)
+    if time.monotonic() - start >= LONG_SECONDS:
+        tell(summarize(read_log(log.path, log.run)))
     sweep(cache, keep=asked.keep)
     return manifest
 
@@ -125,7 +136,7 @@ def foretell_study(
     asked, plan, _ = _prepare(study.resolve(), asked, tell, fetch_all=False)
     job, found = plan_search(plan.base, plan.image_search), None
     if (name_folder(plan.work) / "parts").is_dir() and all(shard.path.exists() for shard in plan.shards):
-        with Processes(processes) as started:
+        with start_workers(processes, asked.ray, plan.work) as started:
             found = find_parts(plan.shards, job, plan.work, started, say)
         if kept := found.describe():
             tell(kept)
@@ -170,6 +181,7 @@ def _prepare(
         layout=_describe_layout(seen),
         held=held,
         trust_tagger=asked.trust_tagger,
+        ray=asked.ray,
     )
     return asked, plan, arguments
 

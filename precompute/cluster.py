@@ -134,7 +134,7 @@ class Cluster:
         except (OSError, RuntimeError, ValueError) as error:
             raise TailscopeError(
                 f"There is no Ray cluster to use at '{self.address}': {_shorten(error)}. Run this on a machine of the cluster "
-                f"and name its head, --ray HOST:PORT (or auto), with its token in RAY_AUTH_TOKEN where it asks for one; start one "
+                f"and name its head, --ray HOST:PORT (or auto), with its token in RAY_AUTH_TOKEN if it asks for one; start one "
                 f"with 'ray start --head'; or use --ray {LOCAL}."
             ) from error
 

@@ -45,10 +45,10 @@ class StageBars:
             for bar, _, _ in self._bars.values():
                 self._progress.update(bar, completed=1.0, pace="")
             self._samples = 0
-            self._bars[stage] = (self._progress.add_task(stage, total=1.0, pace=self.describe), Pace(done, now), now)
+            self._bars[stage] = (self._progress.add_task(stage, total=1.0, pace=""), Pace(done, now), now)
         bar, pace, _ = self._bars[stage]
         pace.note(done, now)
-        self._progress.update(bar, completed=done)
+        self._progress.update(bar, completed=done, pace=self.describe)
 
     def note(self, took: "Took") -> None:
         """Takes what a shard took."""

@@ -31,7 +31,7 @@ from precompute.search.match import CHOSEN_TEXT, Methods, count_distinct, count_
 from precompute.search.merge import Given, Merge, Placed, merge_parts
 from precompute.search.parts import Look, Part, read_books
 from precompute.search.plan import ImageSearch
-from precompute.search.run_log import RunLog
+from precompute.search.run_log import RunLog, name_log
 from precompute.search.shards import Found, SearchJob, find_parts, search_parts
 from precompute.search.suits import check_tagger
 from precompute.search.text import compile_vocabulary
@@ -119,7 +119,7 @@ def index_corpus(
     """
     search = plan_search(folder, plan.image_search)
     methods = list_methods(plan.image_search)
-    log = plan.log or RunLog(plan.work / f"{plan.corpus}.log.jsonl")
+    log = plan.log or RunLog(name_log(plan.work, plan.corpus))
     with start_workers(processes, plan.ray, plan.work) as started:
         with log.time_stage("recognizing"):
             found = find_parts(plan.shards, search, plan.work, started, say)

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from backend.errors import StudyNotFound, TailscopeError
 from backend.progress import StageProgress
 from backend.roots import declare_roots
+from backend.scale import Rates, measure_rates
 from backend.schema import MANIFEST, table_path
 from backend.study import Study
 from precompute.cluster import start_workers
@@ -33,7 +34,7 @@ from precompute.search.corpus import CorpusPlan, HeldCorpus, IndexedCorpus, add_
 from precompute.search.forecast import Forecast, foretell
 from precompute.search.growth import compare_shards, refuse_differences
 from precompute.search.plan import THRESHOLDS, ImageSearch, check_thresholds
-from precompute.search.run_log import RunLog, Took, read_log, summarize
+from precompute.search.run_log import RunLog, Took, name_log, read_log, summarize
 from precompute.search.shards import find_parts, name_folder
 from precompute.search.synonyms import count_names
 from precompute.search.tagger import ClipRecipe
@@ -95,7 +96,7 @@ def index_study(
     """
     asked, plan, arguments = _prepare(study.resolve(), asked, tell)
     study, cache, made = plan.base, plan.work, plan.work / f"making-{asked.corpus}"
-    start, log = time.monotonic(), RunLog(cache / f"{asked.corpus}.log.jsonl", note)
+    start, log = time.monotonic(), RunLog(name_log(cache, asked.corpus), note)
     with hold_alone(made):
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)  # a study's folder with nothing but the concepts, and what is made of them
@@ -143,6 +144,26 @@ def foretell_study(
     if warning := try_tagger(plan, job, found):
         tell(warning)
     return foretell(plan.base, plan, preview(plan.shards).samples, processes=processes, found=found)
+
+
+def measure_corpus(study: Path, corpus: str) -> Rates:
+    """What a sample of an indexed corpus took, by the log of its runs and the bytes of its files.
+
+    Raises TailscopeError where the study, the corpus or the log is not there.
+    """
+    study = study.resolve()
+    held = Study(study).manifest.counts.get("index", {})
+    if corpus not in held:
+        raise TailscopeError(
+            f"'{corpus}' is no corpus of {study} that was indexed. Choose one of: {', '.join(held) or 'none'}."
+        )
+    files = (table_path(study, name, corpus) for name in ("samples", "hits", "cooccurrences", "misaligned"))
+    parts = [name for names in load_parts(name_cache(study), corpus).values() for name in names]
+    folder = name_folder(name_cache(study)) / "parts"
+    kept = sum(file.stat().st_size for name in set(parts) for file in (folder / name).glob("*"))
+    lines = read_log(name_log(name_cache(study), corpus))
+    written = sum(path.stat().st_size for path in files if path.is_file())
+    return measure_rates(lines, held[corpus]["samples"]["written"], written, kept)
 
 
 def _prepare(

@@ -97,6 +97,11 @@ class RunLog:
             file.write(json.dumps({"run": self.run, **line}, ensure_ascii=False) + "\n")
 
 
+def name_log(folder: Path, corpus: str) -> Path:
+    """The log of a corpus's runs in a folder of kept searches."""
+    return folder / f"{corpus}.log.jsonl"
+
+
 def read_log(path: Path, run: str | None = None) -> list[dict]:
     """The lines of a log, of one run or of all; none where there is no log. A line that a killed run cut off is left out."""
     if not path.is_file():

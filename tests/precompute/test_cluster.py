@@ -117,13 +117,14 @@ def test_cluster_whose_workers_are_killed_makes_the_bytes_of_a_local_run(study, 
     assert not list((tmp_path / "cluster").glob(".shared-*"))
 
 
-def test_jobs_go_through_a_cluster_a_few_at_a_time_and_their_errors_come_back(tmp_path, address):
+def test_jobs_go_through_a_cluster_a_few_at_a_time_and_their_errors_come_back(tmp_path, address, monkeypatch):
+    monkeypatch.setattr(cluster, "RETRIES", 1)
     with Cluster(address, tmp_path, processes=2) as workers:
         common = ("a", "b", "c")
         assert sorted(workers.run(pair, [(common, number) for number in range(7)])) == [(3, number) for number in range(7)]
         with pytest.raises(SourceError, match="^job 3$"):
             list(workers.run(fail, [(3,)]))
-        with pytest.raises(TailscopeError, match="worker died 4 times on the Ray cluster .* Run again"):
+        with pytest.raises(TailscopeError, match="worker died 2 times on the Ray cluster .* Run again"):
             list(workers.run(die, [(3,)]))
     assert list(tmp_path.iterdir()) == []
 

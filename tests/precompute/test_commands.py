@@ -246,6 +246,29 @@ def test_index_ends_with_its_books_and_later_tasks_are_not_counted_in_it(run, be
     assert "Not counted in web yet: index them again, which searches for what is new alone.\n" in out
 
 
+def test_scale_tells_what_an_indexed_corpus_would_take_at_other_sizes(run, begun):
+    asked = ("scale", "--study", begun, "--corpus", "web", "--price", 0.04, "--cores", 8)
+    assert run(*asked)[2] == f"Error: 'web' is no corpus of {begun} that was indexed. Choose one of: none.\n"
+    run("index", "--study", begun, "--corpus", "web", "--shards", begun.parent / "*.tar")
+    code, out, _ = run(*asked)
+    lines = out.splitlines()
+    assert (code, lines[0]) == (0, "Measured on 2 samples of 'web', by the log of its runs.")
+    told = r" pairs on 8 cores: at most .+ merging\), .+ core hours for .+ of memory, .+ for the study and .+ kept beside it\."
+    assert [
+        bool(re.fullmatch(f"{pairs}{told}", line))
+        for pairs, line in zip(("414,080,000", "5,000,000,000"), lines[1:], strict=True)
+    ] == [
+        True,
+        True,
+    ]
+    assert run(*asked, "--pairs", 1000)[1].splitlines()[1].startswith("1,000 pairs on 8 cores: at most ")
+    begun.with_name(f".{begun.name}.index").joinpath("web.log.jsonl").unlink()
+    assert (
+        run(*asked)[2]
+        == "Error: No run is noted that searched shards and merged them. Index some shards of the corpus first.\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -31,8 +31,8 @@ AT_ONCE = 1_000  # jobs that the cluster knows of; it has no more cores, and a c
 OBJECT_BYTES = 1 << 28  # of memory for what jobs have in common, on a local cluster
 REACHED_IN = 10.0  # seconds in which a cluster's machine must answer; Ray itself waits for minutes
 
-# Ray reads these when it is imported: nothing is reported, faults are told here, workers see the GPUs as other processes do.
-SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "error", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+# Ray reads these when it is imported: nothing is reported, and workers see the GPUs as other processes do.
+SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
 @dataclass(frozen=True)

@@ -26,13 +26,14 @@ EMBEDDED = "python -m precompute synthetic"  # needs nothing but this program, a
 PUBLISHED = "python -m precompute published"
 _SEARCHED = ("samples", "hits", "misaligned", "cooccurrences", "distinct_hits", "drops", "contents")
 # What the paper's release has no part of:
-NOT_RELEASED = {*_SEARCHED, "synonyms", "name_counts", "search_quality", "truth", "sample_truth"}
+NOT_RELEASED = {*_SEARCHED, "synonyms", "name_counts", "predictions", "search_quality", "truth", "sample_truth"}
 _INDEX = "python -m precompute index --study {study} --corpus NAME --shards GLOB"
 _EVALUATE = "python -m precompute evaluate --study {study} --model ARCH:WEIGHTS --task NAME=FOLDER"
 _BUILD = {  # the step that adds a table to a study of one's own
     "concepts": "python -m precompute concepts --study {study} --task NAME=CLASSNAMES.txt",
     **dict.fromkeys(("corpora", "frequency", "alignment", *_SEARCHED), _INDEX),
     **dict.fromkeys(("models", "performance", "overall", "scaling"), _EVALUATE),
+    "predictions": f"{_EVALUATE} --per-image",
     "tail": "python -m precompute tail --study {study}",
     "synonyms": "python -m precompute concepts --study {study} --synonyms FILE",
     "name_counts": _INDEX,

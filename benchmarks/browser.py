@@ -36,6 +36,8 @@ PAGES = {  # what a page is asked for, beside its study
     "search_quality": {},
     "test_set": {"names": ""},
     "probe": {},
+    "compare": {},
+    "your_corpus": {},
 }
 WATCH = """() => {
   const note = () => { window.lastChange = performance.now() };
@@ -46,7 +48,7 @@ WATCH = """() => {
 CLICK = """path => {
   const main = document.querySelector('[data-testid=stMain]');
   window.titleBefore = main.querySelector('h1')?.innerText;
-  const links = [...document.querySelectorAll('[data-testid=stSidebarNav] a')];
+  const links = [...document.querySelectorAll('[data-testid=stSidebar] a')];
   const link = links.find(link => new URL(link.href).pathname === path);
   window.clicked = performance.now();
   link.click();
@@ -114,7 +116,7 @@ def measure(browser: Browser, address: str, study: str, runs: int) -> Iterator[M
         other = "scaling" if page == "overview" else "overview"
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         window = Window(context.new_page(), address + path)
-        links = window.page.locator("[data-testid=stSidebarNav] a").evaluate_all("links => links.map(link => link.pathname)")
+        links = window.page.locator("[data-testid=stSidebar] a").evaluate_all("links => links.map(link => link.pathname)")
         if f"/{'' if page == 'overview' else page}" in links:
             found = Measured(study, page)
             for _ in range(runs):

@@ -5,6 +5,7 @@ import streamlit as st
 
 from backend import card, charts, concepts, expected, flags, frequency, provenance, quality, scaling, tail
 from backend.card import Card
+from backend.distinct import list_distinct
 from backend.errors import EmptySelection
 from backend.methods import Method
 from backend.printing.caption import Shown
@@ -108,6 +109,9 @@ def show_counts(study: Study, concept: str, corpus: str, titles: dict[str, str])
     table = counts.rename(columns={"low": "fewest", "high": "count"}).drop(columns="variants")
     if len(truth):
         table = table.merge(truth, on=["corpus", "modality"], how="left")
+    if study.has("distinct_hits"):
+        different = answer(list_distinct, study, concept)[["corpus", "method", "distinct"]]
+        table = table.merge(different, on=["corpus", "method"], how="left")
     with st.expander("Table of every count, with rank and percentile"):
         show_table(table, "counts", titles=titles)
 

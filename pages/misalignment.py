@@ -60,9 +60,14 @@ def show_concepts(study: Study, titles: dict[str, str]) -> None:
         against = st.selectbox("Set against", ["text", "image"], key="beside", bind="query-params")
     compared = answer(alignment.compare_modalities, study, corpus, method)
     figure = charts.draw_counts_against(compared, against, "joint", f"samples by {against}", "samples by text and image")
-    title = f"Joint counts against {against} counts in {titles[corpus]}"
-    shown = Shown(corpora=[titles[corpus]], methods=[method])
-    show_figure(figure, "joint", title, rows=compared, pick=True, shown=shown)
+    show_figure(
+        figure,
+        "joint",
+        f"Joint counts against {against} counts in {titles[corpus]}",
+        rows=compared,
+        pick=True,
+        shown=Shown(corpora=[titles[corpus]], methods=[method]),
+    )
     median = format_figure(compared["agreement"].median(), ".0f")
     st.caption(
         f"{len(compared):,} concepts. On the dotted line every sample that shows a concept in its {against} shows it in both. "

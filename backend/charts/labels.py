@@ -42,7 +42,7 @@ def label_ends(figure: go.Figure, ends: Sequence[End]) -> None:
         x=[end.x for end in ends],
         y=10**heights if figure.layout.yaxis.type == "log" else heights,
         text=[f"{GAP}{end.name}{GAP}" for end in ends],
-        textposition=[_choose_side(end, place) for end, place in zip(ends, across, strict=True)],
+        textposition=[_choose_side(*place) for place in zip(ends, across, places, strict=True)],
         textfont={"size": 12},
         mode="text",
         cliponaxis=False,
@@ -51,10 +51,10 @@ def label_ends(figure: go.Figure, ends: Sequence[End]) -> None:
     )
 
 
-def _choose_side(end: End, across: float) -> str:
+def _choose_side(end: End, across: float, up: float) -> str:
     if across <= NEAR_END:
         return "middle right"
-    return "top left" if end.rises else "bottom left"
+    return "top left" if end.rises or up < LINE else "bottom left"  # below a low line stand the axis's own numbers
 
 
 def move_apart(places: Sequence[float], gap: float) -> list[float]:

@@ -224,9 +224,9 @@ def find_other_study(*tables: str) -> str | None:
 
 
 def link_study(page: str, study: str, label: str) -> None:
-    """A link to a page as another study fills it."""
+    """A link to a page as another study fills it; the study's title follows the label."""
     title = st.session_state[LISTED_KEY][study]
-    st.page_link(page, label=escape(label), icon=":material/database:", query_params={STUDY_KEY: title})
+    st.page_link(page, label=escape(f"{label} “{title}”"), icon=":material/database:", query_params={STUDY_KEY: title})
 
 
 def concept_address(concept: str) -> str:

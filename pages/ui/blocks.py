@@ -36,6 +36,9 @@ COLUMNS = {
     "fetched": st.column_config.CheckboxColumn("On this machine"),
     "fills": st.column_config.TextColumn("Beside each guess"),
     "count": _NUMBER("Samples", format="localized", help="Image-text pairs of the corpus that show the concept"),
+    "distinct": _NUMBER(
+        "Different", format="localized", help="Different captions, or image files, among them: a meme counts once"
+    ),
     "low": _NUMBER("Low", format="%.1f"),
     "high": _NUMBER("High", format="%.1f"),
     "text": _NUMBER("Text", format="localized", help="Samples whose caption shows the concept"),

@@ -119,6 +119,6 @@ def show_way_to_samples(study: Study) -> None:
     st.markdown("This study holds counts only, no captions and no images, so there are no examples to show.")
     other = find_other_study("samples", "hits")
     if other:
-        link_study("pages/concept.py", other, f"See examples in the study {other}")
+        link_study("pages/concept.py", other, "See examples in")
     st.markdown("A corpus that you hold brings its own:")
     st.code(find_build_command("samples", STUDIES / "mine"), language="bash")

@@ -150,7 +150,7 @@ def show_obstacle(title: str, obstacle: str, tested: str) -> None:
     if tested:
         st.caption(escape(tested))
     if other := find_other_study("frequency"):
-        link_study("pages/probe.py", other, f"Ask in the study {other}")
+        link_study("pages/probe.py", other, "Ask in")
 
 
 def show_headline(best: pd.Series, facts: Facts, titles: dict[str, str], corpus: str) -> None:

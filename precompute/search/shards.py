@@ -80,7 +80,7 @@ class Found:
             return f"Found all {shards:,} shards searched by an earlier run: none is searched again."
         again = lacking - self.unread
         more = f"; {again:,} more are kept and searched for what is new alone" if again else ""
-        unread = f"; {self.unread:,} are read now" if self.unread else ""
+        unread = f"; read now: {self.unread:,}" if self.unread else ""
         return f"Found {shards - lacking:,} of {shards:,} shards searched by an earlier run{more}{unread}."
 
 

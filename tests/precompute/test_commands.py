@@ -234,7 +234,9 @@ def test_index_ends_with_its_books_and_later_tasks_are_not_counted_in_it(run, be
     code, out, _ = run("index", "--study", begun, "--corpus", "web", "--shards", begun.parent / "*.tar")
     lines = out.splitlines()
     assert code == 0
-    assert lines[:-1] == [
+    assert lines[0] == "webdataset shards: 1 file, 1 samples"  # how it is read, before the work
+    assert lines[-2].startswith("Kept for the runs to come: ")
+    assert lines[-6:-2] == [
         "  samples              1 rows",
         "  hits                 3 rows",
         "samples: read 2 = written 1 + dropped 1 (no caption: 1)",
@@ -254,19 +256,22 @@ def test_scale_tells_what_an_indexed_corpus_would_take_at_other_sizes(run, begun
     lines = out.splitlines()
     assert (code, lines[0]) == (0, "Measured on 2 samples of 'web', by the log of its runs.")
     told = r" pairs on 8 cores: at most .+ merging\), .+ core hours for .+ of memory, .+ for the study and .+ kept beside it\."
-    assert [
-        bool(re.fullmatch(f"{pairs}{told}", line))
-        for pairs, line in zip(("414,080,000", "5,000,000,000"), lines[1:], strict=True)
-    ] == [
-        True,
-        True,
-    ]
+    for pairs, line in zip(("414,080,000", "5,000,000,000"), lines[1:], strict=True):
+        assert re.fullmatch(f"{pairs}{told}", line)
     assert run(*asked, "--pairs", 1000)[1].splitlines()[1].startswith("1,000 pairs on 8 cores: at most ")
     begun.with_name(f".{begun.name}.index").joinpath("web.log.jsonl").unlink()
-    assert (
-        run(*asked)[2]
-        == "Error: No run is noted that searched shards and merged them. Index some shards of the corpus first.\n"
-    )
+    nothing = "No run is noted that searched shards and merged them. Index some shards of the corpus first."
+    assert run(*asked)[2] == f"Error: {nothing}\n"
+
+
+def test_dry_run_of_index_shows_the_layout_foretells_and_leaves_the_study(run, begun):
+    before = (begun / "manifest.json").read_bytes()
+    code, out, _ = run("index", "--study", begun, "--corpus", "web", "--shards", begun.parent / "*.tar", "--dry-run")
+    lines = out.splitlines()
+    assert (code, lines[0]) == (0, "webdataset shards: 1 file, 1 samples")
+    assert re.match(r"Foretold from 1 of about 1 samples: [\d.]+ s, [\d.]+ MB of memory, ", lines[-2])
+    assert lines[-1] == "Nothing was written: leave --dry-run out to index it."
+    assert (begun / "manifest.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(

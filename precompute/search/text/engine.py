@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numba.core.errors import NumbaError
 
 from backend.words import TEXT_METHODS, split_words
-from precompute.search.text import kernels
+from precompute.search.text import kernels, matching
 from precompute.search.text.reference import search_plainly
 from precompute.search.text.vocabulary import METHODS, Vocabulary, compile_vocabulary
 
@@ -66,12 +66,12 @@ class Engine:
     def find_in_order(self, captions: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         """The hits: rows and keys, int32 (hits,) each, sorted by both."""
         rows, keys = self.find(captions)
-        kernels.sort_rows(rows, keys)
+        matching.sort_rows(rows, keys)
         return rows, keys
 
     def find_by_key(self, captions: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         """Of each key the number of its hits (keys,), and the rows of all, by key and row; int32."""
-        return kernels.sort_hits(*self.find(captions), self.key_count)
+        return matching.sort_hits(*self.find(captions), self.key_count)
 
     def find(self, captions: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         """The hits: rows by rising row, keys in any order within one; int32 (hits,) each."""
@@ -80,7 +80,7 @@ class Engine:
             self._learn(captions[:ENOUGH_CAPTIONS])
         read, entries = table.read(view_utf8(captions), self._lock)
         sizes = (self._needs.token_count, self.key_count)
-        hits = kernels.match_words(read, entries, self._rules, *sizes)
+        hits = matching.match_words(read, entries, self._rules, *sizes)
         with self._lock:
             if self._table is table and table.is_full:
                 self._table = _Table(self._needs)
@@ -117,7 +117,7 @@ class _Needs:
         self.counts = np.bincount([token for _, tokens, _ in self.rules for token in tokens], minlength=self.token_count)
 
     def order_rules(self, counts: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The rules as `kernels.match_words` takes them, each at the rarest of its tokens by these counts."""
+        """The rules as `matching.match_words` takes them, each at the rarest of its tokens by these counts."""
         anchors = [min(range(len(tokens)), key=lambda slot: (counts[tokens[slot]], slot)) for _, tokens, _ in self.rules]
         rarest = np.array([tokens[slot] for (_, tokens, _), slot in zip(self.rules, anchors, strict=True)], np.int64)
         order = rarest.argsort(kind="stable")
@@ -170,7 +170,7 @@ class _Table:
         return self.count > KNOWN_WORDS or self.used > KNOWN_BYTES
 
     def read(self, captions: Utf8, lock: threading.Lock) -> tuple[tuple, tuple]:
-        """What `kernels.match_words` takes: the words of captions, all of them known now, and the entries of the table."""
+        """What `matching.match_words` takes: the words of captions, all of them known now, and the entries of the table."""
         rows = len(captions.offsets) - 1
         length = int(captions.offsets[-1] - captions.offsets[0])
         most = (length + rows) // 2 + 1  # words, as there is a sign between two
@@ -254,7 +254,7 @@ def try_engine() -> str | None:
     try:
         rows, keys = Engine(vocabulary).find_in_order(captions)
         counts, found = Engine(vocabulary).find_by_key(captions)
-        kernels.place_rows(np.empty(len(found), np.int64), counts.cumsum() - counts, counts, found, 0)
+        matching.place_rows(np.empty(len(found), np.int64), counts.cumsum() - counts, counts, found, 0)
     except (NumbaError, RuntimeError, OSError) as error:
         return f"numba cannot compile the search ({type(error).__name__}: {error})."
     found = set(zip(rows.tolist(), keys.tolist(), strict=True))

@@ -152,7 +152,7 @@ def find_runs(captions: Iterable[Captions], vocabulary: Vocabulary, path: Path, 
 def _find_place_rows() -> Callable:
     if find_fault():
         return _place_plainly
-    from precompute.search.text.kernels import place_rows
+    from precompute.search.text.matching import place_rows
 
     return place_rows
 

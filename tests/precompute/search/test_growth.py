@@ -82,7 +82,7 @@ def test_new_shard_is_read_alone_and_the_run_says_what_it_found(study, shards, s
     searched[:] = []
     assert index(study, ask(shards)) == [
         "Shards of 'mine': 1 new, such as 3.tar.",
-        "Found 3 of 4 shards searched by an earlier run; 1 are read now.",
+        "Found 3 of 4 shards searched by an earlier run; read now: 1.",
     ]
     assert searched == ["3.tar"]
     assert study_faults(study) == []
@@ -112,7 +112,7 @@ def test_changed_and_vanished_shards_are_told(study, shards, searched):
     assert index(study, ask(shards, least_kept=0)) == [
         "Shards of 'mine': 1 gone from the disk, whose samples leave, such as 2.tar.",
         "1 of 2 shards changed since, such as 1.tar: searched anew.",
-        "Found 1 of 2 shards searched by an earlier run; 1 are read now.",
+        "Found 1 of 2 shards searched by an earlier run; read now: 1.",
     ]
     assert searched == ["1.tar"]
     assert Study(study).query("SELECT indexed FROM corpora")["indexed"].tolist() == [3]

@@ -280,7 +280,7 @@ def test_the_cause_is_named(hinder, cause):
 
 
 def test_a_search_that_finds_something_else_is_not_used(monkeypatch):
-    monkeypatch.setattr(engine.kernels, "match_words", lambda *given: (np.empty(0, np.int32), np.empty(0, np.int32)))
+    monkeypatch.setattr(engine.matching, "match_words", lambda *given: (np.empty(0, np.int32), np.empty(0, np.int32)))
     assert "other captions" in engine.try_engine()
 
 
@@ -289,7 +289,7 @@ def test_where_no_folder_can_be_written_the_kernels_are_compiled_all_the_same():
 import numba.core.caching as caching
 caching.CacheImpl._locator_classes = []
 import numpy as np
-from precompute.search.text.kernels import sort_hits
+from precompute.search.text.matching import sort_hits
 print(*(part.tolist() for part in sort_hits(np.array([3, 4, 4], np.int32), np.array([1, 0, 1], np.int32), 2)))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -7,11 +7,28 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import forkserver
+from typing import Protocol
 
 from backend.errors import TailscopeError
 
 # Processes are forked off a bare one: one forked off this process would inherit locks that nobody will release.
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()
+
+
+class Workers(Protocol):
+    """What does the jobs of a step, until the block that it opens ends."""
+
+    def __enter__(self) -> "Workers": ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def runs_here(self, jobs: int) -> bool:
+        """Whether so many jobs are best done by this process itself, which can tell how far each is."""
+        ...
+
+    def run(self, function: Callable, jobs: Sequence[tuple]) -> Iterator:
+        """Calls a function with each job's arguments, and yields what it returns, in the order that jobs are done."""
+        ...
 
 
 class Processes:
@@ -36,6 +53,10 @@ class Processes:
     def __exit__(self, *error: object) -> None:
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
+
+    def runs_here(self, jobs: int) -> bool:
+        """Whether there is one process, or one job."""
+        return self.count == 1 or jobs == 1
 
     def run(self, function: Callable, jobs: Sequence[tuple]) -> Iterator:
         """Begins to call a function with each job's arguments, and yields what it returns, in the order that jobs are done.

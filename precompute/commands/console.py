@@ -1,13 +1,23 @@
 """What all commands share: the Typer program, the console with its progress bars, and options of the form NAME=VALUE."""
 
+import math
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
+import psutil
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from backend.errors import TailscopeError
+from backend.progress import Pace
+from backend.quantities import spell_bytes, spell_seconds
+
+if TYPE_CHECKING:  # a command imports what it needs when it runs
+    from precompute.search.run_log import Took
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console(stderr=True)
@@ -18,20 +28,70 @@ def precompute() -> None:
     """Makes the tables that the app reads."""
 
 
+class StageBars:
+    """A bar for each stage that a step tells of: time left in the stage, samples a second, memory of all processes here."""
+
+    def __init__(self, progress: Progress, now: Callable[[], float] = time.monotonic):
+        self._progress = progress
+        self._now = now
+        self._bars: dict[str, tuple[TaskID, Pace, float]] = {}
+        self._samples = 0
+        self._memory = (-math.inf, 0)  # when it was measured, and the bytes
+
+    def __call__(self, stage: str, done: float) -> None:
+        """Takes how far a stage is; one that was not told of before begins, and the others are done."""
+        now = self._now()
+        if stage not in self._bars:
+            for bar, _, _ in self._bars.values():
+                self._progress.update(bar, completed=1.0, pace="")
+            self._samples = 0
+            self._bars[stage] = (self._progress.add_task(stage, total=1.0, pace=""), Pace(done, now), now)
+        bar, pace, _ = self._bars[stage]
+        pace.note(done, now)
+        self._progress.update(bar, completed=done, pace=self.describe)
+
+    def note(self, took: "Took") -> None:
+        """Takes what a shard took."""
+        self._samples += took.samples + took.dropped
+
+    def describe(self) -> str:
+        """What the last stage's bar says of its pace."""
+        _, pace, began = list(self._bars.values())[-1]
+        now = self._now()
+        left, told = pace.left(now), []
+        if left is not None:
+            told.append(f"{spell_seconds(left)} left")
+        if self._samples and now > began:
+            told.append(f"{self._samples / (now - began):,.0f} samples/s")
+        if now - self._memory[0] >= 1.0:  # bars are drawn ten times a second, and this takes milliseconds
+            self._memory = (now, measure_memory())
+        return " · ".join([*told, spell_bytes(self._memory[1])])
+
+
+class PaceColumn(ProgressColumn):
+    """What a stage's bar says of its pace."""
+
+    def render(self, task: Task) -> Text:
+        """The text, of the stage that is under way; nothing for the others."""
+        pace = task.fields["pace"]
+        return Text(pace() if pace else "")
+
+
+def measure_memory() -> int:
+    """The bytes that this process and those that it started hold."""
+    held, own = 0, psutil.Process()
+    for process in (own, *own.children(recursive=True)):
+        with suppress(psutil.Error):  # it has ended meanwhile
+            held += process.memory_info().rss
+    return held
+
+
 @contextmanager
-def show_progress() -> Iterator[Callable[[str, float], None]]:
+def show_progress() -> Iterator[StageBars]:
     """A bar for each stage that a step tells of."""
-    with Progress(TextColumn("{task.description:28}"), BarColumn(), TimeElapsedColumn(), console=console) as progress:
-        bars: dict[str, int] = {}
-
-        def say(stage: str, done: float) -> None:
-            if stage not in bars:
-                for bar in bars.values():
-                    progress.update(bar, completed=1.0)
-                bars[stage] = progress.add_task(stage, total=1.0)
-            progress.update(bars[stage], completed=done)
-
-        yield say
+    columns = (TextColumn("{task.description:28}"), BarColumn(), TimeElapsedColumn(), PaceColumn())
+    with Progress(*columns, console=console) as progress:
+        yield StageBars(progress)
 
 
 def report_tables(manifest: dict) -> None:

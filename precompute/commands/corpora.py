@@ -150,7 +150,16 @@ def index(
     terms: Annotated[
         str | None, typer.Option(help="all: index every word of the captions too, so that any name can be looked up later.")
     ] = None,
-    processes: Annotated[int, typer.Option(min=1, help="Shards that are searched at the same time.")] = 1,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Shards that are searched at the same time; default: 1, on Ray one a core.")
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Do the work on a Ray cluster: local, auto or the HOST:PORT of its head. All its machines share the study's "
+            "folder and the shards, at the same paths."
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show how the shards are read, and foretell time, memory and disk; then stop.")
     ] = False,
@@ -195,12 +204,13 @@ def index(
         keep=keep,
         force=force,
         terms=terms == "all",
+        ray=ray,
     )
     with show_progress() as say:
         if dry_run:
-            foretold = foretell_study(study, asked, processes=processes, say=say, tell=print)
+            foretold = foretell_study(study, asked, processes=processes or 1, say=say, tell=print)
         else:
-            manifest = index_study(study, asked, processes=processes, say=say, tell=print)
+            manifest = index_study(study, asked, processes=processes, say=say, tell=print, note=say.note)
     if dry_run:
         print(foretold.describe())
         print("Nothing was written: leave --dry-run out to index it.")
@@ -218,3 +228,26 @@ def index(
             f"Kept for the runs to come: {kept:.1f} MB in {name_cache(study)}; delete it whenever you like, or use --no-keep."
         )
     print(f"{study} is complete after {time.monotonic() - start:.1f} s.")
+
+
+@app.command()
+def scale(
+    study: Annotated[Path, typer.Option(help="The study's folder.")],
+    corpus: Annotated[str, typer.Option(help="A corpus of it that was indexed: what that took is the measure.")],
+    price: Annotated[float, typer.Option(min=0, help="What a core costs for an hour.")],
+    cores: Annotated[int, typer.Option(min=1, help="Cores that work at the same time.")] = 64,
+    pairs: Annotated[
+        list[int] | None, typer.Option(min=1, help="Pairs of the corpus to tell of; default: LAION-400M, and 5 billion.")
+    ] = None,
+) -> None:
+    """Tells what a corpus of any size would take on a cluster: time, memory, disk and money, from what a corpus here took.
+
+    Example: python -m precompute scale --study data/mine --corpus web --cores 64 --price 0.04
+    """
+    from backend.scale import PRESETS, price_corpus
+    from precompute.search.index import measure_corpus
+
+    rates = measure_corpus(study, corpus)
+    print(f"Measured on {rates.measured:,} samples of '{corpus}', by the log of its runs.")
+    for count in pairs or PRESETS.values():
+        print(price_corpus(rates, count, cores, price).describe())

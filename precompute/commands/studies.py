@@ -110,12 +110,14 @@ def _report_search(study: Path) -> None:
     from backend.quality import list_searches
     from backend.study import Study
 
+    built = Study(study)
     print("found against the truth, and the mean error of log10(count + 1):")
-    for row in list_searches(Study(study)).itertuples(index=False):
-        print(
-            f"  {row.corpus:13} {row.modality:6} {row.method:26} precision {row.precision:5.1f}%  recall {row.recall:5.1f}%  "
-            f"error {row.frequency_error:.3f}"
-        )
+    for corpus in sorted(built.manifest.search):
+        for row in list_searches(built, corpus).itertuples(index=False):
+            print(
+                f"  {corpus:13} {row.modality:6} {row.method:26} precision {row.precision:5.1f}%  recall {row.recall:5.1f}%  "
+                f"error {row.frequency_error:.3f}"
+            )
 
 
 def _describe_books(name: str, books: dict) -> Iterator[str]:

@@ -17,11 +17,12 @@ from backend.progress import StageProgress
 from backend.schema import table_path
 from backend.tables import to_arrow, write_table
 from backend.writing import folder_entry
+from precompute.cluster import start_workers
 from precompute.corpus.sample import NO_CAPTION, NO_IMAGE
 from precompute.corpus.shard import Shard
 from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger, describe_entry
-from precompute.processes import Processes
+from precompute.processes import Workers
 from precompute.search.books import add_books, list_drops
 from precompute.search.contents import describe_files
 from precompute.search.growth import name_source
@@ -30,6 +31,7 @@ from precompute.search.match import CHOSEN_TEXT, Methods, count_distinct, count_
 from precompute.search.merge import Given, Merge, Placed, merge_parts
 from precompute.search.parts import Look, Part, read_books
 from precompute.search.plan import ImageSearch
+from precompute.search.run_log import RunLog, name_log
 from precompute.search.shards import Found, SearchJob, find_parts, search_parts
 from precompute.search.suits import check_tagger
 from precompute.search.text import compile_vocabulary
@@ -61,7 +63,8 @@ class CorpusPlan:
 
     `base`: the folder that image paths are relative to, where the study will lie; the one that is written into without it ·
     `least_kept`: the least share of what was read that must become samples · `layout`: how the shards are read, a sentence ·
-    `held`: what the study has of the corpus already · `trust_tagger`: take one that does not seem to know such pictures.
+    `held`: what the study has of the corpus already · `trust_tagger`: take one that does not seem to know such pictures ·
+    `ray`: the address of a Ray cluster that does the work · `log`: of the run; one in `work` without it.
     """
 
     corpus: str
@@ -75,6 +78,8 @@ class CorpusPlan:
     layout: str = ""
     held: HeldCorpus | None = None
     trust_tagger: bool = False
+    ray: str | None = None
+    log: RunLog | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ def index_corpus(
     folder: Path,
     plan: CorpusPlan,
     *,
-    processes: int = 1,
+    processes: int | None = None,
     say: StageProgress = lambda stage, done: None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> IndexedCorpus | None:
@@ -114,8 +119,10 @@ def index_corpus(
     """
     search = plan_search(folder, plan.image_search)
     methods = list_methods(plan.image_search)
-    with Processes(processes) as started:
-        found = find_parts(plan.shards, search, plan.work, started, say)
+    log = plan.log or RunLog(name_log(plan.work, plan.corpus))
+    with start_workers(processes, plan.ray, plan.work) as started:
+        with log.time_stage("recognizing"):
+            found = find_parts(plan.shards, search, plan.work, started, say)
         content = _identify(plan, found, folder)
         if plan.held and plan.held.content == content:
             return None
@@ -126,13 +133,15 @@ def index_corpus(
             say("trying the tagger", 0.0)
         if warning := try_tagger(plan, search, found):
             tell(warning)
-        search_parts(found, search, started, say)
+        with log.time_stage("searching"):
+            search_parts(found, search, started, say, log.note)
         books = {shard: read_books(part, search.look) for shard, part in found.parts.items()}
         total = add_books(books.values())
         _refuse_too_little(plan, total)
         merge = plan_merge(folder, plan, search, methods, found.layers)
         placed = [place_part(shard, part, found.layers, search.look) for shard, part in found.parts.items()]
-        files, counts, total["image hits"] = merge_parts(merge, placed, started, lambda done: say("merging shards", done))
+        with log.time_stage("merging"):
+            files, counts, total["image hits"] = merge_parts(merge, placed, started, lambda done: say("merging shards", done))
     if not files["hits"]["rows"]:
         looked = "caption or image" if search.look or plan.image_search else "caption"
         hint = " A tagger that was trained on such pictures, or lower --thresholds, may find some." if search.look else ""
@@ -239,15 +248,15 @@ def search_shards(
     shards: Sequence[Shard],
     work: Path,
     image_search: ImageSearch | None,
-    processes: Processes,
+    workers: Workers,
     say: StageProgress = lambda stage, done: None,
 ) -> None:
     """Searches the shards of several corpora at once, so that `index_corpus` with the same `work` finds all of them done.
 
-    The processes, and the tagger in each, start once instead of once a corpus.
+    The workers, and the tagger in each, start once instead of once a corpus.
     """
     search = plan_search(folder, image_search)
-    search_parts(find_parts(shards, search, work, processes, say), search, processes, say)
+    search_parts(find_parts(shards, search, work, workers, say), search, workers, say)
 
 
 def plan_search(folder: Path, image_search: ImageSearch | None) -> SearchJob:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from backend.quantities import spell_bytes, spell_seconds
 from backend.schema import table_path
 from precompute.corpus.registry import identify_shard, measure_file
 from precompute.corpus.shard import PIECE_SAMPLES, Shard
@@ -49,10 +50,10 @@ class Forecast:
 
     def describe(self) -> str:
         """A sentence for people."""
-        disk = f"{_spell_bytes(self.study_bytes)} of disk for the study and {_spell_bytes(self.kept_bytes)} kept beside it"
+        disk = f"{spell_bytes(self.study_bytes)} of disk for the study and {spell_bytes(self.kept_bytes)} kept beside it"
         return (
-            f"Foretold from {self.measured:,} of about {self.samples:,} samples: {_spell_seconds(self.seconds)}, "
-            f"{_spell_bytes(self.memory)} of memory, {disk}."
+            f"Foretold from {self.measured:,} of about {self.samples:,} samples: {spell_seconds(self.seconds)}, "
+            f"{spell_bytes(self.memory)} of memory, {disk}."
         )
 
 
@@ -201,23 +202,3 @@ def _exceed(first: _Piece, small: _Piece, large: _Piece, name: str) -> float:
 def _measure_shard(shard: Shard, shards: Sequence[Shard]) -> int:
     """The bytes of a shard, about: those of its file by the number of its pieces."""
     return measure_file(shard) // sum(other.path == shard.path for other in shards)
-
-
-def _spell_bytes(count: float) -> str:
-    """Bytes for people.
-
-    >>> _spell_bytes(1_500_000), _spell_bytes(2_300_000_000)
-    ('1.5 MB', '2.3 GB')
-    """
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
-
-
-def _spell_seconds(seconds: float) -> str:
-    """A time for people.
-
-    >>> _spell_seconds(4.25), _spell_seconds(600), _spell_seconds(7200)
-    ('4.2 s', '10 min', '2.0 h')
-    """
-    if seconds < 100:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

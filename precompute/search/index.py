@@ -22,18 +22,20 @@ import pyarrow.parquet as pq
 from backend.errors import StudyNotFound, TailscopeError
 from backend.progress import StageProgress
 from backend.roots import declare_roots
+from backend.scale import Rates, measure_rates
 from backend.schema import MANIFEST, table_path
 from backend.study import Study
+from precompute.cluster import start_workers
 from precompute.corpus.given_hits import checksum_hits, read_given_hits
 from precompute.corpus.preview import Preview, preview
 from precompute.corpus.registry import find_corpus, list_image_folders, measure_file
 from precompute.corpus.shard import ReadOptions, Shard
-from precompute.processes import Processes
 from precompute.search.cache import load_parts, name_cache, store_parts, sweep
 from precompute.search.corpus import CorpusPlan, HeldCorpus, IndexedCorpus, add_corpus, index_corpus, plan_search, try_tagger
 from precompute.search.forecast import Forecast, foretell
 from precompute.search.growth import compare_shards, refuse_differences
 from precompute.search.plan import THRESHOLDS, ImageSearch, check_thresholds
+from precompute.search.run_log import RunLog, Took, name_log, read_log, summarize
 from precompute.search.shards import find_parts, name_folder
 from precompute.search.synonyms import count_names
 from precompute.search.tagger import ClipRecipe
@@ -41,6 +43,8 @@ from precompute.search.terms import update_terms
 from precompute.study_writer import built_with, extend_study, hold_alone
 
 LEAST_KEPT = 0.5  # of what was read, the share that must become samples, unless another is asked for
+
+LONG_SECONDS = 60.0  # of a run that says at its end what took the time
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Request:
     not seem to know the pictures · `image_hits`: concepts of photos found elsewhere · `thresholds`, `chosen`: the scores from
     which a hit counts · `least_kept`: the least share of what is read that must become samples · `keep`: what was found in
     each shard, for the runs to come · `force`: index a corpus by other arguments than before · `terms`: index all words of its
-    captions too.
+    captions too · `ray`: the address of a Ray cluster that does the work, or `local`.
     """
 
     corpus: str
@@ -73,31 +77,35 @@ class Request:
     keep: bool = True
     force: bool = False
     terms: bool = False
+    ray: str | None = None
 
 
 def index_study(
     study: Path,
     asked: Request,
     *,
-    processes: int = 1,
+    processes: int | None = None,
     say: StageProgress = lambda stage, done: None,
     tell: Callable[[str], None] = lambda line: None,
+    note: Callable[[Took], None] = lambda took: None,
 ) -> dict:
     """Adds a corpus to a study of the disk, or what is new of one; returns the study's manifest. The study before it stays
     whole until the end, and nothing is written where there is nothing new.
 
-    `tell` gets sentences: what came and went since the corpus was indexed, and what an earlier run has left. Raises
+    `tell` gets sentences: what came and went since the corpus was indexed, what an earlier run has left, and what took the time
+    of a run of a minute or more; `note` what each shard took. Raises
     TailscopeError where the arguments do not fit, before anything is read; where the corpus was indexed by other arguments,
     unless by force; where nothing or too little was kept; and where the study's concepts changed meanwhile.
     """
     asked, plan, arguments = _prepare(study.resolve(), asked, tell)
     study, cache, made = plan.base, plan.work, plan.work / f"making-{asked.corpus}"
+    start, log = time.monotonic(), RunLog(name_log(cache, asked.corpus), note)
     with hold_alone(made):
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)  # a study's folder with nothing but the concepts, and what is made of them
         try:
             shutil.copyfile(table_path(study, "concepts"), table_path(made, "concepts"))
-            indexed = index_corpus(made, plan, processes=processes, say=say, tell=tell)
+            indexed = index_corpus(made, replace(plan, log=log), processes=processes, say=say, tell=tell)
             if indexed is None:
                 tell(f"'{asked.corpus}' is indexed just so; nothing to do.")
                 return update_terms(study, cache, asked.corpus, wanted=asked.terms, say=say)
@@ -112,6 +120,8 @@ def index_study(
             manifest = update_terms(study, cache, asked.corpus, wanted=asked.terms, say=say)
         finally:
             shutil.rmtree(made, ignore_errors=True)
+    if time.monotonic() - start >= LONG_SECONDS:
+        tell(summarize(read_log(log.path, log.run)))
     sweep(cache, keep=asked.keep)
     return manifest
 
@@ -133,7 +143,7 @@ def foretell_study(
     prepared = time.perf_counter() - start  # the run itself begins with the same
     job, found = plan_search(plan.base, plan.image_search), None
     if (name_folder(plan.work) / "parts").is_dir() and all(shard.path.exists() for shard in plan.shards):
-        with Processes(processes) as started:
+        with start_workers(processes, asked.ray, plan.work) as started:
             found = find_parts(plan.shards, job, plan.work, started, say)
         if kept := found.describe():
             tell(kept)
@@ -141,6 +151,26 @@ def foretell_study(
         tell(warning)
     foretold = foretell(plan.base, plan, preview(plan.shards).samples, processes=processes, found=found)
     return replace(foretold, seconds=prepared + foretold.seconds)
+
+
+def measure_corpus(study: Path, corpus: str) -> Rates:
+    """What a sample of an indexed corpus took, by the log of its runs and the bytes of its files.
+
+    Raises TailscopeError where the study, the corpus or the log is not there.
+    """
+    study = study.resolve()
+    held = Study(study).manifest.counts.get("index", {})
+    if corpus not in held:
+        raise TailscopeError(
+            f"'{corpus}' is no corpus of {study} that was indexed. Choose one of: {', '.join(held) or 'none'}."
+        )
+    files = (table_path(study, name, corpus) for name in ("samples", "hits", "cooccurrences", "misaligned"))
+    parts = [name for names in load_parts(name_cache(study), corpus).values() for name in names]
+    folder = name_folder(name_cache(study)) / "parts"
+    kept = sum(file.stat().st_size for name in set(parts) for file in (folder / name).glob("*"))
+    lines = read_log(name_log(name_cache(study), corpus))
+    written = sum(path.stat().st_size for path in files if path.is_file())
+    return measure_rates(lines, held[corpus]["samples"]["written"], written, kept)
 
 
 def _prepare(
@@ -179,6 +209,7 @@ def _prepare(
         layout=_describe_layout(seen),
         held=held,
         trust_tagger=asked.trust_tagger,
+        ray=asked.ray,
     )
     return asked, plan, arguments
 

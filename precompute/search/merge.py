@@ -25,7 +25,7 @@ from backend.writing import file_entry
 from precompute.corpus.registry import place_images
 from precompute.corpus.shard import SAMPLES_PER_SHARD, Shard
 from precompute.ledger import Ledger
-from precompute.processes import Processes
+from precompute.processes import Workers
 from precompute.search.cooccurrence import tabulate_together
 from precompute.search.given import GivenHits, join_places
 from precompute.search.images import HITS_SCHEMA
@@ -83,7 +83,7 @@ class Placed:
 
 
 def merge_parts(
-    merge: Merge, placed: Sequence[Placed], processes: Processes, say: Progress = lambda done: None
+    merge: Merge, placed: Sequence[Placed], workers: Workers, say: Progress = lambda done: None
 ) -> tuple[dict[str, dict], Counts, Ledger]:
     """Writes a corpus's samples, hits, cooccurrences and, where its images were searched, misaligned samples into the study.
 
@@ -94,7 +94,7 @@ def merge_parts(
     shutil.rmtree(merge.work, ignore_errors=True)
     merge.work.mkdir(parents=True)
     try:
-        placed, counts, given, misaligned = _match_all(merge, placed, processes, lambda done: say(done / 2))
+        placed, counts, given, misaligned = _match_all(merge, placed, workers, lambda done: say(done / 2))
         ranges = split_concepts(_count_stored(merge, counts))
         jobs = [(write_samples, merge, placed)]
         if merge.methods.image:
@@ -102,7 +102,7 @@ def merge_parts(
         jobs += [(sort_hits, merge, placed, start, stop) for start, stop in ranges]
         if merge.given is None:
             counts.distinct |= {method: np.zeros(len(merge.concepts), np.int64) for method in merge.methods.image}
-        for done, distinct in enumerate(processes.run(_call, jobs), start=1):
+        for done, distinct in enumerate(workers.run(_call, jobs), start=1):
             for method, (concepts, found) in (distinct or {}).items():
                 counts.distinct[method][concepts] = found
             say(0.5 + done / len(jobs) / 2)
@@ -131,7 +131,7 @@ def split_concepts(stored: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _match_all(
-    merge: Merge, found: Sequence[Placed], processes: Processes, say: Progress
+    merge: Merge, found: Sequence[Placed], workers: Workers, say: Progress
 ) -> tuple[tuple[Placed, ...], Counts, Ledger, tuple[Path, ...]]:
     """The shards with their image hits, the counts, the books of given hits, and the files of misaligned samples."""
     places, jobs, placed = [], [], []
@@ -144,7 +144,7 @@ def _match_all(
         places.append(place)
         jobs.append((merge, tuple(chosen), place))
         placed += chosen
-    for done, _ in enumerate(processes.run(match_parts, jobs), start=1):
+    for done, _ in enumerate(workers.run(match_parts, jobs), start=1):
         say(done / len(jobs))
     books = Ledger()
     if merge.given:
@@ -153,7 +153,7 @@ def _match_all(
             np.save(_excluded_path(merge), given.excluded)
             for place in places:
                 shutil.rmtree(place)
-            for _ in processes.run(match_parts, jobs):
+            for _ in workers.run(match_parts, jobs):
                 pass
         _load_given.cache_clear()
     total = Counts.of_nothing(len(merge.concepts), merge.methods)
@@ -173,7 +173,11 @@ def _book_given(merge: Merge, places: Sequence[Path], books: Ledger) -> GivenHit
 
 
 def match_parts(merge: Merge, placed: Sequence[Placed], place: Path) -> None:
-    """Writes the misaligned samples and the counts of some shards into a new folder; and their given hits, where some are."""
+    """Writes the misaligned samples and the counts of some shards into a new folder; and their given hits, where some are.
+
+    What a process that was killed left there goes first.
+    """
+    shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     total = Counts.of_nothing(len(merge.concepts), merge.methods)
     given = _open_given(merge) if merge.given else None

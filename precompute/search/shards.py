@@ -9,6 +9,7 @@ Only plain values go to another process: paths, numbers, texts, and frozen recor
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -16,16 +17,17 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backend.progress import StageProgress
-from precompute.corpus.registry import identify_shard, read_batches, read_samples
+from precompute.corpus.registry import identify_shard, measure_file, read_batches, read_samples
 from precompute.corpus.sample import SampleBatch, batch_samples, join_batches
 from precompute.corpus.shard import Reading, Shard
 from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger
-from precompute.processes import Processes
+from precompute.processes import Workers
 from precompute.search.distinct import hash_captions
 from precompute.search.images import encode_images, score_pictures
 from precompute.search.layers import Layer, choose_layers
@@ -33,12 +35,14 @@ from precompute.search.match import TEXT_SCHEMA
 from precompute.search.parts import (
     Look,
     Part,
+    read_books,
     read_features,
     write_books,
     write_features,
     write_hits,
     write_rows,
 )
+from precompute.search.run_log import IMAGES, READING, TEXT, Stopwatch, Took
 from precompute.search.tagger import Tagger
 from precompute.search.text import Vocabulary, compile_vocabulary, search_captions
 
@@ -85,7 +89,7 @@ def name_folder(work: Path) -> Path:
     return work / code_sha256(__name__)[:16]
 
 
-def find_parts(shards: Sequence[Shard], search: SearchJob, work: Path, processes: Processes, say: StageProgress) -> Found:
+def find_parts(shards: Sequence[Shard], search: SearchJob, work: Path, workers: Workers, say: StageProgress) -> Found:
     """The part of each shard, in the order of the samples, by its content; nothing is searched yet."""
     if search.look:
         say("loading the tagger", 0.0)
@@ -94,35 +98,64 @@ def find_parts(shards: Sequence[Shard], search: SearchJob, work: Path, processes
     ordered = sorted(shards, key=lambda shard: (shard.number, shard.start))
     jobs = [(shard, search.look is not None) for shard in ordered]
     names: dict[Shard, str] = {}
-    for shard, name in processes.run(name_part, jobs):
+    shares, done = share_bytes(ordered), 0.0
+    for shard, name in workers.run(name_part, jobs):
         names[shard] = name
-        say("recognizing shards", len(names) / len(jobs))
+        done += shares[shard]
+        say("recognizing shards", min(done, 1.0))
     parts = {shard: Part(folder / "parts" / names[shard]) for shard in ordered}
     lacking = {part: shard for shard, part in parts.items() if not is_searched(part, layers, search.look)}
     return Found(parts, layers, lacking, sum(not part.books.is_file() for part in parts.values()))
 
 
-def search_parts(found: Found, search: SearchJob, processes: Processes, say: StageProgress) -> None:
-    """Writes what the parts lack."""
+def search_parts(
+    found: Found,
+    search: SearchJob,
+    workers: Workers,
+    say: StageProgress,
+    note: Callable[[Took], None] = lambda took: None,
+) -> None:
+    """Writes what the parts lack. How far it is goes by bytes; `note` is told what each shard took."""
     if not found.lacking:
         return
-    shards = len(found.parts)
-    done = sum(part not in found.lacking for part in found.parts.values())
-    say("searching shards", done / shards)
-    if processes.count == 1 or len(found.lacking) == 1:
+    shares = share_bytes(found.parts)
+    done = sum(shares[shard] for shard, part in found.parts.items() if part not in found.lacking)
+    say("searching shards", done)
+    if workers.runs_here(len(found.lacking)):
         here = ShardSearch(search, found.layers)
         for part, shard in found.lacking.items():
-            here.write_part(shard, part, lambda of_one, done=done: say("searching shards", (done + of_one) / shards))
-            done += 1
-            say("searching shards", done / shards)
+            share = shares[shard]
+            note(
+                here.write_part(
+                    shard, part, lambda of_one, done=done, share=share: say("searching shards", done + of_one * share)
+                )
+            )
+            done += share
+            say("searching shards", min(done, 1.0))
         return
     if search.look:
         for layer in found.layers:
             search.look.tagger.prepare(layer.concepts)  # here, by all cores, and once
     jobs = [(search, found.layers, shard, part) for part, shard in found.lacking.items()]
-    for _ in processes.run(_search_here, jobs):
-        done += 1
-        say("searching shards", done / shards)
+    for shard, took in workers.run(_search_here, jobs):
+        note(took)
+        done += shares[shard]
+        say("searching shards", min(done, 1.0))
+
+
+def share_bytes(shards: Iterable[Shard]) -> dict[Shard, float]:
+    """What share of a corpus each shard is, by the bytes of its file; the pieces of a file have equal parts of these.
+
+    A file that is not on this machine yet counts as the mean of those that are.
+    """
+    shards = list(shards)
+    pieces = Counter(shard.path for shard in shards)
+    files = {shard.path: shard for shard in shards}
+    here = {path: max(measure_file(shard), 1) / pieces[path] for path, shard in files.items() if path.exists()}
+    usual = sum(here.values()) / len(here) if here else 1.0
+    sizes = {shard: here.get(shard.path, usual) for shard in shards}
+    total = sum(sizes.values())
+    return {shard: size / total for shard, size in sizes.items()}
 
 
 def name_part(shard: Shard, with_images: bool) -> tuple[Shard, str]:
@@ -150,36 +183,47 @@ class ShardSearch:
         self.most = most
         self._taggers: dict[Layer, Tagger] = {}
 
-    def write_part(self, shard: Shard, part: Part, say: Callable[[float], None] = lambda done: None) -> None:
-        """Writes what a shard's part lacks. Sample ids in it count from the shard's beginning; images are relative to its root.
+    def write_part(self, shard: Shard, part: Part, say: Callable[[float], None] = lambda done: None) -> Took:
+        """Writes what a shard's part lacks; what that took.
 
-        So corpora that share the shard share the part. The shard is read once, and only where its samples, or what the tagger
-        sees in them, are not there: images are looked at as they pass.
+        Sample ids in it count from the shard's beginning, and images are relative to its root: so corpora that
+        share the shard share the part. The shard is read once, and only where its samples, or what the tagger sees in them, are
+        not there: images are looked at as they pass.
         """
         look, model = self.look, self.look and self.look.model
         part.place.mkdir(parents=True, exist_ok=True)
+        clock = Stopwatch()
         if not part.books.is_file() or (look and not part.image_books(model).is_file()):
-            self._read(shard, part, say)
+            with clock.during(READING):
+                self._read(shard, part, say, clock)
         if missing := [layer for layer in self.layers if not part.text(layer).is_file()]:
-            self._search_text(part, missing)
-        if look is None:
-            return
-        pictures = pq.read_table(part.pictures(model))
+            with clock.during(TEXT):
+                self._search_text(part, missing)
+        if look:
+            with clock.during(IMAGES):
+                self._score_pictures(part, look, say)
+        samples = read_books(part, None)["samples"]
+        rss = psutil.Process().memory_info().rss
+        return Took(shard.source or str(shard.path), samples.written, samples.read - samples.written, dict(clock.seconds), rss)
+
+    def _score_pictures(self, part: Part, look: Look, say: Callable[[float], None]) -> None:
+        """Writes the image hits of the layers that have none."""
+        pictures = pq.read_table(part.pictures(look.model))
         for layer in (one for one in self.layers if part.find_image(look, one) is None):
-            features = read_features(part.seen(model))
+            features = read_features(part.seen(look.model))
             found = score_pictures(features, self._load_tagger(layer), look.floor, pictures, lambda: say(1.0))
             write_hits(part.image(look, layer), found)
 
-    def _read(self, shard: Shard, part: Part, say: Callable[[float], None]) -> None:
+    def _read(self, shard: Shard, part: Part, say: Callable[[float], None], clock: Stopwatch) -> None:
         """Writes the samples, and what the tagger sees in their images."""
         reading, images, tables = Reading(), Ledger(), []
-        batches = _keep_tables(self._read_batches(replace(shard, number=0), reading), tables)
+        batches = _keep_tables(clock.during_each(READING, self._read_batches(replace(shard, number=0), reading)), tables)
         if self.look is None:
             for _ in batches:
                 say(reading.done)
         else:
             model = self.look.model
-            with write_features(part.seen(model)) as file:
+            with clock.during(IMAGES), write_features(part.seen(model)) as file:
                 pictures = encode_images(
                     batches, shard.root, self._load_tagger(self.layers[0]), images, file.write, lambda: say(reading.done)
                 )
@@ -243,5 +287,5 @@ def _open_search(search: SearchJob, layers: tuple[Layer, ...]) -> ShardSearch:
     return ShardSearch(search, layers)
 
 
-def _search_here(search: SearchJob, layers: tuple[Layer, ...], shard: Shard, part: Part) -> None:
-    _open_search(search, layers).write_part(shard, part)
+def _search_here(search: SearchJob, layers: tuple[Layer, ...], shard: Shard, part: Part) -> tuple[Shard, Took]:
+    return shard, _open_search(search, layers).write_part(shard, part)

@@ -17,7 +17,8 @@ ROWS_AT_ONCE = 1 << 17
 
 @contextmanager
 def open_sort(place: Path) -> Iterator["UnsortedHits"]:
-    """A place for hits, on disk, that is deleted afterwards."""
+    """A place for hits, on disk, that is deleted afterwards; what a process that was killed left there goes first."""
+    shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     config = {"memory_limit": f"{MEMORY_LIMIT}B", "temp_directory": str(place / "spilled")}
     connection = duckdb.connect(str(place / "hits.duckdb"), config=config)

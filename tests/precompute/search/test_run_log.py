@@ -1,0 +1,98 @@
+"""A run notes what each shard took, and says at its end where the time went."""
+
+import json
+
+import pytest
+
+from precompute.corpus.shard import Shard
+from precompute.search import index
+from precompute.search.cache import name_cache
+from precompute.search.index import Request, index_study
+from precompute.search.run_log import RunLog, Stopwatch, Took, read_log, summarize
+from precompute.search.shards import share_bytes
+from precompute.vocabulary import add_tasks
+from tests.precompute.colour_shards import picture, write_shard
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A study that knows its concepts alone."""
+    (tmp_path / "names.txt").write_text("Rose\nfern\n")
+    add_tasks(tmp_path / "studies" / "mine", {"plants": tmp_path / "names.txt"})
+    return tmp_path / "studies" / "mine"
+
+
+def test_time_within_something_else_is_counted_once():
+    times = iter([0.0, 1.0, 3.0, 10.0])
+    clock = Stopwatch(lambda: next(times))
+    with clock.during("reading"), clock.during("images"):
+        pass
+    assert clock.seconds == {"reading": 1.0 + 7.0, "images": 2.0}
+
+
+def test_time_until_each_item_comes_is_counted_and_that_between_them_is_not():
+    times = iter([0.0, 5.0, 6.0, 8.0, 20.0, 21.0])
+    clock = Stopwatch(lambda: next(times))
+    assert list(clock.during_each("reading", "ab")) == ["a", "b"]
+    assert clock.seconds == {"reading": 5.0 + 2.0 + 1.0}
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_each_shard_has_a_line_and_one_that_is_kept_has_none(study, tmp_path, processes):
+    noted, pattern = [], str(tmp_path / "corpus" / "*.tar")
+    write_shard(tmp_path / "corpus" / "0.tar", [("A rose", picture(1, 2, 3)), ("", picture(1, 2, 3))])
+    write_shard(tmp_path / "corpus" / "1.tar", [("A fern", picture(1, 2, 3))])
+    index_study(study, Request("mine", [pattern]), processes=processes, note=noted.append)
+    lines = read_log(name_cache(study) / "mine.log.jsonl")
+    shards = sorted((line for line in lines if "shard" in line), key=lambda line: line["shard"])
+    assert [line["shard"] for line in shards] == [str(tmp_path / "corpus" / name) for name in ("0.tar", "1.tar")]
+    assert [(line["samples"], line["dropped"]) for line in shards] == [(1, 1), (1, 0)]  # one has no caption
+    for line in shards:
+        assert line["seconds"]["reading"] > 0 < line["seconds"]["text"]
+        assert (line["seconds"]["images"], line["rss"] > 10**7) == (0.0, True)
+    assert [line["stage"] for line in lines if "stage" in line] == ["recognizing", "searching", "merging"]
+    assert sorted(took.shard for took in noted) == [line["shard"] for line in shards]
+    write_shard(tmp_path / "corpus" / "2.tar", [("A sky", picture(1, 2, 3))])
+    index_study(study, Request("mine", [pattern]), processes=processes)
+    runs = [line for line in read_log(name_cache(study) / "mine.log.jsonl") if "shard" in line][2:]
+    assert [line["shard"] for line in runs] == [str(tmp_path / "corpus" / "2.tar")]
+
+
+def test_long_run_says_what_took_the_time_and_a_short_one_does_not(study, tmp_path, monkeypatch):
+    write_shard(tmp_path / "0.tar", [("A rose", picture(1, 2, 3))])
+    told = []
+    index_study(study, Request("mine", [str(tmp_path / "0.tar")]), tell=told.append)
+    assert not any(line.startswith("Took") for line in told)
+    monkeypatch.setattr(index, "LONG_SECONDS", 0.0)
+    write_shard(tmp_path / "1.tar", [("A fern", picture(1, 2, 3))])
+    index_study(study, Request("other", [str(tmp_path / "1.tar")], keep=False), tell=told.append)
+    assert told[-1].startswith("Took ")
+    assert "recognizing " in told[-1] and "of the processes' time went into reading " in told[-1]
+
+
+def test_summary_adds_up_the_lines_of_one_run(tmp_path):
+    path = tmp_path / "a.log.jsonl"
+    RunLog(path, run="before").note(Took("z.tar", 9, 9, {"images": 9.0}, 9))
+    log = RunLog(path, run="now")
+    log.note(Took("a.tar", 900, 100, {"reading": 6.0, "text": 1.0}, 5 * 10**8))
+    log.note(Took("b.tar", 990, 10, {"images": 1.0}, 4 * 10**8))
+    with path.open("a") as file:
+        file.write(json.dumps({"run": "now", "stage": "searching", "seconds": 4.0}) + "\n")
+        file.write(json.dumps({"run": "now", "stage": "merging", "seconds": 1.0}) + "\n")
+        file.write('{"run": "now", "sta')  # a run was killed here
+    assert summarize(read_log(path, "now")) == (
+        "Took 5.0 s: searching 4.0 s, merging 1.0 s. Searched 2,000 samples in 2 shards, 500 a second; of the processes' time "
+        "went into reading 75%, text 12%, images 12%; 500.0 MB of memory a process at most."
+    )
+    assert [line["run"] for line in read_log(path)] == ["before"] + ["now"] * 4
+    assert read_log(tmp_path / "absent.jsonl") == []
+
+
+def test_shards_count_by_their_bytes_and_pieces_of_a_file_alike(tmp_path):
+    (tmp_path / "a").write_bytes(b"a" * 300)
+    (tmp_path / "b").write_bytes(b"b" * 100)
+    small, first, second = Shard(0, tmp_path / "b", "tar"), Shard(1, tmp_path / "a", "tar"), Shard(1, tmp_path / "a", "tar", 7)
+    absent = Shard(2, tmp_path / "c", "tar", source="https://a.example/c.tar")
+    assert share_bytes([small, first, second]) == {small: 0.25, first: 0.375, second: 0.375}
+    assert share_bytes([small, absent]) == {small: 0.5, absent: 0.5}
+    assert share_bytes([]) == {}

@@ -140,6 +140,17 @@ def truth_of(rows: list[tuple[str, int, int]]) -> pd.DataFrame:
     return table.assign(concept=[f"c{i}" for i in range(len(rows))], corpus="small")
 
 
+def versus(counts: list[int], differences: list[float], stands_out: list[bool]) -> go.Figure:
+    points = points_of(counts, differences).assign(first=differences, second=0.0, difference=differences, stands_out=stands_out)
+    found = compare.Versus(points, (0.0, -1.0, 1.0), fits.fit_points(points, "classification"), "3 concepts")
+    return charts.draw_versus(found, ("one", "other"), unit="%", corpus="Small")
+
+
+def rate_curves(rates: list[float], corpora=("Small", "Large")) -> go.Figure:
+    rows = [(corpus, f"c{i}", i + 1, rate) for corpus in corpora for i, rate in enumerate(rates)]
+    return charts.draw_rate_curves(pd.DataFrame(rows, columns=["corpus", "concept", "rank", "per_million"]))
+
+
 # Each figure with several rows, with one, and with the least that a page can pass.
 FIGURES = {
     "draw_rank_curves": [
@@ -184,6 +195,15 @@ FIGURES = {
     "draw_comparison": [
         lambda: comparison([0, 1, 10, 100], [1, 2, 3, 4], [4, 4, 4, 4]),
         lambda: comparison([7, 7, 7], [1, 2, 3], [4, 4, 4]),
+    ],
+    "draw_versus": [
+        lambda: versus([0, 10, 100], [-5.0, 0.0, 30.0], [False, False, True]),
+        lambda: versus([7, 7, 7], [1.0, 1.0, 1.0], [False] * 3),
+    ],
+    "draw_rate_curves": [lambda: rate_curves([900.0, 30.0, 1.0]), lambda: rate_curves([7.0], ["Small"])],
+    "draw_lengths": [
+        lambda: charts.draw_lengths(pd.DataFrame({"value": [3, 8, 100, 110], "count": [5, 90, 4, 1]}), "words"),
+        lambda: charts.draw_lengths(pd.DataFrame({"value": [7], "count": [1]}), "words"),
     ],
     "draw_change": [
         lambda: draw_change([-1.0, 0.0, 2.0], [-5.0, 0.0, 30.0]),

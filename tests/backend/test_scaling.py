@@ -142,11 +142,11 @@ def test_default_setting_of_a_kind_comes_first(small_study):
     ]
 
 
-def test_models_with_a_corpus_come_first_with_their_mean_score(small_study):
+def test_main_model_comes_first_then_those_with_a_corpus_with_their_mean_score(small_study):
     models = scaling.list_models(small_study, "classification", "class")
-    assert models["model"].tolist() == ["RN50/cc3m", "ViT-B-32/laion400m", "ViT-B-32/datacomp"]
-    assert models["corpus"].fillna("").tolist() == ["cc3m", "laion400m", ""]
-    assert models["score"].tolist() == [19, 60, 70]
+    assert models["model"].tolist() == ["ViT-B-32/laion400m", "RN50/cc3m", "ViT-B-32/datacomp"]
+    assert models["corpus"].fillna("").tolist() == ["laion400m", "cc3m", ""]
+    assert models["score"].tolist() == [60, 19, 70]
 
 
 def test_models_of_a_study_without_overall_scores_have_none(small_study, tmp_path):

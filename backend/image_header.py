@@ -7,8 +7,7 @@ What these bytes do not say for sure (another format, a header that is cut off o
 from struct import unpack_from
 from zlib import crc32
 
-from precompute.corpus.sample import Size
-
+Size = tuple[int | None, int | None]
 UNKNOWN: Size = (None, None)
 
 _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
@@ -18,10 +17,10 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN = 0xDA
 
 
-def read_size(head: bytes) -> Size:
+def read_header(head: bytes) -> Size:
     """Width and height (pixels) as the header says them, not turned; nulls where these bytes do not tell.
 
-    >>> read_size(b"RIFF\\x1a\\0\\0\\0WEBPVP8L\\x0d\\0\\0\\0\\x2f\\x02\\x40\\0" + b"\\0" * 6), read_size(b"GIF89a")
+    >>> read_header(b"RIFF\\x1a\\0\\0\\0WEBPVP8L\\x0d\\0\\0\\0\\x2f\\x02\\x40\\0" + b"\\0" * 6), read_header(b"GIF89a")
     ((3, 2), (None, None))
     """
     if head.startswith(b"\xff\xd8\xff"):

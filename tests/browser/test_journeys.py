@@ -63,7 +63,7 @@ def test_study_is_picked_by_its_title_and_addresses_may_name_its_folder(both_ser
 def test_link_to_a_concept_and_back_keeps_the_choices(small_server, visit):
     visitor = visit(f"{small_server}/scaling")
     model = visitor.choose_another("Model")
-    link = visitor.page.get_by_test_id("stPageLink").first
+    link = visitor.page.get_by_test_id("stMain").get_by_test_id("stPageLink").first
     name = link.inner_text()
     link.locator("a").click()
     visitor.page.wait_for_url("**/concept?**")
@@ -147,7 +147,7 @@ def test_gallery_of_a_concept_pages_through_and_filters(world_server, visit):
 def test_address_of_a_page_of_samples_opens_in_a_new_window(world_server, visit):
     visitor = visit(f"{world_server}/misalignment?disagreement=text-only&samples_page=5&order=boundary+cases+first")
     assert "97 to 105 of 105" in visitor.text
-    assert visitor.shown_pictures() == 9
+    assert visitor.shown_pictures() == 2 * 9  # each beside how the species looks that its caption names
 
 
 def test_hostile_captions_stand_literally_and_do_nothing(world_server, visit):

@@ -45,6 +45,8 @@ WATCH = """() => {
   new MutationObserver(note).observe(document.body, {subtree: true, childList: true, attributes: true, characterData: true});
   document.addEventListener('load', note, true);
 }"""
+LINKED = """path => [...document.querySelectorAll('[data-testid=stSidebar] a')]
+  .some(link => new URL(link.href).pathname === path)"""
 CLICK = """path => {
   const main = document.querySelector('[data-testid=stMain]');
   window.titleBefore = main.querySelector('h1')?.innerText;
@@ -95,8 +97,10 @@ class Window:
 
     def change_to(self, page: str) -> tuple[float, int]:
         """(seconds, bytes) from a click on a page's link to the last change of the page."""
+        path = "/" if page == "overview" else f"/{page}"
+        self.page.wait_for_function(LINKED, arg=path)
         before = self.received
-        self.page.evaluate(CLICK, "/" if page == "overview" else f"/{page}")
+        self.page.evaluate(CLICK, path)
         self.page.wait_for_function(SETTLED, arg=QUIET_MS)
         return self.page.evaluate("(window.lastChange - window.clicked) / 1000"), self.received - before
 

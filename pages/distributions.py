@@ -183,9 +183,11 @@ VIEWS = {
 
 
 def tell_tail(study: Study, titles: dict[str, str]) -> str:
-    """One sentence: the most frequent concept, the median one and those without a sample, in the corpus with most pairs."""
+    """One sentence: the most frequent concept, the median one and those without a sample, in the chosen corpus."""
     ranked = answer(frequency.count_concepts, study, answer(frequency.list_methods, study)["method"].iloc[0])
-    corpus = in_order(titles, ranked["corpus"])[-1]
+    counted = in_order(titles, ranked["corpus"])
+    chosen = read_choice(study).corpus
+    corpus = chosen if chosen in counted else counted[-1]
     counts = ranked.loc[ranked["corpus"] == corpus, "count"]
     return (
         f"Every concept's frequency in every corpus: {escape(titles[corpus])} shows the most frequent concept "

@@ -27,7 +27,7 @@ def show_unknown(study: Study) -> None:
     )
     other = find_other_study("search_quality", "truth")
     if other:
-        link_study("pages/search_quality.py", other, "See how right the same searches are in")
+        link_study("pages/search_quality.py", other, "How right they are in")
     else:
         st.markdown("This makes one, and needs nothing but this program:")
         st.code(EMBEDDED, language="bash")

@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from backend.concepts import pick_examples
 from backend.study import ROOT, STUDIES, Study, list_studies
+from pages.ui.navigation import ENTRIES
 from tests.browser.conftest import Visitor, find_chromium, serve
 
 IMAGES = ROOT / "docs" / "images"
@@ -83,9 +84,9 @@ def list_addresses() -> Iterator[tuple[str, str]]:
     for study in list_studies(STUDIES):
         names = pick_examples(Study(STUDIES / study))
         asked = {"concept": {"concept": names[0]}, "test_set": {"names": "\n".join(names)}}
-        for page in sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.stem != "__init__"):
-            path = "" if page == "overview" else page
-            yield study, f"{path}?{urlencode({'study': study} | asked.get(page, {}))}"
+        for entry in ENTRIES:
+            path = "" if entry is ENTRIES[0] else entry.name
+            yield study, f"{path}?{urlencode({'study': study} | asked.get(entry.name, {}))}"
 
 
 def shoot(page: Page, path: Path) -> Path:

@@ -26,16 +26,18 @@ SMALL_MULTIPLE = 230  # pixels
 def draw_scaling(points: pd.DataFrame, bins: pd.DataFrame, fit, band: pd.DataFrame, *, unit: str, name: str) -> go.Figure:
     """One model: a point a (task, label) pair, the mean of each bin with its quartiles, the line, and the band by frequency."""
     figure = go.Figure()
-    figure.add_scattergl(
-        x=with_zero(points["count"]),
-        y=points["value"],
-        customdata=np.stack([points["concept"], points["task"], points["count"]], axis=1),
-        mode="markers",
-        name=f"a concept of a task ({len(points):,})",
-        marker={"color": COLORS[5], "size": 5, "opacity": 0.35},
-        hovertemplate="<b>%{customdata[0]}</b> (%{customdata[1]})<br>%{customdata[2]:,} samples<br>%{y:.1f}"
-        f" {unit}<extra></extra>",
-    )
+    for i, (task, rows) in enumerate(points.groupby("task", sort=False)):  # a trace a task: its name travels once
+        figure.add_scattergl(
+            x=with_zero(rows["count"]).astype("float32"),  # half the bytes; above 16.8 million a count's last digit may differ
+            y=rows["value"].astype("float32"),
+            customdata=rows[["concept"]].to_numpy(),
+            mode="markers",
+            name=f"a concept of a task ({len(points):,})",
+            legendgroup="concepts",
+            showlegend=i == 0,
+            marker={"color": COLORS[5], "size": 5, "opacity": 0.35},
+            hovertemplate=f"<b>%{{customdata[0]}}</b> ({task})<br>%{{x:,.0f}} samples<br>%{{y:.1f}} {unit}<extra></extra>",
+        )
     scores = (points["value"].min(), points["value"].max())
     figure.add_traces([*band_traces(band), line_trace(fit, COLORS[1], "straight-line fit", scores=scores)])
     figure.add_scatter(

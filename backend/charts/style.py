@@ -104,7 +104,7 @@ def band_traces(band: pd.DataFrame) -> list[dict]:
     around = {
         "x": np.concatenate([band["count"], band["count"][::-1]]),
         "y": np.concatenate([band["high"], band["low"][::-1]]),
-        "name": "where 4 of 5 concepts of about that frequency lie, and their median",
+        "name": "4 of 5 concepts of that frequency, and their median",
         "fill": "toself",
         "fillcolor": "rgba(213, 94, 0, 0.13)",
         "line": {"width": 0, "color": COLORS[1]},

@@ -1,5 +1,6 @@
 """The study at hand and cached answers about it, and links that keep the study in the address."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ CHOICE_KEYS = ("corpus", "model")
 CHOSEN_KEY, CARRIED_KEY = "just-chosen", "carried-by-links"
 LISTED_KEY = "listed-studies"
 MEMORY_KEY = "choices-of-pages"
+GOING_KEY = "going-to-a-concept"
 TITLE_CHARACTERS = 60  # of a browser's title
 OF_ONE_SUBJECT = {"task", "hits_page", "terms_page", "said_with"}  # choices that make no sense for another concept
 NOT_A_PAGES = {STUDY_KEY, *CHOICE_KEYS, "find", "names_file"}
@@ -247,5 +249,13 @@ def link_concepts(concepts: Iterable[str]) -> None:
 
 
 def open_concept(concept: str) -> None:
-    """Goes to the page of a concept."""
-    st.switch_page("pages/concept.py", query_params=with_study(concept=concept))
+    """Goes to the page of a concept: for a callback, since the browser goes there in the run that follows.
+
+    Streamlit's own switch writes the new parameters behind the old page first, which leaves an entry more in the history.
+    """
+    st.session_state[GOING_KEY] = {"concept": concept, "asked": str(time.monotonic_ns())}
+
+
+def take_step() -> dict[str, str] | None:
+    """Where the browser is to go, once: a `concept`, and when it was `asked` for; None where it stays."""
+    return st.session_state.pop(GOING_KEY, None)

@@ -1,6 +1,7 @@
 """The blocks that a page is made of: title, figure and table with their downloads, and "how this was counted"."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -169,20 +170,21 @@ def show_figure(
     `alt` is its title; `shown`, the models, corpora and methods that it is of. With `pick`, a click on a point opens the page
     of the concept that its customdata begins with.
     """
-    settings = {"key": f"figure-{name}", "config": FIGURE_CONFIG, "alt": alt}
-    if pick:
-        event = st.plotly_chart(figure, on_select="rerun", selection_mode="points", **settings)
-        for point in event.selection.points:
-            if point.get("customdata"):
-                open_concept(str(point["customdata"][0]))
-    else:
-        st.plotly_chart(figure, **settings)
+    key = f"figure-{name}"
+    settings = {"on_select": partial(_follow_point, key), "selection_mode": "points"} if pick else {}
+    st.plotly_chart(figure, key=key, config=FIGURE_CONFIG, alt=alt, **settings)
     studies = st.session_state.get(LISTED_KEY, {})
     caption = Caption(f"{alt[:1].upper()}{alt[1:]}", studies.get(st.session_state.get(STUDY_KEY), ""), shown)
     offer(
         f"figure-{name}",
         [*list_figure_files(figure, name, caption), *(list_row_files(rows, name) if rows is not None else [])],
     )
+
+
+def _follow_point(key: str) -> None:
+    for point in st.session_state[key].selection.points:
+        if point.get("customdata"):
+            open_concept(str(point["customdata"][0]))
 
 
 def show_table(

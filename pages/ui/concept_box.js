@@ -103,4 +103,8 @@ export default function ({ data, parentElement }) {
     }
   }
   describe(data.description)
+  if (data.step && window.tailscopeStep !== data.step.asked) {
+    window.tailscopeStep = data.step.asked // the same run may be drawn again
+    go("concept", { concept: data.step.concept, ...data.carried })
+  }
 }

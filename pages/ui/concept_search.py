@@ -11,7 +11,7 @@ from streamlit import runtime
 from backend import beginnings, concepts, frequency
 from backend.errors import TailscopeError
 from backend.study import Study
-from pages.ui.address import answer, link_concept, with_study
+from pages.ui.address import answer, link_concept, take_step, with_study
 from pages.ui.blocks import format_count
 from pages.ui.choice import read_choice
 from pages.ui.controls import corpus_titles
@@ -36,6 +36,7 @@ def show_search(study: Study, description: str) -> None:
     counted = f", counted in {corpus_titles(study)[corpus]}" if corpus else ""
     placeholder = f"Search {len(json.loads(content)['concepts']):,} concepts{counted}"
     data = {"url": _serve(content), "placeholder": placeholder, "description": description, "carried": with_study()}
+    data["step"] = take_step()
     _show_box(key=BOX_KEY, data=data)
 
 

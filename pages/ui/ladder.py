@@ -1,5 +1,8 @@
 """The Overview's ladder: concepts from common to rare, a row each, that can be clicked."""
 
+from functools import partial
+
+import pandas as pd
 import streamlit as st
 
 from backend import ladder
@@ -11,6 +14,12 @@ from pages.ui.downloads import offer_rows
 from pages.ui.text import escape
 
 ROW, HEAD = 36, 40  # pixels of a row and of the heading
+ROWS_KEY = "ladder-rows"
+
+
+def _follow_row(concepts: pd.Series) -> None:
+    for row, _ in st.session_state[ROWS_KEY].selection.cells:
+        open_concept(concepts.iloc[row])
 
 
 def show_ladder(study: Study, chosen: Choice, method: str, kind: str, setting: str) -> None:
@@ -29,18 +38,16 @@ def show_ladder(study: Study, chosen: Choice, method: str, kind: str, setting: s
         "percentile": None,
         "tasks": None,
     }
-    event = st.dataframe(
+    st.dataframe(
         rows,
         column_config=columns,
         hide_index=True,
         height=HEAD + ROW * len(rows),
         row_height=ROW,
-        on_select="rerun",
+        on_select=partial(_follow_row, rows["concept"]),
         selection_mode="single-cell",
-        key="ladder-rows",
+        key=ROWS_KEY,
     )
-    for row, _ in event.selection.cells:
-        open_concept(rows["concept"].iloc[row])
     title = escape(corpus_titles(study)[chosen.corpus])
     of = f" Accuracy: {escape(model)}, mean over the tasks that name it." if model else ""
     st.caption(

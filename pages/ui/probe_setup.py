@@ -110,12 +110,13 @@ def choose_setup(study: Study, expanded: bool) -> Setup:
         titles = corpus_titles(study)
         accept_name("counts_of", list(titles), titles.get)
         corpus = st.selectbox(
-            "Corpus",
+            "Counts of",
             [OWN_CORPUS, *titles],
             format_func=lambda corpus: titles.get(corpus, corpus),
             key="counts_of",
             bind="query-params",
-            label_visibility="collapsed",
+            help="Whose counts stand beside the guesses. The model's own: of the corpus that it was trained on, whichever one "
+            "the sidebar shows; where that is not counted here, the sidebar's.",
         )
     with model:
         choice = choose_model(study, method)

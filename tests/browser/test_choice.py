@@ -94,6 +94,41 @@ def test_search_box_opens_a_concept_from_any_page_and_back_returns(small_server,
     assert visitor.wait().title == title
 
 
+def test_reload_and_back_between_two_concepts_picked_in_the_search_box(small_server, visit):
+    visitor = visit(f"{small_server}/scaling")
+    search(visitor, "flam", "flamingo")
+    search(visitor, "crane", "crane")
+    visitor.page.reload()
+    assert visitor.wait().title == "How well is “crane” covered?"
+    for concept in ("flamingo", None):
+        visitor.page.go_back()
+        visitor.page.wait_for_url(f"**/concept?concept={concept}" if concept else "**/scaling")
+        visitor.wait()
+    visitor.page.go_forward()
+    visitor.page.get_by_role("heading", name="How well is “flamingo” covered?").wait_for()
+    visitor.wait()
+
+
+def test_page_of_a_gallery_stays_behind_with_its_concept(world_server, visit):
+    visitor = visit(f"{world_server}/concept?concept=striped+daxu&hits_page=3")
+    visitor.page.get_by_test_id("stMain").locator("a[href*='concept?concept=']").first.click()
+    visitor.page.wait_for_url(lambda url: "striped+daxu" not in url)
+    assert "hits_page" not in visitor.wait().page.url
+    visitor.page.go_back()
+    visitor.page.wait_for_url("**hits_page=3**")
+    assert visitor.wait().title == "How well is “striped daxu” covered?"
+
+
+def test_row_of_the_ladder_is_one_step_in_the_history(small_server, visit):
+    visitor = visit(f"{small_server}/?model=RN50%2Fcc3m")
+    opened = visitor.page.url
+    visitor.page.locator("[data-testid=stDataFrame] .dvn-scroller").first.click(position={"x": 60, "y": 60})
+    visitor.page.wait_for_url("**/concept?concept=*")
+    visitor.wait().page.go_back()
+    visitor.page.wait_for_url(opened)
+    assert visitor.wait().title.startswith("Which concepts are rare")
+
+
 def test_search_box_is_walked_by_keyboard_and_shows_counts_of_the_chosen_corpus(small_server, visit):
     visitor = visit(small_server)
     box = visitor.page.get_by_role("combobox", name=SEARCH)

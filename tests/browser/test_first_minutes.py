@@ -109,6 +109,7 @@ def test_picture_from_elsewhere_is_foreign_to_the_invented_world(embedded_server
 def test_picture_is_answered_by_its_name_where_no_model_is(embedded_server, visit):
     visitor = visit(f"{embedded_server}/probe?study=published")
     hand_in(visitor, make_photo())
+    assert not visitor.page.get_by_test_id("stMain").get_by_text(re.compile(r"^similarity|candidates: ")).count()  # none looked
     visitor.page.get_by_label("What is on it?").fill("rose")
     visitor.page.keyboard.press("Enter")
     card = visitor.page.get_by_test_id("stMain").get_by_text("of the concepts are rarer").first

@@ -247,7 +247,7 @@ def test_study_of_one_corpus_an_architecture_has_no_change_to_show(published):
 
 def test_band_of_the_points_is_drawn_by_frequency(published):
     band = figure(open_page("scaling"), "scaling")["data"][1]
-    assert band["name"] == "where 4 of 5 concepts of about that frequency lie, and their median"
+    assert band["name"] == "4 of 5 concepts of that frequency, and their median"
     assert "a tenth of them, at least 50 and at most 400" in said(open_page("scaling"))
 
 

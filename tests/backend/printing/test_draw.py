@@ -98,7 +98,7 @@ def test_legend_names_each_trace_once():
     (legend,) = page.legends
     assert [text.get_text() for text in legend.get_texts()] == [
         "a concept of a task (4)",
-        "where 4 of 5 concepts of about that frequency lie, and their median",
+        "4 of 5 concepts of that frequency, and their median",
         "straight-line fit",
         "mean of a bin, with quartiles",
     ]

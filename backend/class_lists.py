@@ -25,9 +25,9 @@ _COMMENT = re.compile(r"^(?:#|//)\s+")
 _BULLET = re.compile(r"^[-*•·]\s+")
 _SYNSET_MARKS = (re.compile(r"^n\d{8}[\s,;:|-]+\d+\s+(?=\D)"), re.compile(r"^n\d{8}[\s,;:|-]+"))
 _COUNTED = (
-    re.compile(r"^(?P<number>\d+)\s*[.):]\s*(?=\D)"),  # "1. tench", "0: tench", "001.Black_footed_Albatross"
+    re.compile(r"^[(\[]?(?P<number>\d+)\s*[.):\]]+\s*(?=\D)"),  # "1. tench", "(1) tench", "001.Black_footed_Albatross"
     re.compile(r"^(?P<number>\d+)\s+"),  # "0 tench"
-    re.compile(r"\s*[:=\s]\s*(?P<number>\d+)$"),  # "tench 0"
+    re.compile(r"\s*[:=|\s]\s*(?P<number>\d+)$"),  # "tench 0", "tench | 0"
 )
 
 

@@ -140,6 +140,17 @@ class EmbeddingsEntry:
 
 
 @dataclass(frozen=True)
+class TermsEntry:
+    """The index of all words of a corpus's captions: how many captions it has, the SHA-256 of its files, and of the samples
+    and of the code that it was made of."""
+
+    captions: int
+    sha256: str
+    samples_sha256: str
+    code: str
+
+
+@dataclass(frozen=True)
 class MainEntry:
     """The corpus and the model that pages begin with, where nothing else is chosen; empty where the study names none."""
 
@@ -178,6 +189,7 @@ class Manifest:
     printed_notes: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     embeddings: Mapping[str, EmbeddingsEntry] = field(default_factory=dict)
+    terms: Mapping[str, TermsEntry] = field(default_factory=dict)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, metadata={"not_read": True})
 
     @classmethod

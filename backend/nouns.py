@@ -192,3 +192,14 @@ def list_plurals(noun: str) -> tuple[str, ...]:
     borrowed = [noun[: -len(old)] + new for old, new in (("us", "i"), ("is", "es"), ("eau", "eaux")) if noun.endswith(old)]
     borrowed = [plural for plural in borrowed if lemma(plural) == noun or not is_noun(plural)]  # "minus" has no "mini"
     return tuple(plural for plural in (*plurals, *borrowed) if plural not in _PARTICLES)
+
+
+def list_singulars(plural: str) -> tuple[str, ...]:
+    """Every word, known or not, that has this one among its `list_plurals`.
+
+    >>> list_singulars("horses"), list_singulars("rose")
+    (('horse', 'hors', 'horsis'), ())
+    """
+    endings = (("s", ""), ("es", ""), ("ies", "y"), ("es", "is"), ("i", "us"), ("eaux", "eau"))
+    words = (plural.removesuffix(old) + new for old, new in endings if plural.endswith(old) and plural != old)
+    return tuple(word for word in dict.fromkeys(words) if plural in list_plurals(word))

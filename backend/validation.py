@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from backend.errors import InvalidTable
 from backend.manifest import FileEntry, Manifest, TableEntry
 from backend.schema import MANIFEST, SCHEMA_VERSION, TABLES, table_files, table_path
+from backend.terms import checksum_terms, terms_path
 from backend.writing import file_sha256
 
 CHECK_MEMORY = "1GB"  # of the connection that checks folder tables; DuckDB spills beyond it
@@ -55,6 +56,7 @@ def study_faults(folder: Path) -> list[str]:
         + _drop_faults(folder, present, manifest)
         + _distinct_faults(folder, present)
         + _evaluation_faults(folder, present, manifest)
+        + _term_faults(folder, manifest)
     )
 
 
@@ -309,3 +311,21 @@ def _distinct_faults(folder: Path, present: set[str]) -> list[str]:
             {"different": str(table_path(folder, "distinct_hits")), "counted": str(table_path(folder, "frequency"))},
         ).fetchone()
     return [f"distinct_hits: {over[0]} counts above the hits, such as of {over[1]}"] if over[0] else []
+
+
+def _term_faults(folder: Path, manifest: Manifest) -> list[str]:
+    """Indexes of all words that are missing, not listed, damaged, or of other captions than the study's."""
+    faults = []
+    lying = {path.name for path in (folder / "terms").glob("[!.]*")}
+    samples = manifest.tables["samples"].files if "samples" in manifest.tables else {}
+    for corpus in sorted({*lying, *manifest.terms}):
+        entry = manifest.terms.get(corpus)
+        if entry is None:
+            faults.append(f"terms/{corpus}: lies here, but the manifest does not list it")
+        elif corpus not in lying:
+            faults.append(f"terms/{corpus}: listed in the manifest, but missing")
+        elif corpus not in samples or entry.samples_sha256 != samples[corpus].sha256:
+            faults.append(f"terms/{corpus}: is an index of other samples than the study's. Index them again with --terms all")
+        elif checksum_terms(terms_path(folder, corpus)) != entry.sha256:
+            faults.append(f"terms/{corpus}: is not the index that the manifest describes (sha256 differs)")
+    return faults

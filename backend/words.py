@@ -15,18 +15,22 @@ from functools import lru_cache
 import regex
 
 from backend.errors import TailscopeError
-from backend.nouns import is_noun, lemma, list_plurals
+from backend.nouns import is_noun, lemma, list_plurals, list_singulars
 
 __all__ = [
     "TEXT_METHODS",
     "Explanation",
     "Lexicon",
+    "Needed",
     "canonical",
     "clean",
     "drop_hint",
     "explain",
+    "is_run",
     "lemma",
     "lemmas",
+    "list_keys",
+    "list_needed",
     "list_searched",
     "match_words",
     "split_words",
@@ -78,6 +82,7 @@ _ANY_WORD = regex.compile(rf"(?V1)(?<!{_MORE})(?:{_MARKED.format(letter=_LETTER,
 _IS_UNSPACED = regex.compile(rf"[{_UNSPACED}]")
 _BOUND_MARKS = re.compile(r"&|^.(?:\+|\#)|(?:\+\+|\#)$")
 _PIECE = regex.compile(_ENTITY.pattern + r"|\X")
+AS_SPELLED = "="  # before a word as it is spelled, among the keys of an index; no word begins with it
 _JOINERS = frozenset(("and", "at", "by", "de", "di", "du", "for", "from", "in", "of", "on", "or", "the", "to", "with"))
 _BREAK = re.compile(r"[/(),;|:]")
 _HINT = re.compile(r"(?<=\S)\s+\([^()]*\)\s*$")
@@ -159,15 +164,20 @@ def list_searched(concept: str) -> list[str]:
     >>> list_searched("Crane (bird)"), list_searched("colt's feet"), list_searched("&")
     (['crane'], ['colt', 'foot'], [])
     """
-    return [needed.word for needed in _list_needed(concept, lemmatised=True)]
+    return [needed.word for needed in list_needed(concept, lemmatised=True)]
 
 
 @dataclass(frozen=True)
-class _Needed:
+class Needed:
     """A word that a concept needs, and further forms that count as it whatever their lemma."""
 
     word: str
     forms: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Under which keys (`list_keys`) an index has the words of captions that count as it, unless it `is_run`."""
+        return (self.word, *(AS_SPELLED + form for form in self.forms))
 
 
 class Lexicon:
@@ -178,10 +188,10 @@ class Lexicon:
     """
 
     def __init__(self, concepts: Sequence[str], *, lemmatised: bool):
-        numbers: dict[_Needed, int] = {}
+        numbers: dict[Needed, int] = {}
         self.lemmatised = lemmatised
         self.needs = [
-            tuple(numbers.setdefault(needed, len(numbers)) for needed in _list_needed(concept, lemmatised))
+            tuple(numbers.setdefault(needed, len(numbers)) for needed in list_needed(concept, lemmatised=lemmatised))
             for concept in concepts
         ]
         self.words = [needed.word for needed in numbers]
@@ -200,11 +210,7 @@ class Lexicon:
         if _IS_UNSPACED.match(word):
             parts = (word[start : start + width] for width in self._widths for start in range(len(word) - width + 1))
             return tuple(dict.fromkeys(number for part in parts for number in self._numbers.get(part, ())))
-        found = self._read(word)
-        letters = word.strip(".+")
-        if letters != word and not _BOUND_MARKS.search(word):
-            found += self._read(letters)
-        return found if len(found) < 2 else tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(number for spelled in _list_readings(word) for number in self._read(spelled)))
 
     def _read(self, word: str) -> tuple[int, ...]:
         if not self.lemmatised:
@@ -213,12 +219,41 @@ class Lexicon:
         return numbers + self._forms[word] if word in self._forms else numbers
 
 
-def _list_needed(concept: str, lemmatised: bool) -> list[_Needed]:
+def _list_readings(word: str) -> tuple[str, ...]:
+    """A word of a caption, and its letters alone where its marks may be no part of it (".net", "disney+")."""
+    letters = word.strip(".+")
+    return (word,) if letters == word or _BOUND_MARKS.search(word) else (word, letters)
+
+
+def is_run(word: str) -> bool:
+    """Whether a word is of a script without spaces: then it is found inside the runs of captions, and has no key."""
+    return _IS_UNSPACED.match(word) is not None
+
+
+@lru_cache(maxsize=1 << 20)
+def list_keys(word: str) -> tuple[str, ...]:
+    """The keys that an index has a word of a caption under, one of `split_words` that is no run.
+
+    A word counts as a needed one by `Lexicon.find` where the two have a key in common: its lemma, or, where it may be a further
+    form of another noun, the word as it is spelled.
+
+    >>> list_keys("rose"), list_keys("horses"), list_needed("hors", lemmatised=True)[0].keys
+    (('rose',), ('horse', '=horses'), ('hor', '=horses'))
+    """
+    keys = []
+    for spelled in _list_readings(word):
+        noun = lemma(spelled)
+        nouns = [{one, lemma(one)} if one.endswith("s") else {one} for one in list_singulars(spelled)]
+        keys += [noun, AS_SPELLED + spelled] if any(of_one != {noun} for of_one in nouns) else [noun]
+    return tuple(dict.fromkeys(keys))
+
+
+def list_needed(concept: str, *, lemmatised: bool) -> list[Needed]:
     """The words that a concept needs, in order. The plural of the noun that it is about counts, whatever the tables say."""
     cleaned = _blank_possessives(clean(drop_hint(concept)))
     found = list(_choose_pattern(cleaned).finditer(cleaned))
     if not lemmatised:
-        return [_Needed(match[0]) for match in found]
+        return [Needed(match[0]) for match in found]
     needed = []
     for number, match in enumerate(found):
         after = found[number + 1] if number + 1 < len(found) else None
@@ -226,7 +261,7 @@ def _list_needed(concept: str, lemmatised: bool) -> list[_Needed]:
         noun = lemma(match[0])
         nouns = {noun, match[0]} if match[0].endswith("s") else {noun}  # of "foie gras" the tables make "gra"
         forms = (form for one in sorted(nouns) for form in list_plurals(one)) if is_head else ()
-        needed.append(_Needed(noun, tuple(form for form in forms if lemma(form) != noun)))
+        needed.append(Needed(noun, tuple(form for form in forms if lemma(form) != noun)))
     return needed
 
 

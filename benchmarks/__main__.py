@@ -1,6 +1,6 @@
 """Runs every benchmark: `make bench`, or python -m benchmarks."""
 
-from benchmarks import bands, browser, foreign, intervals, pages, probe, samples, server, startup, text_search
+from benchmarks import bands, browser, foreign, intervals, pages, probe, samples, server, startup, terms, text_search
 
 
 def main() -> None:
@@ -15,6 +15,7 @@ def main() -> None:
     server.main(["--seconds", "10", "--runs", "1000"])
     browser.main([])
     text_search.main(["--runs", "1"])
+    terms.main([])
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from backend.methods import Method
 from backend.printing.caption import Shown
 from backend.study import Study
 from pages.ui.address import answer, choose, current_study, hold_choice
+from pages.ui.any_term import show_any_term
 from pages.ui.blocks import explain_counting, show_figure, show_guarded, show_table, show_title
 from pages.ui.choice import use_corpus, use_model
 from pages.ui.company import show_company
@@ -34,6 +35,7 @@ def find(study: Study, query: str) -> str:
     if match.concept is None:
         show_title("Which concept?", f"No concept of this study is named “{escape(query)}”." if query else "")
         offer_concepts("Did you mean", match.others)
+        show_guarded(show_any_term, study, query)
         if not match.others:
             offer_beginnings(study)
         st.stop()

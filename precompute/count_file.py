@@ -33,6 +33,9 @@ MAX_TEXT = 200_000_000  # bytes of captions that are held at once
 MAX_UNPACKED = 500_000_000  # bytes on disk while a packed file is read
 INDEX = "python -m precompute index --study DIR --corpus NAME --shards FILE"
 _ENDING = re.compile(r"\.[A-Za-z0-9]{1,9}$")
+_OPTION = re.compile(
+    r"\. [^.]*(?P<name>--(?:caption|images|image-hits))( [A-Z]+)?\.?$"
+)  # the last sentence, where it names an option of `index`
 _READ = 0.7  # of the time; the rest describes the captions
 
 
@@ -65,13 +68,21 @@ def count_file(name: str, content: bytes, concepts: Sequence[str], say: Progress
         try:
             books = _read_file(path, found, lambda done: say(_READ * done))
         except SourceError as error:
-            raise SourceError(str(error).replace(str(path), name).replace(str(path.parent), "the file's folder")) from error
+            told = str(error).replace(str(path), name).replace(str(path.parent), "the file's folder")
+            raise SourceError(_OPTION.sub(_advise, told) if path.stat().st_size else f"{name} is empty.") from error
     if not found.captions:
         told = "; ".join(describe_entry(unit, entry) for unit, entry in books.items() if entry["read"])
         raise SourceError(f"{name} has no caption that can be counted ({told or 'nothing was read'}).")
     contents = describe_contents(found.table())
     say(1.0)
     return CountedFile(name, found.captions, books, found.count(), found.disperse(), contents)
+
+
+def _advise(option: re.Match) -> str:
+    """What to do in the place of naming an option, which a page does not have."""
+    if option["name"] == "--caption":
+        return f". Call the column of captions “caption”, or index the file: {INDEX} --caption COLUMN"
+    return f". Only an index takes it: {INDEX} {option['name']} FILE"
 
 
 def _place_file(folder: Path, name: str, content: bytes) -> Path:

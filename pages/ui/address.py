@@ -23,7 +23,7 @@ CHOSEN_KEY, CARRIED_KEY = "just-chosen", "carried-by-links"
 LISTED_KEY = "listed-studies"
 MEMORY_KEY = "choices-of-pages"
 TITLE_CHARACTERS = 60  # of a browser's title
-OF_ONE_SUBJECT = {"task", "hits_page"}  # choices that make no sense for another concept
+OF_ONE_SUBJECT = {"task", "hits_page", "terms_page", "said_with"}  # choices that make no sense for another concept
 NOT_A_PAGES = {STUDY_KEY, *CHOICE_KEYS, "find", "names_file"}
 
 

@@ -147,6 +147,9 @@ def index(
     least_kept: Annotated[
         float, typer.Option(help="The least share of what is read that must become samples, from 0 to 1; else the run fails.")
     ] = 0.5,
+    terms: Annotated[
+        str | None, typer.Option(help="all: index every word of the captions too, so that any name can be looked up later.")
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Shards that are searched at the same time; default: 1, on Ray one a core.")
     ] = None,
@@ -168,7 +171,7 @@ def index(
     """Adds a corpus to a study: its samples, and the concepts that its captions and images show.
 
     Without --tagger and --image-hits only captions are searched. A run that was killed goes on where it was. The same command
-    again adds what is new: shards, concepts and thresholds.
+    again adds what is new: shards, concepts and thresholds; with --terms all, the index of all words where there is none yet.
 
     Example: python -m precompute index --study data/mine --corpus web --shards 'shards/*.tar' --tagger ViT-B-32:openai
     """
@@ -180,6 +183,8 @@ def index(
         numbers = [float(text) for text in thresholds.split(",")] if thresholds is not None else None
     except ValueError as error:
         raise TailscopeError(f"'{thresholds}' are no thresholds. Expected numbers: --thresholds 0.20,0.25,0.30") from error
+    if terms not in (None, "all"):
+        raise TailscopeError(f"'{terms}' is no choice of terms: --terms all indexes every word, and without it none is.")
     asked = Request(
         corpus,
         shards,
@@ -199,6 +204,7 @@ def index(
         keep=keep,
         force=force,
         ray=ray,
+        terms=terms == "all",
     )
     with show_progress() as say:
         if dry_run:
@@ -214,6 +220,8 @@ def index(
             print(f"  {name:12} {held['rows']:>9,} rows")
     for unit, entry in manifest["counts"]["index"][corpus].items():
         print(describe_entry(unit, entry))
+    for unit, entry in manifest["counts"].get("terms", {}).get(corpus, {}).items():
+        print(describe_entry(f"{unit} of the index of all words", entry))
     if keep:
         kept = measure_cache(study.resolve()) / 1e6
         print(

@@ -6,6 +6,7 @@ image; LVIS has a coco_url in the place of file_name.
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from backend.errors import SourceError
@@ -23,8 +24,15 @@ _URLS = ("coco_url", "url", "flickr_url")
 def load_coco(path: Path) -> tuple[dict, dict[str, str]]:
     """What a COCO file says, and its images' file names by id. Raises SourceError where it is no such file.
 
-    Ids are compared as texts (`id_of`): a number means the same in quotes.
+    Ids are compared as texts (`id_of`): a number means the same in quotes. The file read last is kept, and not to be changed:
+    it is asked for several times on the way to its samples.
     """
+    seen = path.stat()
+    return _load(path, seen.st_size, seen.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _load(path: Path, size: int, changed: int) -> tuple[dict, dict[str, str]]:
     try:
         content = json.loads(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
         images = content["images"]

@@ -1,4 +1,5 @@
-"""Copies of files that cannot be read in place: fetched from elsewhere, unpacked (.gz, .zst), or written as UTF-8.
+"""Copies of files that cannot be read in place: fetched from elsewhere, unpacked (.gz, .zst), or written as UTF-8 from
+UTF-16 or Windows' Latin alphabet.
 
 Images are shown from the place where they were read, and large files are cut into pieces, so a file is copied once to the
 disk, a block at a time, instead of being streamed again and again. Copies are kept by what they were made of: a file that
@@ -11,6 +12,7 @@ import hashlib
 import os
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -18,14 +20,14 @@ import pyarrow as pa
 
 from backend.errors import SourceError
 from backend.writing import write_file
+from precompute.corpus.encodings import HEAD, name_encoding
 from precompute.corpus.remote import describe_remote, open_remote
 
 CACHE = "TAILSCOPE_CACHE"  # the environment's word for the folder of copies
 PACKED = (".gz", ".tgz", ".zst", ".zstd")
 
 _BLOCK = 1 << 20
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_TEXTS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
+_BINARY = (".tar", ".parquet")  # whatever else is read is a text
 
 
 def strip_packing(name: str) -> str:
@@ -41,16 +43,22 @@ def strip_packing(name: str) -> str:
 
 
 def needs_copy(path: Path) -> bool:
-    """Whether a file of the disk is packed, or a text in UTF-16."""
+    """Whether a file of the disk is packed, or a text that is certainly not in UTF-8 (`encodings.name_encoding`)."""
     if strip_packing(path.name) != path.name:
         return True
     if path.suffix.lower() == ".tar":
         with path.open("rb") as stream:
             return stream.read(2) == b"\x1f\x8b"
-    if path.suffix.lower() in _TEXTS:
+    return path.suffix.lower() not in _BINARY and bool(name_encoding(read_head(path)))
+
+
+def read_head(path: Path) -> bytes:
+    """What a file of the disk begins with, once it is unpacked; nothing where it is damaged there."""
+    try:
         with path.open("rb") as stream:
-            return stream.read(2) in _UTF16
-    return False
+            return next(_unpack(stream, path.name), b"")[:HEAD]
+    except (EOFError, zlib.error, OSError, pa.ArrowInvalid, SourceError):
+        return b""
 
 
 def copy_file(path: Path) -> Path:
@@ -93,7 +101,8 @@ def _place(made_of: str, name: str) -> Path:
 
 
 def read_plain(stream: IO[bytes], name: str) -> Iterator[bytes]:
-    """What a file of this name holds, a block at a time: unpacked, and as UTF-8 where it is a text in UTF-16.
+    """What a file of this name holds, a block at a time: unpacked, and as UTF-8 where it is a text in another encoding that is
+    certain.
 
     Raises what unpacks it (EOFError, zlib.error, ArrowInvalid, OSError) where it is cut off or damaged.
     """
@@ -134,12 +143,15 @@ def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 def _decode(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
-    """The blocks; where they are a text in UTF-16, as UTF-8."""
-    decoder = None
-    for number, block in enumerate(blocks):
-        if number == 0 and block[:2] in _UTF16 and Path(name).suffix.lower() in _TEXTS:
-            decoder = codecs.getincrementaldecoder("utf-16")("replace")
-        yield decoder.decode(block).encode("utf-8", "replace") if decoder else block
+    """The blocks; where they are a text that is certainly not in UTF-8, as UTF-8."""
+    first = next(blocks, b"")
+    encoding = name_encoding(first[:HEAD]) if Path(name).suffix.lower() not in _BINARY else ""
+    if not encoding:
+        yield from chain([first] if first else [], blocks)
+        return
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    for block in chain([first], blocks):
+        yield decoder.decode(block).encode("utf-8", "replace")
 
 
 class _Joined:

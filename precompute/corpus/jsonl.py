@@ -13,6 +13,7 @@ from typing import IO, NamedTuple
 from backend.errors import SourceError
 from precompute.corpus import shard as shards
 from precompute.corpus.columns import find_columns, note_choice
+from precompute.corpus.encodings import note_encoding
 from precompute.corpus.lines import BLOCK, LONGEST_LINE, Lines
 from precompute.corpus.lists import list_reader
 from precompute.corpus.photos import Listed
@@ -27,7 +28,7 @@ _GAPS = " \t\r\n,"
 
 
 class _Object(NamedTuple):
-    """A row: its value, None where it is no object, and the byte that it ends before (0 in a list, which is not cut)."""
+    """A row: its value, None where it is no object, and the byte that it ends before (in a list, which is not cut, about)."""
 
     value: Mapping | None
     end: int = 0
@@ -48,9 +49,9 @@ def _read_objects(shard: Shard, reading: Reading) -> Iterator[_Object]:
         size = measure_size(stream)
         is_list = _is_list(stream)
         if is_list:
-            for value in _read_list(stream, shard.path):
-                reading.done = stream.tell() / max(size, 1)
-                yield _Object(value)
+            for row in _read_list(stream, shard.path):
+                reading.done = min(row.end / max(size, 1), 1.0)
+                yield row
             return
         lines = Lines(stream)
         lines.start_at(shard.first)
@@ -87,7 +88,7 @@ def _find_columns(shard: Shard) -> tuple[Column, ...]:
 def _list_names(shard: Shard) -> list[str]:
     with shard.open() as stream:
         if _is_list(stream):
-            rows = list(islice(_read_list(stream, shard.path), _FIRST_ROWS))
+            rows = [row.value for row in islice(_read_list(stream, shard.path), _FIRST_ROWS)]
         else:
             lines = Lines(stream)
             lines.start_at(0)
@@ -102,7 +103,7 @@ def _is_list(stream: IO[bytes]) -> bool:
     return head[:1] == b"["
 
 
-def _read_list(stream: IO[bytes], path: Path) -> Iterator[Mapping | None]:
+def _read_list(stream: IO[bytes], path: Path) -> Iterator[_Object]:
     """The objects of a list, one at a time. Raises SourceError where the list is broken or ends early."""
     blocks = _decode_blocks(stream)
     text, at, ended = next(blocks, "").lstrip("\ufeff" + _GAPS), 1, False  # behind the bracket
@@ -120,7 +121,7 @@ def _read_list(stream: IO[bytes], path: Path) -> Iterator[Mapping | None]:
             more = next(blocks, "")
             text, at, ended = text[at:] + more, 0, not more
             continue
-        yield _as_row(value)
+        yield _Object(_as_row(value), max(stream.tell() - (len(text) - end), 1))
         at = end
 
 
@@ -172,7 +173,7 @@ def _describe(shard: Shard) -> Layout:
     columns = _find_columns(shard)
     with shard.open() as stream:
         words = "JSON, a list of objects" if _is_list(stream) else "JSON, an object a line"
-    return Layout(words, columns, note_choice(_list_names(shard), columns))
+    return Layout(words, columns, (*note_choice(_list_names(shard), columns), *note_encoding(shard.path)))
 
 
 READER = list_reader(

@@ -161,6 +161,9 @@ def locate_photos(shard: Shard, names: Iterable[str]) -> str:
         return ""
     if where.here and not where.seen:
         return f"none of the first photos is in {shard.root}, such as {names[0]}"
+    if not where.here and (elsewhere := [name for name in names if PurePosixPath(name).is_absolute() and _is_file(Path(name))]):
+        folder = os.path.commonpath([str(PurePosixPath(name).parent) for name in elsewhere])
+        return f"the photos lie outside the list's folder, and captions alone are read: --images {folder} reads them too"
     if not where.here:
         return f"none of the photos is here, such as {names[0]}: captions alone are read; --images FOLDER says where they are"
     return f"photos are in {shard.root}" + (f", without {where.strip}" if where.strip else "")

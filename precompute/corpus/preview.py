@@ -98,13 +98,13 @@ def preview(shards: Sequence[Shard]) -> Preview:
 def _preview_kind(kind: str, layout: Layout, files: list[list[Shard]]) -> KindPreview:
     """What files of one layout hold, by the beginning of the largest of them; each file is given as its pieces."""
     here = [pieces for pieces in files if pieces[0].path.exists()] or files[:1]
-    pieces, reading = max(here, key=lambda pieces: measure_file(pieces[0])), Reading()
-    read = tuple(islice(read_samples(pieces[0], reading), READ_AT_MOST))
+    pieces = max(here, key=lambda pieces: measure_file(pieces[0]))
+    read, reading, in_first = _read_beginning(pieces[0])
     is_whole = len(read) < READ_AT_MOST
     kept = reading.samples.written / max(reading.samples.read, 1)
-    in_piece = len(read) / (1.0 if is_whole else max(reading.done, 1e-9))
+    in_last = in_first if len(pieces) == 1 else _read_beginning(pieces[-1])[2]
     total = sum(measure_file(pieces[0]) for pieces in files)
-    samples = (pieces[-1].start * kept + in_piece) * total / max(measure_file(pieces[0]), 1)
+    samples = (pieces[-1].start * kept + in_last) * total / max(measure_file(pieces[0]), 1)
     return KindPreview(
         kind,
         layout,
@@ -116,3 +116,10 @@ def _preview_kind(kind: str, layout: Layout, files: list[list[Shard]]) -> KindPr
         read=reading.samples.read,
         dropped=dict(reading.samples.dropped),
     )
+
+
+def _read_beginning(shard: Shard) -> tuple[tuple[Sample, ...], Reading, float]:
+    """The first samples of a piece, the books of them, and about how many samples the piece has."""
+    reading = Reading()
+    read = tuple(islice(read_samples(shard, reading), READ_AT_MOST))
+    return read, reading, len(read) if len(read) < READ_AT_MOST else len(read) / max(reading.done, 1e-9)

@@ -6,6 +6,7 @@ A new kind of input is a new module with a `READER`, and a line here.
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -16,7 +17,8 @@ import pyarrow.compute as pc
 from backend.errors import SourceError
 from precompute.corpus import coco, folder, jsonl, parquet, tables, tar, text
 from precompute.corpus import shard as shards
-from precompute.corpus.copies import copy_file, fetch_file, needs_copy, place_remote, strip_packing
+from precompute.corpus.copies import copy_file, fetch_file, needs_copy, place_remote, read_head, strip_packing
+from precompute.corpus.encodings import LATIN, is_text, name_encoding
 from precompute.corpus.folders import list_corpus_files
 from precompute.corpus.patterns import list_files
 from precompute.corpus.photos import BESIDE
@@ -57,8 +59,9 @@ class _Files:
     kinds: dict[str, str] = field(default_factory=dict)  # of remote files by their endings
     unused: Counter = field(default_factory=Counter)
 
-    def take(self, pattern: str, name: str) -> None:
-        """Adds a file, a folder's files, or a URL."""
+    def take(self, pattern: str, name: str, alike: bool) -> None:
+        """Adds a file, a folder's files, or a URL. `alike`: all files of the pattern have one ending, which may be any of a
+        text's; among others a text may be a note that somebody left."""
         if is_remote(name):
             self._take_remote(pattern, name)
             return
@@ -70,20 +73,21 @@ class _Files:
                 raise SourceError(f"The folder {path} holds no corpus{others}. Tailscope reads {_describe_readers()}.")
             self.unused.update(unused)
             for file in files:
-                self._take_local(pattern, file)
+                self._take_local(pattern, file, False)
         else:
-            self._take_local(pattern, path)
+            self._take_local(pattern, path, alike)
 
-    def _take_local(self, pattern: str, path: Path) -> None:
+    def _take_local(self, pattern: str, path: Path, alike: bool) -> None:
         if path.is_dir() and path.suffix.lower() not in _ENDINGS:
             self.known.setdefault(path, (folder.READER.kind, path, ""))
             return
-        if not path.is_file() or _find_ending(path.name) not in _ENDINGS:
+        if not path.is_file() or not (_find_ending(path.name) in _ENDINGS or (alike and is_text(read_head(path)))):
             which = f"{path} is" if pattern == str(path) else f"'{pattern}' matches {path}, which is"
             raise SourceError(f"{which} no shard. Tailscope reads {_describe_readers()}.")
         if needs_copy(path):
             copy = copy_file(path)
-            self.known.setdefault(copy, (_find_kind(copy, self.options), path.parent, str(path)))
+            with _named_by(copy, str(path)):
+                self.known.setdefault(copy, (_find_kind(copy, self.options), path.parent, str(path)))
         else:
             self.known.setdefault(path, (_find_kind(path, self.options), None, ""))
 
@@ -113,14 +117,16 @@ def find_corpus(patterns: Sequence[str], options: ReadOptions = AS_FOUND, *, fet
         matched = list_files(pattern)
         if not matched:
             raise SourceError(f"'{pattern}' matches no file. Tailscope reads {_describe_readers()}.")
+        alike = len(set(map(_find_ending, matched))) == 1
         for name in matched:
-            files.take(pattern, name)
+            files.take(pattern, name, alike)
     found: list[Shard] = []
     number = 0
     for path, (kind, beside, source) in files.known.items():
         reader = _BY_KIND[kind]
         given = replace(options, images=None) if reader.holds_images or kind == folder.READER.kind else options
-        pieces = reader.cut(path, options) if path.exists() else shards.keep_whole(path)
+        with _named_by(path, source):
+            pieces = reader.cut(path, options) if path.exists() else shards.keep_whole(path)
         first = Shard(number, path, kind, options=given, beside=None if reader.holds_images else beside, source=source)
         found += [replace(first, start=piece.start, first=piece.first, end=piece.end) for piece in pieces]
         longest = max([shards.PIECE_SAMPLES, *(after.start - one.start for one, after in pairwise(pieces))])
@@ -140,7 +146,9 @@ def read_samples(shard: Shard, reading: Reading, with_images: bool = False) -> I
     A caption has no white space around it; U+FFFD stands for bytes that are no UTF-8. What does not become a sample is
     booked under a reason. Raises SourceError where the file is not of its kind.
     """
-    return _BY_KIND[shard.kind].read(_bring(shard), reading, with_images)
+    shard = _bring(shard)
+    with _named_by(shard.path, shard.source):
+        yield from _BY_KIND[shard.kind].read(shard, reading, with_images)
 
 
 def read_batches(shard: Shard, reading: Reading, with_images: bool = False) -> Iterator[SampleBatch]:
@@ -155,7 +163,21 @@ def identify_shard(shard: Shard, with_images: bool = False) -> str:
 
 def describe_layout(shard: Shard) -> Layout:
     """What a shard's file seems to be, and which columns are taken of it. Raises SourceError where it is not of its kind."""
-    return _BY_KIND[shard.kind].describe(_bring(shard))
+    shard = _bring(shard)
+    with _named_by(shard.path, shard.source):
+        layout = _BY_KIND[shard.kind].describe(shard)
+    return replace(layout, notes=(*layout.notes, *_note_reading(shard)))
+
+
+def _note_reading(shard: Shard) -> Iterator[str]:
+    """What was concluded from a text's content where its name and its encoding say too little."""
+    if not shard.path.is_file():
+        return
+    ending = _find_ending(shard.path.name)
+    if ending not in _ENDINGS:
+        yield f"“{ending or shard.path.name}” is no ending that is known: it is a text by its content"
+    if shard.source and not is_remote(shard.source) and name_encoding(read_head(Path(shard.source))) == LATIN:
+        yield "it is no UTF-8, and is read as Windows-1252 (Latin-1): save it as UTF-8 where letters look wrong"
 
 
 def measure_file(shard: Shard) -> int:
@@ -194,6 +216,17 @@ def list_image_folders(shards: Sequence[Shard]) -> set[Path]:
     return {folder for folder in folders if folder.is_dir()}
 
 
+@contextmanager
+def _named_by(copy: Path, source: str) -> Iterator[None]:
+    """Has errors about a copy speak of what it is a copy of, which a user knows."""
+    try:
+        yield
+    except SourceError as error:
+        if not source:
+            raise
+        raise SourceError(str(error).replace(str(copy), source)) from error
+
+
 def _bring(shard: Shard) -> Shard:
     """The shard, once its file is on this machine."""
     if shard.source and not shard.path.exists():
@@ -209,7 +242,9 @@ def _find_ending(name: str) -> str:
 def _find_kind(path: Path, options: ReadOptions) -> str:
     """The kind of a file of the disk, which is not packed."""
     ending = path.suffix.lower()
-    if ending == ".txt":
+    if ending not in _ENDINGS and read_head(path).lstrip()[:1] in (b"{", b"["):
+        ending = ".json"
+    if ending == ".txt" or ending not in _ENDINGS:
         return tables.READER.kind if not path.stat().st_size or tables.is_table(path, options) else text.READER.kind
     if ending == ".json":
         return jsonl.READER.kind if jsonl.starts_list(path) else coco.READER.kind

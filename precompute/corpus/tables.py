@@ -16,6 +16,7 @@ from typing import IO, NamedTuple
 from backend.errors import SourceError
 from precompute.corpus import shard as shards
 from precompute.corpus.columns import find_columns, guess_columns, note_choice, place_columns
+from precompute.corpus.encodings import note_encoding
 from precompute.corpus.lines import LONGEST_LINE, Lines
 from precompute.corpus.lists import list_reader
 from precompute.corpus.photos import Listed
@@ -27,7 +28,6 @@ BAD_ROW = "unreadable row"
 
 _SEPARATORS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
 _UNQUOTED = "\t|"  # separators of tables in which quotes mean nothing
-_NOTED_BYTES = 1 << 20  # in which a wrong encoding is looked for
 _FIRST_ROWS = 50  # by which the columns of a table without a header are told
 _NUMBERED = re.compile(r"(?P<name>.+\.\w+)#\d+")  # a photo's name with the number of its caption, as Flickr8k has them
 
@@ -189,15 +189,7 @@ def _describe(shard: Shard) -> Layout:
     header = "a header" if form.header else "no header"
     names = form.header or ()
     words = f"table separated by {_SEPARATORS[form.separator]}, with {header}"
-    return Layout(words, form.columns, (*note_choice(names, form.columns), *_note_encoding(shard.path)))
-
-
-def _note_encoding(path: Path) -> tuple[str, ...]:
-    with path.open("rb") as stream:
-        lines = stream.read(_NOTED_BYTES).splitlines()
-    lines = lines[:-1] if path.stat().st_size > _NOTED_BYTES else lines  # the last one may be cut within a letter
-    odd = sum(b"\xef\xbf\xbd" in line.decode("utf-8", "replace").encode() for line in lines)
-    return (f"{odd:,} of the first {len(lines):,} lines are no UTF-8: save the file as UTF-8",) if odd else ()
+    return Layout(words, form.columns, (*note_choice(names, form.columns), *note_encoding(shard.path)))
 
 
 def _read_first_lines(path: Path) -> tuple[str, list[str]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from precompute.corpus import shard as shards
+from precompute.corpus.encodings import note_encoding
 from precompute.corpus.lines import Lines
 from precompute.corpus.lists import list_reader
 from precompute.corpus.photos import Listed
@@ -40,7 +41,9 @@ def _cut(path: Path, options: ReadOptions) -> list[Piece]:
 
 
 def _describe(shard: Shard) -> Layout:
-    return Layout("plain text, one caption a line", (Column("caption", "the line", "it is no table"),))
+    return Layout(
+        "plain text, one caption a line", (Column("caption", "the line", "it is no table"),), note_encoding(shard.path)
+    )
 
 
 READER = list_reader("text", (".txt",), "plain text (.txt)", _read_lines, _cut, _describe)

@@ -142,6 +142,10 @@ def index_corpus(
         placed = [place_part(shard, part, found.layers, search.look) for shard, part in found.parts.items()]
         with log.time_stage("merging"):
             files, counts, total["image hits"] = merge_parts(merge, placed, started, lambda done: say("merging shards", done))
+    if not files["hits"]["rows"]:
+        looked = "caption or image" if search.look or plan.image_search else "caption"
+        hint = " A tagger that was trained on such pictures, or lower --thresholds, may find some." if search.look else ""
+        tell(f"No {looked} of '{plan.corpus}' shows any of the study's {len(search.concepts):,} concepts.{hint}")
     unsearchable = compile_vocabulary(search.concepts).unsearchable
     total["concepts"] = Ledger()
     total["concepts"].take(written=len(search.concepts) - unsearchable, dropped=unsearchable, reason=NO_WORD)

@@ -6,7 +6,9 @@ two pieces of different sizes.
 """
 
 import math
+import resource
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -20,6 +22,7 @@ from backend.schema import table_path
 from precompute.corpus.registry import identify_shard, measure_file
 from precompute.corpus.shard import PIECE_SAMPLES, Shard
 from precompute.processes import Processes
+from precompute.search.contents import describe_files
 from precompute.search.corpus import CorpusPlan, list_methods, place_part, plan_merge, plan_search
 from precompute.search.layers import Layer, choose_layers
 from precompute.search.merge import merge_parts
@@ -29,6 +32,7 @@ from precompute.search.sorting import MEMORY_LIMIT
 
 FIRST_PIECE = 64  # samples, whose time is that of loading
 LEAST_SECONDS = 2.0  # that the largest piece takes, where there is so much
+MOST_SECONDS = 20.0  # that all pieces take, but for the last
 HIT_BYTES = 40  # of memory that a hit takes while it is matched or sorted
 
 
@@ -55,8 +59,8 @@ class Forecast:
 
 @dataclass(frozen=True)
 class _Piece:
-    """What a piece took: its samples, seconds of searching, of searching for what is new alone, and of merging, bytes of its
-    files and of its part, its hits."""
+    """What a piece took: its samples, seconds of searching, of searching for what is new alone, and of merging and describing,
+    bytes of its files and of its part, its hits."""
 
     samples: int
     search_seconds: float
@@ -65,6 +69,11 @@ class _Piece:
     study_bytes: int
     kept_bytes: int
     hits: int
+
+    @property
+    def seconds(self) -> float:
+        """Of searching and merging."""
+        return self.search_seconds + self.merge_seconds
 
 
 def foretell(folder: Path, plan: CorpusPlan, samples: int, *, processes: int = 1, found: Found | None = None) -> Forecast:
@@ -83,20 +92,26 @@ def foretell(folder: Path, plan: CorpusPlan, samples: int, *, processes: int = 1
     at_once = min(processes, len(plan.shards))
     unread, kept = _share_parts(found)
     search = unread * _grow(small, large, "search_seconds", samples) + kept * _grow(small, large, "again_seconds", samples)
-    loading = max(first.search_seconds - _grow(small, large, "search_seconds", first.samples), 0.0) if len(pieces) > 2 else 0.0
-    seconds = (loading if unread or kept else 0.0) + (identified + search) / at_once
+    seconds = (identified + search) / at_once + max(first.merge_seconds - small.merge_seconds, 0.0)
+    seconds += _exceed(first, small, large, "search_seconds") if unread or kept else 0.0
     in_shard = min(PIECE_SAMPLES, math.ceil(samples / max(len(plan.shards), 1)))
     hits = large.hits / max(large.samples, 1)
     of_part = (4 * large.kept_bytes / max(large.samples, 1) + HIT_BYTES * hits) * in_shard
-    of_process = psutil.Process().memory_info().rss + max(of_part, min(HIT_BYTES * hits * samples, MEMORY_LIMIT))
+    of_process = _measure_peak() + max(of_part, min(HIT_BYTES * hits * samples, MEMORY_LIMIT))
     return Forecast(
         samples,
-        seconds + _grow(small, large, "merge_seconds", samples),
+        seconds + _foretell_merge(small, large, samples),
         round(of_process * (1 if at_once == 1 else at_once + 0.5)),
         round(_grow(small, large, "study_bytes", samples)),
         round(_grow(small, large, "kept_bytes", samples)),
         large.samples,
     )
+
+
+def _measure_peak() -> int:
+    """The most memory that this process has had, in bytes: it has read and searched a piece, and a list that is read whole."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return max(peak if sys.platform == "darwin" else peak * 1024, psutil.Process().memory_info().rss)
 
 
 def _list_lacking(found: Found | None, look: Look | None) -> tuple[Layer, ...]:
@@ -114,10 +129,13 @@ def _share_parts(found: Found | None) -> tuple[float, float]:
 
 
 def _measure_pieces(folder: Path, plan: CorpusPlan, shard: Shard, lacking: tuple[Layer, ...]) -> list[_Piece]:
-    """Pieces of a shard, each four times the one before, until one takes some seconds or is all of the shard."""
+    """Pieces of a shard, each four times the one before, until growth is to be seen: one takes some seconds and twice those of
+    the one before, or is all of the shard; or until all have taken long enough."""
     most, pieces = FIRST_PIECE, [_measure_piece(folder, plan, shard, FIRST_PIECE, lacking)]
     while len(pieces) < 2 or (
-        pieces[-1].search_seconds + pieces[-1].merge_seconds < LEAST_SECONDS and pieces[-1].samples == most
+        pieces[-1].samples == most
+        and (pieces[-1].seconds < LEAST_SECONDS or pieces[-1].seconds < 2 * pieces[-2].seconds)
+        and sum(piece.seconds for piece in pieces) < MOST_SECONDS
     ):
         most *= 4
         pieces.append(_measure_piece(folder, plan, shard, most, lacking))
@@ -143,6 +161,7 @@ def _measure_piece(folder: Path, plan: CorpusPlan, shard: Shard, most: int, lack
         start = time.perf_counter()
         with Processes(1) as alone:
             entries, counts, _ = merge_parts(merge, [place_part(shard, part, layers, search.look)], alone)
+        describe_files(made, plan.corpus)
         merged = time.perf_counter() - start
         written = sum(table_path(made, name, plan.corpus).stat().st_size for name in entries)
         return _Piece(counts.samples, searched, again, merged, written, kept, entries["hits"]["rows"])
@@ -166,6 +185,18 @@ def _grow(small: _Piece, large: _Piece, name: str, samples: int) -> float:
         return after * max(samples, 1) / max(large.samples, 1)
     slope = (after - before) / (large.samples - small.samples)
     return max(before + slope * (samples - small.samples), slope * samples)
+
+
+def _foretell_merge(small: _Piece, large: _Piece, samples: int) -> float:
+    """The seconds of merging: where they do not grow with the samples to be seen, those of the larger piece."""
+    if large.samples <= small.samples or large.merge_seconds < small.merge_seconds:
+        return large.merge_seconds
+    return _grow(small, large, "merge_seconds", samples)
+
+
+def _exceed(first: _Piece, small: _Piece, large: _Piece, name: str) -> float:
+    """By how much the first piece exceeds what two later ones say of it: what is loaded once, such as a tagger."""
+    return max(getattr(first, name) - _grow(small, large, name, first.samples), 0.0)
 
 
 def _measure_shard(shard: Shard, shards: Sequence[Shard]) -> int:

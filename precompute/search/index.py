@@ -1,7 +1,8 @@
 """Adds a corpus to a study: its samples, the concepts that captions and images show, and how often.
 
 Reads: shards (webdataset tars, caption tables, COCO captions) and the study's `concepts`. Writes: samples, hits, misaligned of
-the corpus, its rows of corpora, frequency, alignment, distinct_hits and drops. Shards are searched one by one, in several
+the corpus, its rows of corpora, frequency, alignment, distinct_hits and drops; and where it is wanted the index of all words
+(`precompute.search.terms`). Shards are searched one by one, in several
 processes, and what was found is kept in a folder beside the study (`precompute.search.cache`): a run that was killed, or whose
 disk was full, goes on where it was, a new shard, concept or threshold costs its own work alone, and what other content or code
 would change is searched anew. The study is held only while the corpus is put into it.
@@ -38,6 +39,7 @@ from precompute.search.run_log import RunLog, Took, name_log, read_log, summariz
 from precompute.search.shards import find_parts, name_folder
 from precompute.search.synonyms import count_names
 from precompute.search.tagger import ClipRecipe
+from precompute.search.terms import update_terms
 from precompute.study_writer import built_with, extend_study, hold_alone
 
 LEAST_KEPT = 0.5  # of what was read, the share that must become samples, unless another is asked for
@@ -53,8 +55,8 @@ class Request:
     `images`: the folder of photos that tables name · `tagger`: a CLIP, asked by `prompts` · `trust_tagger`: take one that does
     not seem to know the pictures · `image_hits`: concepts of photos found elsewhere · `thresholds`, `chosen`: the scores from
     which a hit counts · `least_kept`: the least share of what is read that must become samples · `keep`: what was found in
-    each shard, for the runs to come · `force`: index a corpus by other arguments than before ·
-    `ray`: the address of a Ray cluster that does the work, or `local`.
+    each shard, for the runs to come · `force`: index a corpus by other arguments than before · `terms`: index all words of its
+    captions too · `ray`: the address of a Ray cluster that does the work, or `local`.
     """
 
     corpus: str
@@ -74,6 +76,7 @@ class Request:
     least_kept: float = LEAST_KEPT
     keep: bool = True
     force: bool = False
+    terms: bool = False
     ray: str | None = None
 
 
@@ -105,7 +108,7 @@ def index_study(
             indexed = index_corpus(made, replace(plan, log=log), processes=processes, say=say, tell=tell)
             if indexed is None:
                 tell(f"'{asked.corpus}' is indexed just so; nothing to do.")
-                return Study(study).manifest.to_json()
+                return update_terms(study, cache, asked.corpus, wanted=asked.terms, say=say)
             declare_roots(study, list_image_folders(plan.shards))
             with extend_study(study) as (part, manifest):
                 _move_files(made, part, indexed)
@@ -114,6 +117,7 @@ def index_study(
                 arguments |= {"content": indexed.content, "built_with": built_with(__name__)}
                 manifest["arguments"].setdefault("index", {})[asked.corpus] = arguments
             store_parts(cache, asked.corpus, indexed.parts)
+            manifest = update_terms(study, cache, asked.corpus, wanted=asked.terms, say=say)
         finally:
             shutil.rmtree(made, ignore_errors=True)
     if time.monotonic() - start >= LONG_SECONDS:
@@ -134,7 +138,9 @@ def foretell_study(
 
     `tell` gets what it would get. Raises TailscopeError as it would, as far as the piece shows it.
     """
+    start = time.perf_counter()
     asked, plan, _ = _prepare(study.resolve(), asked, tell, fetch_all=False)
+    prepared = time.perf_counter() - start  # the run itself begins with the same
     job, found = plan_search(plan.base, plan.image_search), None
     if (name_folder(plan.work) / "parts").is_dir() and all(shard.path.exists() for shard in plan.shards):
         with start_workers(processes, asked.ray, plan.work) as started:
@@ -143,7 +149,8 @@ def foretell_study(
             tell(kept)
     if warning := try_tagger(plan, job, found):
         tell(warning)
-    return foretell(plan.base, plan, preview(plan.shards).samples, processes=processes, found=found)
+    foretold = foretell(plan.base, plan, preview(plan.shards).samples, processes=processes, found=found)
+    return replace(foretold, seconds=prepared + foretold.seconds)
 
 
 def measure_corpus(study: Path, corpus: str) -> Rates:

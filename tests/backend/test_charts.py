@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from backend import bands, charts, fits, frequency, scaling
+from backend import bands, charts, compare, fits, frequency, scaling
 from backend.scaling import ModelLine
 
 TITLES = {"small": "Small", "large": "Large", "third": "Third"}

@@ -19,6 +19,10 @@ LATIN = (("Tinca tinca",), ("Carassius auratus",))
         ("0: 'tench'\n1: 'goldfish'", "numbered lines"),
         ("1. tench\n\n4. goldfish", "numbered lines"),  # an excerpt of a list
         ("1) tench\n2) goldfish", "numbered lines"),
+        ("(1) tench\n(2) goldfish", "numbered lines"),
+        ("[0] tench\n[1] goldfish", "numbered lines"),
+        ("1.) tench\n2.) goldfish", "numbered lines"),
+        ("tench | 1\ngoldfish | 2", "numbered lines"),
         ("n01440764 1 tench\nn01443537 2 goldfish", "WordNet lines"),
         ("Species\n-------\ntench\ngoldfish", "one name a line"),
         ("# the classes\ntench\ngoldfish", "one name a line"),

@@ -264,6 +264,23 @@ def test_scale_tells_what_an_indexed_corpus_would_take_at_other_sizes(run, begun
     assert run(*asked)[2] == f"Error: {nothing}\n"
 
 
+def test_index_of_all_words_is_made_with_a_corpus_or_added_to_it(run, begun):
+    words = ["index", "--study", begun, "--corpus", "web", "--shards", begun.parent / "*.tar"]
+    assert "of the index of all words" not in run(*words)[1]
+    code, out, _ = run(*words, "--terms", "all")
+    assert code == 0
+    assert "'web' is indexed just so; nothing to do." in out
+    assert "captions of the index of all words: read 1 = written 1 + dropped 0\n" in out
+    assert "words of the index of all words: read 2 = written 2 + dropped 0\n" in out
+    assert (begun / "terms" / "web" / "meta.json").is_file()
+    assert run("check", "--study", begun)[0] == 0
+    code, _, err = run(*words, "--terms", "some")
+    assert (code, err) == (
+        1,
+        "Error: 'some' is no choice of terms: --terms all indexes every word, and without it none is.\n",
+    )
+
+
 def test_dry_run_of_index_shows_the_layout_foretells_and_leaves_the_study(run, begun):
     before = (begun / "manifest.json").read_bytes()
     code, out, _ = run("index", "--study", begun, "--corpus", "web", "--shards", begun.parent / "*.tar", "--dry-run")

@@ -88,7 +88,7 @@ def test_hostile_captions_are_captions_like_any_other():
     ("name", "content", "message"),
     [
         ("mine.pdf", b"%PDF-1.7", "^mine.pdf is no shard. Tailscope reads webdataset shards"),
-        ("mine", b"a rose", "^mine is no shard"),
+        ("mine", b"a \0rose", "^mine is no shard"),
         ("mine.csv", b"", "mine.csv"),
         ("mine.csv", b"caption\n", r"mine.csv has no caption that can be counted \(nothing was read\)"),
         ("mine.csv", b"caption,other\n,x\n", "no caption that can be counted .*no caption: 1"),
@@ -161,3 +161,33 @@ def test_real_files_are_counted_as_they_are_found(shared_data, own_copies, place
     assert min(counts(found)[name] for name in ("dog", "man", "tree")) > 10
     assert dispersion[0] <= found.dispersions["lemmatized"] < dispersion[1]
     assert not own_copies.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "t.csv",
+            b"id;words;link\n1;a dog;x\n",
+            r"Call the column of captions “caption”, or index the file: python -m .* COLUMN$",
+        ),
+        ("t.jsonl", b'{"a": 1, "b": 2}\n', r"Call the column of captions “caption”, or index the file: "),
+        (
+            "t.json",
+            b'{"images": [], "annotations": [{"bbox": [1]}]}',
+            r"captions: .* LVIS\. Only an index takes it: .* --image-hits FILE$",
+        ),
+        ("t.csv", b"", r"^t\.csv is empty\.$"),
+        ("t.en", b"", r"^t\.en is empty\.$"),
+    ],
+)
+def test_advice_is_one_that_the_page_can_follow(name, content, message):
+    with pytest.raises(SourceError, match=message):
+        count_file(name, content, ["dog"])
+
+
+def test_text_of_another_ending_and_encoding_is_counted(own_copies):
+    counted = count_file("train.1.en.gz", gzip.compress("a dog in a café\na dog\n".encode("latin-1")), ["dog", "café"])
+    counts = counted.counts[counted.counts["method"] == "phrase"].set_index("concept")["count"]
+    assert counts.to_dict() == {"dog": 2, "café": 1}
+    assert not list(own_copies.rglob("*"))

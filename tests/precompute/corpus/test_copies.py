@@ -72,3 +72,14 @@ def test_images_option_holds_for_packed_tables(tmp_path):
     (shard,) = find_shards([str(tmp_path / "a.tsv.gz")], ReadOptions(images=tmp_path / "elsewhere"))
     assert shard.root == tmp_path / "elsewhere"
     assert read(tmp_path / "a.tsv.gz", images=tmp_path / "elsewhere")[0][0]["image"] == "elsewhere/1.jpg"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.csv.gz", b"x,y\n1,2\n"), ("a.json.gz", b"{"), ("a.parquet.gz", b"PAR1"), ("b.csv", None)]
+)
+def test_error_about_a_copy_names_the_file_that_was_given(tmp_path, own_copies, name, content):
+    (tmp_path / name).write_bytes("x,y\n1,2\n".encode("utf-16") if content is None else pack(content, "gz"))
+    with pytest.raises(SourceError) as raised:
+        read(tmp_path / name)
+    assert str(tmp_path / name) in str(raised.value)
+    assert str(own_copies) not in str(raised.value)

@@ -94,7 +94,7 @@ def test_table_in_another_certain_encoding_is_read(tmp_path, encoding):
 
 
 def test_lines_of_an_unknown_encoding_are_told(tmp_path):
-    (tmp_path / "a.csv").write_bytes("caption\ncaf\u00e9\nrose\n".encode("latin-1"))
+    (tmp_path / "a.csv").write_bytes("caption\nстол\nrose\n".encode("cp1251"))
     (kind,) = preview(find_shards([str(tmp_path / "a.csv")])).kinds
     assert kind.layout.notes == ("1 of the first 3 lines are no UTF-8: save the file as UTF-8",)
 
@@ -105,3 +105,14 @@ def test_photos_are_read_once_for_all_their_captions(tmp_path):
     samples, _ = read(tmp_path / "a.jsonl")
     assert [(sample["sample_id"], sample["width"]) for sample in samples] == [(0, 8), (1, 8)]
     assert find_shards([str(tmp_path / "a.jsonl")], ReadOptions(images=tmp_path))[0].root == tmp_path
+
+
+def test_photos_of_absolute_paths_outside_the_folder_are_told_with_the_option_that_reads_them(tmp_path):
+    write_photos(tmp_path / "elsewhere" / "a", "1.jpg")
+    (tmp_path / "here").mkdir()
+    path = tmp_path / "here" / "openclip.csv"
+    path.write_text(f"filepath,title\n{tmp_path}/elsewhere/a/1.jpg,a rose\n")
+    (kind,) = preview(find_shards([str(path)])).kinds
+    assert f"--images {tmp_path}/elsewhere/a reads them too" in kind.layout.notes[-1]
+    images = ReadOptions(images=tmp_path / "elsewhere" / "a")
+    assert preview(find_shards([str(path)], images)).kinds[0].examples[0].image.path == "1.jpg"

@@ -1,6 +1,14 @@
 """What a corpus is, told before it is read."""
 
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from precompute.corpus import jsonl, tables, text
 from precompute.corpus import preview as previews
+from precompute.corpus import shard as shards
 from precompute.corpus.preview import preview
 from precompute.corpus.registry import find_shards
 from tests.precompute.corpus.shard_files import picture, write_tar
@@ -27,3 +35,28 @@ def test_samples_of_large_files_are_foretold_from_their_beginning(tmp_path, monk
     (kind,) = preview(find_shards([f"{tmp_path}/*.csv"])).kinds
     assert (kind.files, kind.is_exact, len(kind.examples)) == (2, False, 3)
     assert 1300 < kind.samples < 1500
+
+
+@pytest.mark.parametrize("form", ["a.csv", "a.txt", "a.jsonl", "list.json", "a.parquet"])
+def test_samples_are_foretold_right_where_the_last_piece_is_short_and_where_a_block_holds_many(tmp_path, monkeypatch, form):
+    """A file is cut after so many samples: what is left over is not another piece of that size."""
+    monkeypatch.setattr(previews, "READ_AT_MOST", 20)
+    monkeypatch.setattr(shards, "PIECE_SAMPLES", 1000)
+    for reader in (tables, text, jsonl):
+        monkeypatch.setattr(reader, "WHOLE_BYTES", 1000)
+    rows = [{"caption": f"a rose {row:05}, “red”"} for row in range(1100)]
+    path = tmp_path / form
+    if form == "a.parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=100)
+    elif form == "list.json":
+        path.write_text(json.dumps(rows))
+    elif form == "a.jsonl":
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    else:
+        lines = [row["caption"].replace(",", "") for row in rows]
+        path.write_text("".join(f"{line}\n" for line in (["caption", *lines] if form == "a.csv" else lines)))
+    shards_found = find_shards([str(path)])
+    assert len(shards_found) == (1 if form == "list.json" else 2)
+    (kind,) = preview(shards_found).kinds
+    assert not kind.is_exact
+    assert 1000 < kind.samples < 1200

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import re
 import shutil
+import time
 
 import pytest
 
@@ -14,6 +15,7 @@ from backend.validation import study_faults
 from backend.writing import file_sha256
 from precompute import study_writer
 from precompute.search import cache as caches
+from precompute.search import forecast
 from precompute.search import shards as shard_search
 from precompute.search.cache import measure_cache, name_cache
 from precompute.search.index import Request, foretell_study, index_study
@@ -253,6 +255,13 @@ def test_dry_run_writes_nothing_and_foretells_what_then_happens(study, tmp_path)
     assert foretold.describe().startswith(f"Foretold from {foretold.measured:,} of about {foretold.samples:,} samples: ")
 
 
+def test_corpus_without_a_hit_says_so(study, tmp_path):
+    (tmp_path / "a.txt").write_text("nothing of the kind\nnor here\n")
+    lines = []
+    index_study(study, Request("mine", [str(tmp_path / "a.txt")]), tell=lines.append)
+    assert re.search(r"^No caption of 'mine' shows any of the study's \d+ concepts\.$", lines[-1])
+
+
 # Layers
 
 
@@ -276,3 +285,19 @@ def test_many_small_layers_become_one(tmp_path):
 def test_concept_of_two_layers_counts_in_the_first_alone():
     layers = [Layer(("a", "b")), Layer(("b", "c"))]
     assert number_layers(layers, ["b", "c"]) == ((-1, 0), (-1, 1))
+
+
+def test_what_a_piece_spends_once_is_not_multiplied(study, tmp_path, monkeypatch):
+    """On a machine with other work the larger piece may take no longer than the smaller: 5 min were foretold of 26 s."""
+    (tmp_path / "a.csv").write_text("caption\n" + "".join(f"a rose and {number} ferns\n" for number in range(30_000)))
+    merge, waits = forecast.merge_parts, iter([0.5, 0.45, 0.4, 0.35, 0.3, 0.3, 0.3])
+
+    def merge_slowly(*arguments):
+        time.sleep(next(waits))
+        return merge(*arguments)
+
+    monkeypatch.setattr(forecast, "merge_parts", merge_slowly)
+    monkeypatch.setattr(forecast, "LEAST_SECONDS", 0.4)
+    foretold = foretell_study(study, Request("mine", [str(tmp_path / "a.csv")]))
+    assert foretold.measured > 256  # no growth was to be seen by then
+    assert foretold.seconds < 15

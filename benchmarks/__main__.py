@@ -1,6 +1,6 @@
 """Runs every benchmark: `make bench`, or python -m benchmarks."""
 
-from benchmarks import bands, browser, foreign, intervals, pages, probe, samples, server, startup, terms, text_search
+from benchmarks import bands, browser, encode, foreign, intervals, pages, probe, samples, server, startup, terms, text_search
 
 
 def main() -> None:
@@ -16,6 +16,7 @@ def main() -> None:
     browser.main([])
     text_search.main(["--runs", "1"])
     terms.main([])
+    encode.main(["--images", "64", "--models", "ViT-B-32"])
 
 
 if __name__ == "__main__":

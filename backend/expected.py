@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from statsmodels.stats.proportion import proportion_confint
 
 from backend.bands import Gain, Peers, find_band, gather_peers, lie_outside, weigh_frequency
 from backend.errors import EmptySelection
@@ -97,8 +98,9 @@ def list_scores(study: Study, concept: str, *, kind: str, setting: str, method: 
 def expect_each(rows: pd.DataFrame, peers: Mapping[tuple[str, str], Peers], kind: str) -> pd.DataFrame:
     """The rows of `list_scores` with what the peers of each model's own corpus (`read_peers`) lead one to expect.
 
-    model, task, label, corpus, count, value, tasks, expected, low, high (of four concepts in five), extrapolates, factor_low
-    and factor_high (of more samples for 10 more points; null where `foresee_need` is silent).
+    model, task, label, corpus, count, value, value_low and value_high (`limit_scores`), images, tasks, expected, low, high (of
+    four concepts in five), extrapolates, factor_low and factor_high (of more samples for 10 more points; null where
+    `foresee_need` is silent).
     """
     bounds = bounds_of(kind)
     figures = []
@@ -114,5 +116,22 @@ def expect_each(rows: pd.DataFrame, peers: Mapping[tuple[str, str], Peers], kind
             need = foresee_need(Fit.from_row(row), row["count"], row["value"], gain=GAIN, ceiling=bounds[1])
         figures.append((middle, low, high, bool(lie_outside(group, counts)[0]), *(need or (np.nan, np.nan))))
     columns = ["expected", "low", "high", "extrapolates", "factor_low", "factor_high"]
-    shown = rows[["model", "task", "label", "corpus", "count", "value", "tasks"]]
+    shown = rows[["model", "task", "label", "corpus", "count", "value", "images", "tasks"]]
+    low, high = limit_scores(rows["value"], rows["images"]) if bounds else (np.nan, np.nan)
+    shown = shown.assign(value_low=low, value_high=high)
     return shown.join(pd.DataFrame(figures, columns=columns, index=rows.index))
+
+
+def limit_scores(values: pd.Series, images: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """The 95% limits (Jeffreys) of scores in percent that are shares of so many test images; nan where that is not known.
+
+    >>> low, high = limit_scores(pd.Series([50.0, 50.0]), pd.Series([10, None]))
+    >>> low.round().tolist(), high.round().tolist()
+    ([22.0, nan], [78.0, nan])
+    """
+    n = pd.to_numeric(images).to_numpy(float, na_value=np.nan)
+    known = n > 0
+    low, high = np.full(len(n), np.nan), np.full(len(n), np.nan)
+    hits = values.to_numpy(float)[known] * n[known] / 100
+    low[known], high[known] = (100 * limit for limit in proportion_confint(hits, n[known], method="jeffreys"))
+    return low, high

@@ -219,6 +219,7 @@ def draw_small_multiples(lines: list[ModelLine], titles: dict[str, str], *, unit
 def draw_concept_scores(scores: pd.DataFrame, titles: dict[str, str], *, unit: str) -> go.Figure:
     """Measured scores beside the band of concepts that are about as frequent, one row a model."""
     rows = scores.iloc[::-1]
+    known = rows["value_low"].notna()
     names = [name_model(model, corpus, titles) for model, corpus in zip(rows["model"], rows["corpus"], strict=True)]
     figure = go.Figure()
     figure.add_bar(
@@ -244,8 +245,16 @@ def draw_concept_scores(scores: pd.DataFrame, titles: dict[str, str], *, unit: s
         x=rows["value"],
         y=names,
         mode="markers",
-        name="measured",
+        name="measured, with the 95% interval of its test images" if known.any() else "measured",
         marker={"color": COLORS[1], "size": 10, "symbol": "diamond"},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": (rows["value_high"] - rows["value"]).fillna(0),
+            "arrayminus": (rows["value"] - rows["value_low"]).fillna(0),
+            "thickness": 1.2,
+            "visible": bool(known.any()),
+        },
         hovertemplate="measured %{x:.1f}<extra></extra>",
     )
     figure.update_xaxes(title=unit)

@@ -61,6 +61,8 @@ COLUMNS = {
     "zero_share": _NUMBER("Zero", format="%.1f%%", help="Share of concepts without a sample"),
     "threshold": _NUMBER("Threshold", format="%.2f"),
     "value": _NUMBER("Score", format="%.1f"),
+    "value_low": _NUMBER("from", format="%.1f", help="95% interval of the score, by its number of test images (Jeffreys)"),
+    "value_high": _NUMBER("to", format="%.1f", help="95% interval of the score, by its number of test images (Jeffreys)"),
     "expected": _NUMBER("Expected", format="%.1f", help="The median of the concepts that are about as frequent"),
     "extrapolates": st.column_config.CheckboxColumn("Extrapolates", help="The count lies outside those of the scored concepts"),
     "factor_low": _NUMBER("Data for +10, from (times)", format="%.3g", help="By the upper end of the slope's 95% interval"),

@@ -74,8 +74,10 @@ def concept_counts(low: list[int], high: list[int], modalities=("text", "image",
 
 
 def concept_scores(models: int) -> pd.DataFrame:
-    rows = [(f"m{i}/small", "t", "small", 10 * i, 40.0, 50.0, 30.0, 70.0) for i in range(models)]
-    return pd.DataFrame(rows, columns=["model", "task", "corpus", "count", "value", "expected", "low", "high"])
+    limits = (35.0, 46.0), (math.nan, math.nan)
+    rows = [(f"m{i}/small", "t", "small", 10 * i, 40.0, *limits[i % 2], 50.0, 30.0, 70.0) for i in range(models)]
+    columns = ["model", "task", "corpus", "count", "value", "value_low", "value_high", "expected", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def degrees(corpora: int) -> pd.DataFrame:

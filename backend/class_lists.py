@@ -31,6 +31,7 @@ _COUNTED = (
 )
 
 
+LONGEST_LINE = 1 << 17  # characters, whatever limit other readers have set for the process
 _FIRSTS_DISTINCT = 0.9  # of the names before the commas of a list: "crane, sandhill", "crane, whooping" are no synonyms
 
 
@@ -192,6 +193,8 @@ def _counts_up(lines: Sequence[str], mark: re.Pattern) -> bool:
 
 def _split(line: str, delimiter: str) -> list[str]:
     """The cells of a line. Each line is read by itself, so that a quote which is never closed costs no other line."""
+    if len(line) > LONGEST_LINE:
+        raise TailscopeError(f"The line that begins with “{line[:40]}” cannot be read: it has {len(line):,} characters.")
     try:
         row = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
     except csv.Error as error:

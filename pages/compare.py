@@ -162,8 +162,7 @@ if found.points["paired"].any():
     show_guarded(lambda: show_mistakes(study, models, setting=setting, corpus=corpus, method=method))
     show_guarded(show_images, study, found.points, models, setting)
 else:
-    st.info(
-        f"Confusions and images need both models' results image by image, which this study lacks. They come with: {IMAGES}",
-        icon=":material/info:",
+    st.caption(
+        f"Confusions and images need both models' results image by image, which this study lacks. They come with: {IMAGES}"
     )
 explain_counting(study, [method], READING)

@@ -51,7 +51,7 @@ def read_labelled_csv(path: Path, ledger: Ledger) -> Labelled:
 
     Paths are relative to the table's folder. Raises SourceError where the columns cannot be told by the heading.
     """
-    csv.field_size_limit(MAX_FIELD)
+    before = csv.field_size_limit(MAX_FIELD)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = csv.DictReader(stream, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
@@ -61,6 +61,8 @@ def read_labelled_csv(path: Path, ledger: Ledger) -> Labelled:
             return list(_place_rows(path, ((row[image], row[label]) for row in rows), ledger))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SourceError(f"{path} is no table that can be read ({error}). Save it as UTF-8, a row an image.") from error
+    finally:
+        csv.field_size_limit(before)  # of the whole process
 
 
 def _place_rows(path: Path, rows: Iterator[tuple[str | None, str | None]], ledger: Ledger) -> Iterator[tuple[Place, str]]:

@@ -157,9 +157,8 @@ def test_size_is_read_from_the_first_bytes_as_it_stands_in_the_header():
     jpeg = GOOD["jpeg"]
     assert read_size(jpeg[: jpeg.index(b"\xff\xc0") + 20]) == read_size(GOOD["png"][:60]) == (36, 24)
     assert read_size(GOOD["exif 6"]) == (24, 36)
-    assert [read_size(content) for content in (b"", b"\xff\xd8", b"no image", OTHERS["JPEG XL"], lying_files()["png"])] == [
-        (None, None)
-    ] * 5
+    assert [read_size(content) for content in (b"", b"\xff\xd8", b"no image", OTHERS["JPEG XL"])] == [(None, None)] * 4
+    assert read_size(lying_files()["png"]) == (20_000, 20_000)  # as it says; whether it can be decoded is another question
 
 
 @pytest.mark.parametrize(("form", "name"), [("AVIF", "an AVIF image"), ("HEIF", "a HEIC image")])

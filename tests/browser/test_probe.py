@@ -1,6 +1,7 @@
 """The journey of a person who hands in pictures: reads the answer, opens a concept, compares models, runs a batch."""
 
 import io
+import re
 import zipfile
 
 import pandas as pd
@@ -47,11 +48,14 @@ def say_what_it_is(visitor, name: str) -> None:
     visitor.wait()
 
 
+HOW_OFTEN = re.compile(r"How often (had it seen|do the corpora show) such things\?")
+
+
 def test_person_hands_in_a_rare_and_a_frequent_species_and_tries_every_experiment(world_server, visit, pictures):
     visitor = visit(f"{world_server}/probe?{MODEL}")
     assert "No image yet" in visitor.text
     upload(visitor, pictures[RARE])
-    visitor.page.get_by_text("How often do the corpora show such things?").wait_for()
+    visitor.page.get_by_text(HOW_OFTEN).wait_for()
     say_what_it_is(visitor, RARE)
     assert "%" in visitor.page.get_by_test_id("stMain").locator("h2").first.inner_text()
     assert "of the concepts are rarer" in visitor.text
@@ -81,7 +85,7 @@ def test_person_hands_in_a_rare_and_a_frequent_species_and_tries_every_experimen
     visitor.page.wait_for_url("**/concept?**")
     assert visitor.wait().title == f"How well is “{name}” covered?"
     visitor.page.go_back()
-    visitor.page.get_by_text("How often do the corpora show such things?").wait_for()
+    visitor.page.get_by_text(HOW_OFTEN).wait_for()
     assert f"{FREQUENT}.jpg" in visitor.wait().text
 
 

@@ -57,7 +57,7 @@ def test_images_of_a_class_are_shown_with_both_answers(compared):
 
 def test_scores_without_results_by_image_say_what_brings_them(published):
     app = assert_whole(open_page("compare"))
-    assert any("--per-image" in text for text in told(app))
+    assert "--per-image" in said(app)
     assert "On how many images each score rests is not known here" in said(app)
 
 

@@ -379,7 +379,9 @@ def test_true_numbers_stand_beside_the_counts(world):
     rows = table(app, "fewest", "count", "truth").set_index(["corpus", "method"])
     assert rows.loc[("Zipf", "openclip@0.26"), ["count", "truth"]].tolist() == [86, 120]
     assert rows.loc[("Zipf", "lemmatized"), ["count", "truth"]].tolist() == [92, 92]
-    strokes = [trace for trace in figure(app, "concept-counts")["data"] if trace.get("marker", {}).get("symbol") == "line-ns-open"]
+    strokes = [
+        trace for trace in figure(app, "concept-counts")["data"] if trace.get("marker", {}).get("symbol") == "line-ns-open"
+    ]
     assert len(strokes) == 3
     assert "true numbers" in said(app)
 

@@ -7,7 +7,6 @@ import pytest
 
 from backend.errors import TailscopeError
 from backend.models.catalogue import MODELS
-from backend.study import STUDIES
 from precompute.corpus.registry import find_shards
 from precompute.corpus.shard import AS_FOUND, ReadOptions
 from precompute.search.parts import Look
@@ -71,11 +70,8 @@ def test_shipped_tagger_is_refused_on_photos(shared_data, tmp_path):
         check(captions, CATEGORIES, tmp_path, ReadOptions(images=folder / "val2017"))
 
 
-@pytest.mark.skipif(not (STUDIES / "synthetic" / "corpora").is_dir(), reason="the embedded study is not built")
-def test_shipped_tagger_is_taken_on_the_pictures_that_it_was_made_for(tmp_path):
-    from backend.study import Study
-
-    study = Study(STUDIES / "synthetic")
+def test_shipped_tagger_is_taken_on_the_pictures_that_it_was_made_for(embedded_study, tmp_path):
+    study = embedded_study
     concepts = tuple(study.query("SELECT DISTINCT concept FROM concepts ORDER BY concept")["concept"])
     first = sorted((study.folder / "corpora" / "zipf-20k").glob("*.tar"))[0]
     assert check(first, concepts, tmp_path) == ""

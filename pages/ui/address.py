@@ -178,18 +178,24 @@ def run_page(page: Page) -> None:
     """Runs a page with the choices that it was left with, but for those that the address makes anew.
 
     Streamlit forgets a page's widgets when another page is shown. A link of the navigation names them in the address
-    (`recall_address`); a link from elsewhere in the app does not.
+    (`recall_address`); a link from elsewhere in the app does not, and it puts its own parameters behind the page that it
+    leads away from, so that a step back may come without any of those that the page was left with.
     """
     memory = st.session_state.setdefault(MEMORY_KEY, {})
     place = (st.session_state[STUDY_KEY], page.url_path)
     left, came = memory.get(place), memory.get("here") != place
     memory["here"] = place
-    if came and left and not is_step_in_history():
+    said = (
+        left is not None and is_step_in_history() and (not left.address or any(key in st.query_params for key in left.address))
+    )
+    if came and left and not said:
         unbound = {key: values[-1] for key, values in left.address.items() if key not in left.choices}
         write_address({key: value for key, value in unbound.items() if key not in st.query_params})
         another = any(st.query_params[key] != value for key, value in unbound.items())
         choices = {key: value for key, value in left.choices.items() if key not in st.query_params}
         st.session_state.update({key: value for key, value in choices.items() if not (another and key in OF_ONE_SUBJECT)})
+        if is_step_in_history():
+            st.rerun()  # in the run that a step back causes, Streamlit holds every control to the address
     try:
         page.run()
     finally:

@@ -90,7 +90,7 @@ def test_bars_stand_side_by_side_as_long_as_their_counts():
     assert [round(bar.get_x() + bar.get_width(), 6) for bar in axes.patches] == [0.25, 4_000, 3]
     edges = [(bar.get_y(), bar.get_y() + bar.get_height()) for bar in axes.patches]
     assert all(one[1] <= two[0] for one, two in zip(edges, edges[1:], strict=False))
-    assert {"0", "4,000", "3"} <= {text.get_text() for text in axes.texts}
+    assert {"0", "4,000", "3"} <= {text.get_text().strip() for text in axes.texts}
 
 
 def test_legend_names_each_trace_once():

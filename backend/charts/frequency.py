@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from backend.charts.labels import GAP, End, label_ends
+from backend.charts.labels import End, label_ends
 from backend.charts.style import COLORS, MINOR, NEUTRAL, each_corpus, finish, style_of, with_zero, zero_axis
 
 CROWD = 2_000  # marks that a page sends whole: with their names they are about 60 KB
@@ -191,6 +191,11 @@ def draw_concept_counts(counts: pd.DataFrame, titles: dict[str, str], truth: pd.
         figure.add_bar(
             x=with_zero(rows["high"]),
             y=[titles[corpus] for corpus in rows["corpus"]],
+            text=[f"{count:,}" for count in rows["high"]],
+            textposition="outside",
+            textfont={"size": 12},
+            constraintext="none",
+            cliponaxis=False,
             customdata=np.stack([rows["low"], rows["high"], rows["method_title"]], axis=1),
             orientation="h",
             name="both" if modality == "joint" else modality,
@@ -205,26 +210,9 @@ def draw_concept_counts(counts: pd.DataFrame, titles: dict[str, str], truth: pd.
             },
             hovertemplate="%{customdata[0]:,} to %{customdata[1]:,} samples<br>%{customdata[2]}<extra></extra>",
         )
-    true = pd.Series(dtype=float) if truth is None else truth.set_index(["corpus", "modality"])["truth"]
-    highest = max([counts["high"].max(), *true])
-    for modality in styles:
-        rows = counts[counts["modality"] == modality]
-        if rows.empty:
-            continue
-        reach = [max(row.high, true.get((row.corpus, modality), 0)) for row in rows.itertuples()]
-        figure.add_scatter(  # right of the stroke at the true number, where that is the greater
-            x=with_zero(pd.Series(reach, dtype=float)),
-            y=[titles[corpus] for corpus in rows["corpus"]],
-            text=[f"{GAP}{count:,}" for count in rows["high"]],
-            mode="text",
-            textposition="middle right",
-            textfont={"size": 12},
-            cliponaxis=False,
-            showlegend=False,
-            offsetgroup=modality,
-            hoverinfo="skip",
-        )
-    if len(true):
+    highest = counts["high"].max()
+    if truth is not None and len(truth):
+        highest = max(highest, truth["truth"].max())
         for modality in styles:
             rows = truth[truth["modality"] == modality]
             figure.add_scatter(

@@ -45,13 +45,14 @@ WATCH = """() => {
   new MutationObserver(note).observe(document.body, {subtree: true, childList: true, attributes: true, characterData: true});
   document.addEventListener('load', note, true);
 }"""
+# A link's address is relative, and that of the first page nothing but its query: resolved, it would be the page's at hand.
 LINKED = """path => [...document.querySelectorAll('[data-testid=stSidebar] a')]
-  .some(link => new URL(link.href).pathname === path)"""
+  .some(link => '/' + link.getAttribute('href').split('?')[0].replace('/', '') === path)"""
 CLICK = """path => {
   const main = document.querySelector('[data-testid=stMain]');
   window.titleBefore = main.querySelector('h1')?.innerText;
   const links = [...document.querySelectorAll('[data-testid=stSidebar] a')];
-  const link = links.find(link => new URL(link.href).pathname === path);
+  const link = links.find(link => '/' + link.getAttribute('href').split('?')[0].replace('/', '') === path);
   window.clicked = performance.now();
   link.click();
 }"""
@@ -120,7 +121,9 @@ def measure(browser: Browser, address: str, study: str, runs: int) -> Iterator[M
         other = "scaling" if page == "overview" else "overview"
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         window = Window(context.new_page(), address + path)
-        links = window.page.locator("[data-testid=stSidebar] a").evaluate_all("links => links.map(link => link.pathname)")
+        links = window.page.locator("[data-testid=stSidebar] a").evaluate_all(
+            "links => links.map(link => '/' + link.getAttribute('href').split('?')[0].replace('/', ''))"
+        )
         if f"/{'' if page == 'overview' else page}" in links:
             found = Measured(study, page)
             for _ in range(runs):

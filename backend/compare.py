@@ -15,13 +15,16 @@ from backend.clusters import bootstrap_means, describe_clusters, find_clusters
 from backend.errors import EmptySelection
 from backend.fits import FEWEST_POINTS, Fit, fit_points, keep_discoveries
 from backend.scaling import COUNTED_LABELS, pooled_tasks
+from backend.score_settings import split_ranked
 from backend.study import Study
 
 Z = float(stats.norm.ppf(0.975))
 
-_POINTS = f"""WITH {COUNTED_LABELS}, own AS (
+# One count for each label of a corpus: the largest, where a label has several.
+_OWN = f"""{COUNTED_LABELS}, own AS (
     SELECT task, label, any_value(concept) AS concept, max(count) AS count FROM counted WHERE corpus = $corpus GROUP BY ALL
-), one AS (SELECT * FROM performance WHERE kind = $kind AND setting = $setting AND model = $first),
+)"""
+_POINTS = f"""WITH {_OWN}, one AS (SELECT * FROM performance WHERE kind = $kind AND setting = $setting AND model = $first),
 other AS (SELECT * FROM performance WHERE kind = $kind AND setting = $setting AND model = $second)
 SELECT task, label, own.concept, own.count, one.value AS first, other.value AS second, least(one.n, other.n) AS n
 FROM one JOIN other USING (task, label) JOIN own USING (task, label) ORDER BY task, label
@@ -37,9 +40,7 @@ SELECT task, label, count(*) AS images, count_if(first AND NOT second) AS first_
        count_if(second AND NOT first) AS second_alone
 FROM pair GROUP BY ALL
 """
-_MISTAKES = f"""WITH {COUNTED_LABELS}, own AS (
-    SELECT task, label, any_value(concept) AS concept, max(count) AS count FROM counted WHERE corpus = $corpus GROUP BY ALL
-), wrong AS (
+_MISTAKES = f"""WITH {_OWN}, wrong AS (
     SELECT task, label, best[1] AS guess, count(*) AS images FROM predictions
     WHERE model = $model AND setting = $strategy AND place > 1 GROUP BY ALL
 )
@@ -101,7 +102,9 @@ def list_by_image(study: Study, setting: str) -> list[str]:
     """The models whose results the study holds image by image in this setting."""
     if not study.has("predictions"):
         return []
-    rows = study.query("SELECT DISTINCT model FROM predictions WHERE setting = $setting ORDER BY 1", setting=_strategy(setting))
+    rows = study.query(
+        "SELECT DISTINCT model FROM predictions WHERE setting = $setting ORDER BY 1", setting=split_ranked(setting)[0]
+    )
     return list(rows["model"])
 
 
@@ -141,7 +144,7 @@ def list_mistakes(study: Study, model: str, *, setting: str, corpus: str, method
     """
     study.require("predictions", "frequency", "concepts")
     return study.query(
-        _MISTAKES, model=model, strategy=_strategy(setting), corpus=corpus, method=method, tasks=None, concept=None
+        _MISTAKES, model=model, strategy=split_ranked(setting)[0], corpus=corpus, method=method, tasks=None, concept=None
     )
 
 
@@ -169,7 +172,7 @@ def measure_pull(mistakes: pd.DataFrame, counts: pd.DataFrame) -> Pull:
 def list_classes(study: Study, tasks: list[str], *, corpus: str, method: str) -> pd.DataFrame:
     """task, label, count: the classes of tasks with their counts in a corpus."""
     return study.query(
-        f"WITH {COUNTED_LABELS} SELECT task, label, max(count) AS count FROM counted WHERE corpus = $corpus GROUP BY ALL",
+        f"WITH {_OWN} SELECT task, label, count FROM own",
         tasks=tasks,
         corpus=corpus,
         method=method,
@@ -183,7 +186,7 @@ def list_images(study: Study, first: str, second: str, *, setting: str, task: st
     item, label, first_place, first_guess, second_place, second_guess, image, offset, length; a place of 1 is right.
     """
     study.require("predictions")
-    return study.query(_IMAGES, first=first, second=second, strategy=_strategy(setting), task=task, label=label)
+    return study.query(_IMAGES, first=first, second=second, strategy=split_ranked(setting)[0], task=task, label=label)
 
 
 def find_paired_interval(
@@ -199,21 +202,12 @@ def find_paired_interval(
     return 100 * np.maximum(p - q - Z * error, -1), 100 * np.minimum(p - q + Z * error, 1)
 
 
-def _strategy(setting: str) -> str:
-    """The prompts of a setting: `ensemble` of `ensemble@5`."""
-    return setting.partition("@")[0]
-
-
-def _within(setting: str) -> int:
-    """Among how many nearest classes the right one has to be: 5 of `ensemble@5`."""
-    return int(setting.partition("@")[2] or 1)
-
-
 def _count_discordant(study: Study, first: str, second: str, setting: str) -> pd.DataFrame:
     columns = ["task", "label", "images", "first_alone", "second_alone"]
     if not study.has("predictions"):
         return pd.DataFrame(columns=columns)
-    return study.query(_DISCORDANT, first=first, second=second, strategy=_strategy(setting), within=_within(setting))
+    strategy, within = split_ranked(setting)
+    return study.query(_DISCORDANT, first=first, second=second, strategy=strategy, within=within)
 
 
 def _add_intervals(points: pd.DataFrame, discordant: pd.DataFrame) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from backend.models.encode import Model
+from backend.score_settings import name_ranked
 from precompute.corpus.registry import find_shards, read_samples
 from precompute.corpus.sample import NO_IMAGE
 from precompute.corpus.shard import Reading
@@ -110,7 +111,7 @@ def evaluate_retrieval(model: Model, images: np.ndarray, pairs: Pairs, concepts:
     ):
         for rank in RANKS:
             hits = chance_within(standing, rank)
-            scores[f"{direction}@{rank}"] = _average(hits, queries, len(concepts))
+            scores[name_ranked(direction, rank)] = _average(hits, queries, len(concepts))
     return scores
 
 

@@ -23,6 +23,7 @@ from backend.models.prompts import PROMPTS, find_templates
 from backend.progress import StageProgress
 from backend.roots import declare_roots
 from backend.schema import TABLES, table_path
+from backend.score_settings import name_ranked
 from backend.study import Study, find_build_command
 from backend.tables import replace_rows, to_arrow, write_table
 from precompute.evaluate.classification import BEST, ClassScores, Guesses, describe_repeats, pool_labels, score_prompts
@@ -224,7 +225,7 @@ def _score_classification(
         labels, pooled = pool_labels(task.labels, scores)
         found.append(TaskScores(name, "classification", strategy, labels, pooled.values, pooled.n, pooled.overall, source))
         if asked.top5 and len(task.labels) > BEST:
-            setting = f"{strategy}@{BEST}"
+            setting = name_ranked(strategy, BEST)
             found.append(
                 TaskScores(name, "classification", setting, labels, pooled.top5, pooled.n, pooled.overall_top5, source)
             )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from backend.methods import join_methods, name_tagged
+from backend.score_settings import name_ranked
 from backend.words import canonical
 from precompute.ledger import Ledger
 from precompute.release.archive import Member
@@ -215,7 +216,7 @@ def _parse_zero_shot(release: Release, member: Member, match: re.Match) -> None:
 
 
 def _parse_retrieval(release: Release, member: Member, match: re.Match) -> None:
-    setting = f"{match['direction']}@{match['k']}"
+    setting = name_ranked(match["direction"], int(match["k"]))
     _parse_scores(release, member, task=match["task"], kind="retrieval", setting=setting, top=1)
 
 

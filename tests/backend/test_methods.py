@@ -137,8 +137,7 @@ def test_names_are_cut_and_joined_in_one_module():
     folders = ("backend", "pages", "precompute")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*.py") if path.name != "methods.py"]
     found = {str(path.relative_to(ROOT)): cut.findall(path.read_text(encoding="utf-8")) for path in files}
-    settings = {"precompute/evaluate/retrieval.py", "precompute/release/parse.py"}  # `i2t@5` is a setting, not a method
-    settings |= {"precompute/evaluate/scores.py", "backend/compare.py"}  # and so is `ensemble@5`
+    settings = {"backend/score_settings.py"}  # `i2t@5` is a setting, not a method
     others = settings | {"backend/words.py"}  # the plus of `c++`
     assert len(files) > 50
     assert {name for name, cuts in found.items() if cuts} - others == set()

@@ -35,7 +35,7 @@ def read_cell(path: Path, place: ImageRef) -> bytes:
             cursor = _open_cursor(path, path.stat().st_mtime_ns, place.row_group, place.column)
             if place.row < cursor.first:
                 cursor.restart()
-            return _take_bytes(cursor.find(place.row), path, place)
+            return _require_bytes(cursor.find(place.row), path, place)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ImageError(f"{path} is no readable Parquet file: {str(error).splitlines()[0]}") from error
 
@@ -87,9 +87,15 @@ def _open_cursor(path: Path, changed: int, row_group: int, column: int | None) -
     return _Cursor(path, row_group, column)
 
 
-def _take_bytes(value: object, path: Path, place: ImageRef) -> bytes:
-    content = value.get("bytes") if isinstance(value, Mapping) else value
-    if not isinstance(content, bytes) or not content:
+def take_bytes(cell: object) -> bytes | None:
+    """The image file in a cell, bytes or a struct of them and a path; None where there is none."""
+    content = cell.get("bytes") if isinstance(cell, Mapping) else cell
+    return content if isinstance(content, bytes) and content else None
+
+
+def _require_bytes(cell: object, path: Path, place: ImageRef) -> bytes:
+    content = take_bytes(cell)
+    if content is None:
         raise ImageError(f"Row {place.row} of row group {place.row_group} of {path} holds no image.")
     return content
 

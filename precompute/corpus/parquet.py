@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backend.errors import SourceError
-from backend.image_cells import find_image_column
+from backend.image_cells import find_image_column, take_bytes
 from backend.image_ref import ImageRef
 from backend.images import IMAGE_BYTES, read_size
 from precompute.corpus import shard as shards
@@ -55,7 +55,7 @@ def holds_images(path: Path, options: ReadOptions) -> bool:
         if column is None:
             return False
         for batch in file.iter_batches(_FIRST_ROWS, columns=[column]):
-            return any(_get_bytes(value) for value in batch.column(0).to_pylist())
+            return any(take_bytes(value) for value in batch.column(0).to_pylist())
     return False
 
 
@@ -66,12 +66,6 @@ def _image_column(file: pq.ParquetFile, options: ReadOptions, path: Path) -> str
         return find_image_column(schema)
     asked = next(column.name for column in find_columns(schema.names, options, path) if column.role == "image")
     return find_image_column(pa.schema([schema.field(asked)]))
-
-
-def _get_bytes(value: object) -> bytes | None:
-    if isinstance(value, Mapping):
-        value = value.get("bytes")
-    return value if isinstance(value, bytes) and value else None
 
 
 def _list_names(schema: pa.Schema) -> list[str]:
@@ -133,7 +127,7 @@ def _read_cells(shard: Shard, reading: Reading, with_images: bool) -> Iterator[S
         position = shard.start
         for row in _read_rows(file, shard, taken, IMAGES_AT_ONCE, reading):
             cell = row.values[name]
-            content = _get_bytes(cell)
+            content = take_bytes(cell)
             ref = ImageRef(shard.path.name, row_group=row.group, row=row.number, column=place)
             size = read_size(content) if content else (None, None)
             held = content if with_images and content and len(content) <= IMAGE_BYTES else None

@@ -95,11 +95,13 @@ def _read_layout(
     if path.is_file() and path.suffix.lower() in (".csv", ".tsv"):
         return *_number(read_labelled_csv(path, ledger), names, ledger), path.parent
     if path.is_file() and path.suffix.lower() == ".parquet":
-        return *_number_listed(*read_labelled_parquet([path], ledger), names, ledger), path.parent
+        listed, found = read_labelled_parquet([path], ledger)
+        return *_number(found, names or listed, ledger), path.parent
     if not path.is_dir():
         raise SourceError(f"No folder of a task at {path}. Expected: {LAYOUTS}.")
     if tables := _choose_files(place, "parquet"):
-        return *_number_listed(*read_labelled_parquet(tables, ledger), names, ledger), path
+        listed, found = read_labelled_parquet(tables, ledger)
+        return *_number(found, names or listed, ledger), path
     if shards := _choose_files(place, "tar"):
         names = names or read_class_positions(_find_beside(path, CLASS_NAMES))
         return names, read_labelled_shards(shards, names, ledger), path
@@ -116,13 +118,6 @@ def _number(
     """The labels, those named or else all that occur, sorted; and the images with their classes' numbers."""
     labels = list(names) or sorted({label for _, label in found})
     return labels, number_classes(found, labels, ledger)
-
-
-def _number_listed(
-    listed: Sequence[str], found: list[tuple[Place, str]], names: Sequence[str], ledger: Ledger
-) -> tuple[Sequence[str], list[tuple[Place, int]]]:
-    """`_number` of a table whose schema lists the class names."""
-    return _number(found, names or listed, ledger)
 
 
 def _choose_files(place: TaskPlace, ending: str) -> list[Path]:

@@ -43,6 +43,7 @@ def test_row_of_the_ladder_opens_its_concept(small_server, visit):
     visitor = visit(f"{small_server}/?model=RN50%2Fcc3m")
     visitor.page.locator("[data-testid=stDataFrame] .dvn-scroller").first.click(position={"x": 60, "y": 60})  # the first row
     visitor.page.wait_for_url("**/concept?concept=*")
+    assert visitor.wait().title.startswith("How well is “")
 
 
 def test_changed_corpus_stands_in_the_address_and_opens_again_in_a_new_window(small_server, visit):

@@ -26,8 +26,10 @@ USUAL_HITS = 24  # of a caption, that there is room for at once
 
 @dataclass(frozen=True, eq=False)
 class Utf8:
-    """Captions as Arrow holds them: caption `row` is `bytes[offsets[row]:offsets[row + 1]]`, uint8 and int64; and `quads`, those
-    bytes by eight, uint64."""
+    """Captions as Arrow holds them: caption `row` is `bytes[offsets[row]:offsets[row + 1]]`, uint8 and int64.
+
+    `quads`: the same bytes by eight, uint64, without the last that are fewer.
+    """
 
     bytes: np.ndarray
     quads: np.ndarray
@@ -192,7 +194,9 @@ class _Table:
         most = (length + rows) // 2 + 1  # words, as there is a sign between two
         found, skipped, ends = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(rows, np.int64)
         missing = (np.empty(most, np.uint64), np.empty(most, np.int64), np.empty(most, np.int64))
-        missed = kernels.read_words(captions.bytes, captions.quads, captions.offsets, self._slots, found, skipped, ends, missing)
+        missed = kernels.read_words(
+            captions.bytes, captions.quads, captions.offsets, self._slots, found, skipped, ends, missing
+        )
         words = found[: ends[-1] if rows else 0]
         with lock:  # also where nothing is missing: another thread may be about to write the tokens of what was found
             if missed:

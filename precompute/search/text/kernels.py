@@ -14,8 +14,8 @@ from numba import njit
 BREAK, INNER, LETTER, APOSTROPHE, DOT, BACKTICK, MARK = range(7)
 LONG = np.uint64(1 << 63)  # in the key of what is longer than a key; a shorter word is its own
 MIX = np.uint64(0x9E3779B97F4A7C15)
-# Eight bytes at once: a number of each byte, what is added so that the highest bit tells from which sign on a byte is, and of so
-# many bytes all the bits.
+# Eight bytes at once: one in each; what is added so that each one's highest bit tells whether it is from a sign on; and all the
+# bits of the first so many.
 _ONES, _HIGH, _SMALL = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080), np.uint64(0x2020202020202020)
 _LOW = ~_HIGH
 _FROM_A, _PAST_Z = (np.uint64(0x80 - sign) * _ONES for sign in (ord("a"), ord("z") + 1))
@@ -60,20 +60,22 @@ def _same(data, begin, arena, start, length, folded):
 
 @compile_kernel
 def _probe(words, starts, lengths, arena, key, data, begin, length, folded):
-    """The slot of a word, or the free one where it would be."""
+    """The slot of a word, or the free one where it would be, and its value, read once: another thread may fill it meanwhile."""
     mask = len(words) - 1
     slot = np.int64((key * MIX) >> np.uint64(20)) & mask
-    while words[slot, 1] != 0:
+    value = np.int64(words[slot, 1])
+    while value != 0:
         if words[slot, 0] == key:
             if key < LONG:  # the key is the word itself
                 break
-            entry = abs(np.int64(words[slot, 1])) - 1
+            entry = abs(value) - 1
             # What another thread has just added may lie beyond these arrays: as good as missing.
             is_there = entry < len(starts) and lengths[entry] == length and starts[entry] + length <= len(arena)
             if is_there and _same(data, begin, arena, starts[entry], length, folded):
                 break
         slot = (slot + 1) & mask
-    return slot
+        value = np.int64(words[slot, 1])
+    return slot, value
 
 
 @compile_kernel
@@ -121,10 +123,10 @@ def _is_possessive(data, place, stop):
 def read_words(data, quads, offsets, slots, found, skipped, ends, missing):
     """Cuts captions, `data[offsets[row]:offsets[row + 1]]` each, into words; keeps those that may count for a concept.
 
-    `quads` are the same bytes by eight, up to the last whole eight. Written are, one after the other, to `found` the entry of a
-    word or chunk, or where the table lacks it minus its number, from 1, in `missing` (key, place, length; a chunk's is negative);
-    to `skipped` how many words that never count stand before it; to `ends` where each caption's end. Gives how many words are
-    missing.
+    `quads` are the same bytes by eight, without the last that are fewer. Written are, one after the other, to `found` the entry
+    of a word or chunk, or where the table lacks it minus its number, from 1, in `missing` (key, place, length; a chunk's is
+    negative); to `skipped` how many words that never count stand before it; to `ends` where each caption's end. Gives how many
+    words are missing.
     """
     words, starts, lengths, arena = slots
     mask = len(words) - 1
@@ -169,12 +171,13 @@ def read_words(data, quads, offsets, slots, found, skipped, ends, missing):
                 length = place - begin
                 if length > 8:
                     key |= LONG
-                    slot = _probe(words, starts, lengths, arena, key, data, begin, length, True)
+                    _, value = _probe(words, starts, lengths, arena, key, data, begin, length, True)
                 else:  # as `_probe` does it: a call takes longer
                     slot = np.int64((key * MIX) >> np.uint64(20)) & mask
-                    while words[slot, 1] != 0 and words[slot, 0] != key:
+                    value = np.int64(words[slot, 1])
+                    while value != 0 and words[slot, 0] != key:
                         slot = (slot + 1) & mask
-                value = np.int64(words[slot, 1])
+                        value = np.int64(words[slot, 1])
                 if value == 0:
                     miss_keys[missed], miss_places[missed], miss_lengths[missed] = key, begin, length
                     missed += 1
@@ -207,7 +210,7 @@ def read_words(data, quads, offsets, slots, found, skipped, ends, missing):
                         place += 1
                     count, missed, gap = held_count, held_missed, held_gap
                 key = _hash(data, chunk, place)
-                value = np.int64(words[_probe(words, starts, lengths, arena, key, data, chunk, place - chunk, False), 1])
+                _, value = _probe(words, starts, lengths, arena, key, data, chunk, place - chunk, False)
                 if value < 0:
                     gap += 1
                     continue
@@ -236,8 +239,8 @@ def add_words(data, missing, done, missed, slots, size, entries):
     while done < missed:
         key, begin, length = miss_keys[done], miss_places[done], abs(miss_lengths[done])
         folded = miss_lengths[done] > 0
-        slot = _probe(words, starts, lengths, arena, key, data, begin, length, folded)
-        if words[slot, 1] == 0:
+        slot, value = _probe(words, starts, lengths, arena, key, data, begin, length, folded)
+        if value == 0:
             if count >= len(starts) or 2 * count >= len(words) or used + length > len(arena):
                 break
             for place in range(length):

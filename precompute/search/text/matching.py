@@ -55,12 +55,12 @@ def _stand_in_row(read, begin, end, entries, rule, anchor):
 def match_words(read, entries, rules, token_count, key_count, first_row, rows, keys):
     """Writes the (row, key) pairs of captions that name a concept, by rising row, to `rows` and `keys`, from `first_row` on.
 
-    Gives the first row that it has left, as its pairs, which are `key_count` at most, might find no room, and how many pairs are
-    written. `read`: what `read_words` wrote, all of it known · `entries`: of each entry where its keys and its tokens begin,
-    where they end, how many words it has, its first key, or `key_count` for none, and its first token, or `token_count` (entries,
-    6); keys and tokens; and at which of the entry's words each is. A key of an entry is named by it alone · `rules`: for each
-    token the first of the rules whose rarest it is; for each rule its key, where its tokens begin, which of them is the rarest,
-    and whether they have to stand in a row; and the tokens.
+    Gives the row that it stopped at, as its pairs (`key_count` at most) might find no room, and how many pairs are written.
+    `read`: what `read_words` wrote, all of it known · `entries`: of each entry where its keys and its tokens begin, where they
+    end, how many words it has, its first key, or `key_count` for none, and its first token, or `token_count` (entries, 6); keys
+    and tokens; and at which of the entry's words each is. A key of an entry is named by it alone · `rules`: for each token the
+    first of the rules whose rarest it is; for each rule its key, where its tokens begin, which of them is the rarest, and
+    whether they have to stand in a row; and the tokens.
     """
     found, _, ends = read
     bounds, held, _ = entries

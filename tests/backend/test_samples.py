@@ -180,7 +180,7 @@ def test_hits_given_in_a_file_need_no_threshold(tmp_path):
     search = {"text": ["lemmatized"], "image": ["annotated"], "chosen": {"text": "lemmatized", "image": "annotated"}}
     study = write_study(
         tmp_path,
-        count_rows("mine", "lemmatized", {"rose": 4}),
+        count_rows("mine", "lemmatized", {"rose": 0}),
         manifest={"search": {"mine": search}},
         samples=[sample | {"width": None, "height": None}],
         hits=hits,

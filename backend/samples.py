@@ -16,7 +16,6 @@ from backend.methods import Method, join_methods
 from backend.settings import may_show_urls
 from backend.study import Study, find_build_command
 
-DISAGREEMENTS = ("conflicting", "text-only", "image-only")
 PAGE = 24  # samples on a page
 
 OWN_IMAGE = "image IS NOT NULL AND NOT contains(image, '://')"  # of a sample's row: it is no URL
@@ -246,93 +245,3 @@ def split_urls(rows: pd.DataFrame) -> pd.DataFrame:
     is_url = rows["image"].astype("str").str.contains("://", regex=False, na=False).astype(bool)
     shown = is_url & may_show_urls()
     return rows.assign(url=rows["image"].where(shown, None), image=rows["image"].where(~is_url, None))
-
-
-def count_misaligned(study: Study, corpus: str, threshold: float, concept: str | None = None) -> pd.DataFrame:
-    """kind, samples: how many samples disagree in each way at an image threshold, in all or about one concept.
-
-    conflicting: caption and image have concepts, and none in common (DESIGN's "misaligned"); text-only: the image has
-    none; image-only: the caption has none. An image has the concepts that score at least `threshold`. A sample is about
-    `concept` where its caption or its image has it. Raises EmptySelection where the threshold is not between the lowest
-    and the highest that were counted.
-    """
-    sql = "SELECT kind, count(*) AS samples FROM disagreeing GROUP BY kind"
-    counted = _ask_misaligned(study, corpus, threshold, concept, sql)
-    every = pd.DataFrame({"kind": DISAGREEMENTS}).merge(counted, on="kind", how="left")
-    return every.assign(samples=every["samples"].fillna(0).astype("int64"))
-
-
-def sweep_misaligned(study: Study, corpus: str, concept: str | None = None) -> pd.DataFrame:
-    """threshold, kind, samples: `count_misaligned` at every counted threshold, the lowest first."""
-    search = describe_search(study, corpus, "misaligned")
-    counted = search.counted
-    frames = [count_misaligned(study, corpus, threshold, concept).assign(threshold=threshold) for threshold in counted]
-    return pd.concat(frames, ignore_index=True)[["threshold", "kind", "samples"]]
-
-
-def find_misaligned(
-    study: Study,
-    corpus: str,
-    threshold: float,
-    kind: str,
-    *,
-    concept: str | None = None,
-    near_boundary: bool = False,
-    offset: int = 0,
-    limit: int = PAGE,
-) -> pd.DataFrame:
-    """One page of the samples whose caption and image disagree in one way (see `count_misaligned`).
-
-    sample_id, caption, image, offset, length, width, height, url, text_concepts, image_concepts and image_scores (those of at
-    least `threshold`, best first), best (the image's highest score of any concept), agreed (of its caption's concepts).
-    The highest `best` comes first, text-only samples go by sample_id; `near_boundary` puts first the samples that the
-    smallest change of the threshold would move: those with `best` or `agreed` nearest to it. Empty where no sample is on
-    that page.
-    """
-    best_first = "sample_id" if kind == "text-only" else "best DESC, sample_id"
-    nearest_first = "least(abs(best - threshold), abs(agreed - threshold)) NULLS LAST, sample_id"
-    order = nearest_first if near_boundary else best_first
-    study.require("samples")
-    found = _ask_misaligned(
-        study,
-        corpus,
-        threshold,
-        concept,
-        f"""SELECT sample_id, caption, image, "offset", length, width, height, text_concepts,
-                   image_concepts[:seen] AS image_concepts, image_scores[:seen] AS image_scores, best, agreed
-            FROM (SELECT * FROM disagreeing WHERE kind = $kind ORDER BY {order} LIMIT $limit OFFSET $skipped)
-            JOIN (SELECT * EXCLUDE (corpus) FROM samples WHERE corpus = $corpus) USING (sample_id) ORDER BY {order}""",
-        kind=kind,
-        limit=limit,
-        skipped=offset,
-    )
-    lists = {name: [list(values) for values in found[name]] for name in ("text_concepts", "image_concepts", "image_scores")}
-    return split_urls(found.assign(**lists).astype(INTEGERS))
-
-
-def _ask_misaligned(study: Study, corpus: str, threshold: float, concept: str | None, sql: str, **parameters) -> pd.DataFrame:
-    """The answer of a query over `disagreeing`: the rows of `misaligned` that disagree at a threshold, with `kind`."""
-    search = describe_search(study, corpus, "misaligned")
-    counted = search.counted
-    if not np.float32(counted[0]) <= np.float32(threshold) <= np.float32(counted[-1]):
-        raise EmptySelection(
-            f"The samples of '{corpus}' were compared at thresholds from {counted[0]:g} to {counted[-1]:g}, not {threshold:g}."
-        )
-    about = "TRUE" if concept is None else "list_contains(text_concepts || image_concepts[:seen], $concept)"
-    if concept is not None:
-        parameters["concept"] = concept
-    return study.query(
-        f"""WITH judged AS (
-                SELECT * EXCLUDE (corpus), CAST($threshold AS FLOAT) AS threshold,
-                       coalesce(best >= threshold, FALSE) AS shown, coalesce(agreed >= threshold, FALSE) AS aligned,
-                       len(list_filter(image_scores, lambda score: score >= CAST($threshold AS FLOAT))) AS seen
-                FROM misaligned WHERE corpus = $corpus
-            ), disagreeing AS (
-                SELECT *, CASE WHEN len(text_concepts) = 0 THEN 'image-only' WHEN shown THEN 'conflicting'
-                               ELSE 'text-only' END AS kind
-                FROM judged WHERE NOT aligned AND (shown OR len(text_concepts) > 0) AND {about}
-            ) {sql}""",
-        corpus=corpus,
-        threshold=threshold,
-        **parameters,
-    )

@@ -29,12 +29,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
 from backend.methods import Method, join_methods, name_tagged
 from backend.samples import find_hits
-from backend.schema import FILE_ROWS, TABLES
+from backend.schema import FILE_ROWS, ROW_GROUP, SEARCHED, TABLES
 from backend.study import STUDIES, Study
 from backend.tables import to_arrow, write_table
 from benchmarks.server import measure_memory, serve
@@ -45,6 +46,7 @@ from precompute.search.contents import describe_contents
 from precompute.search.cooccurrence import tabulate_together
 from precompute.search.corpus import IndexedCorpus, add_corpus
 from precompute.search.corpus_files import CorpusFile, place_files
+from precompute.search.disagreements import count_spread, sort_disagreements, spread_samples
 from precompute.search.images import HITS_SCHEMA
 from precompute.search.match import (
     CHOSEN_TEXT,
@@ -57,6 +59,7 @@ from precompute.search.match import (
     describe_alignment,
     match_part,
 )
+from precompute.search.merge import split_concepts
 from precompute.study_writer import copy_study, extend_study
 
 CORPUS = "web"
@@ -219,11 +222,17 @@ def make_corpus(folder: Path, world: World, samples: int) -> IndexedCorpus:
     work = folder / "making"
     work.mkdir()
     counts, hits, first_samples = Counts.of_nothing(len(world.concepts), METHODS), Hits(), []
-    written: dict[str, list[Path]] = {"samples": [], "misaligned": [], "hits": [], "cooccurrences": []}
+    written: dict[str, list[Path]] = {name: [] for name in SEARCHED}
+    spread: list[Path] = []
+
+    sizes = np.zeros(len(world.concepts) + 1, np.int64)
+
+    def name_next(name: str) -> Path:
+        written[name].append(work / f"{name}-{len(written[name])}.parquet")
+        return written[name][-1]
 
     def open_next(name: str) -> CorpusFile:
-        written[name].append(work / f"{name}-{len(written[name])}.parquet")
-        return CorpusFile(written[name][-1], name, CORPUS)
+        return CorpusFile(name_next(name), name, CORPUS)
 
     for start in range(0, samples, FILE_ROWS):
         with open_next("samples") as file, open_next("misaligned") as misaligned:
@@ -232,6 +241,10 @@ def make_corpus(folder: Path, world: World, samples: int) -> IndexedCorpus:
                 file.write(part.samples)
                 disagreeing, found = match_part(part, world.concepts, METHODS)
                 misaligned.write(disagreeing)
+                spread.append(work / f"spread-{first}.parquet")
+                rows_spread = spread_samples(disagreeing, world.concepts)
+                pq.write_table(rows_spread, spread[-1], row_group_size=ROW_GROUP)
+                sizes = sizes + count_spread(rows_spread, len(world.concepts))
                 counts.add(found)
                 hits.add(part)
                 if first < DESCRIBED:
@@ -248,6 +261,10 @@ def make_corpus(folder: Path, world: World, samples: int) -> IndexedCorpus:
     with open_next("cooccurrences") as file:
         for table in tabulate_together(counts.together, world.concepts):
             file.write(table)
+    for bounds in split_concepts(sizes):
+        sort_disagreements(spread, world.concepts, CORPUS, bounds, name_next("disagreements"))
+    for path in spread:
+        path.unlink()
     entries = {name: place_files(paths, folder, name, CORPUS) for name, paths in written.items()}
     work.rmdir()
     return describe_corpus(folder, world, counts, entries, pa.concat_tables(first_samples))

@@ -11,13 +11,14 @@ import pytest
 from PIL import Image
 
 from backend.alignment import list_degrees
+from backend.disagreements import count_misaligned
 from backend.distinct import list_distinct
 from backend.drops import list_drops
 from backend.errors import InvalidTable, MissingTable, SourceError, StudyNotFound, TailscopeError
 from backend.images import read_image_bytes
 from backend.manifest import ChosenMethods
 from backend.roots import allowed_roots, declare_roots
-from backend.samples import count_hits, count_misaligned, describe_search, find_hits
+from backend.samples import count_hits, describe_search, find_hits
 from backend.study import Study
 from backend.validation import study_faults
 from backend.writing import file_sha256

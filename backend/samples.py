@@ -199,24 +199,33 @@ def find_hits(
     stored, threshold = search.find_stored(image_method)
     asked = {"corpus": corpus, "concept": concept, "text_method": text_method, "stored": stored}
     shown = {"limit": limit, "skipped": offset} | ({} if modality == "text" else {"threshold": threshold})
+    many = _read_counts(study, concept, corpus).get(stored, 0) > MANY
     if modality == "image":
-        page = study.query(f"WITH {_FOUND} SELECT sample_id, score FROM by_image WHERE {_MEETS} {_PAGE}", **asked, **shown)
-        named = study.query(
-            f"""WITH {_FOUND} SELECT sample_id, TRUE AS text FROM by_text
-                WHERE sample_id IN (SELECT unnest(CAST($page AS BIGINT[])))""",
-            **asked,
-            page=page["sample_id"].tolist(),
-        )
-        page["text"] = page["sample_id"].isin(named["sample_id"])
+        page = _find_shown(study, asked, shown, many)
     else:
-        page = _find_named(study, modality, asked | shown).assign(text=True)
+        page = _find_named(study, modality, asked | shown, many).assign(text=True)
     return read_samples(study, corpus, page[["sample_id", "text", "score"]])
 
 
-def _find_named(study: Study, modality: str, asked: dict) -> pd.DataFrame:
+def _find_shown(study: Study, asked: dict, page: dict, many: bool) -> pd.DataFrame:
+    """sample_id, score, text: the page of the hits that the image shows."""
+    sql = f"WITH {_FOUND} SELECT sample_id, score, {{}} FROM by_image WHERE {_MEETS} {_PAGE}"
+    if not many:
+        return study.query(sql.format("sample_id IN (SELECT sample_id FROM by_text) AS text"), **asked, **page)
+    rows = study.query(sql.format("FALSE AS text"), **asked, **page)
+    named = study.query(
+        f"""WITH {_FOUND} SELECT sample_id FROM by_text
+            WHERE sample_id IN (SELECT unnest(CAST($sample_ids AS BIGINT[])))""",
+        **asked,
+        sample_ids=rows["sample_id"].tolist(),
+    )
+    return rows.assign(text=rows["sample_id"].isin(named["sample_id"]))
+
+
+def _find_named(study: Study, modality: str, asked: dict, many: bool) -> pd.DataFrame:
     """sample_id, score: the page of the hits that the caption shows, or caption and image both."""
     join, meets = ("JOIN", _MEETS) if modality == "joint" else ("LEFT JOIN", "TRUE")
-    if _read_counts(study, asked["concept"], asked["corpus"]).get(asked["stored"], 0) > MANY:
+    if many:
         best = study.query(  # of the best images, one in some has the concept in its caption too
             f"""WITH {_FOUND}, best AS (
                     SELECT sample_id, score FROM by_image WHERE {meets} ORDER BY score DESC, sample_id LIMIT $most

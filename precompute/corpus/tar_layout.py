@@ -61,7 +61,7 @@ class TarLayout:
         """A member's key, its role, and where it plays none the reason."""
         folder, _, name = info.name.rpartition("/")
         stem, ending = split_name(name, self.last_dot)
-        key = f"{folder}/{stem}"
+        key = f"{folder}/{stem}".removeprefix("/")
         if not is_plain(info):
             return key, "", FOLDER if info.isdir() else SPECIAL
         if is_litter(name):

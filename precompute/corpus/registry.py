@@ -153,7 +153,12 @@ def read_samples(shard: Shard, reading: Reading, with_images: bool = False) -> I
 
 def read_batches(shard: Shard, reading: Reading, with_images: bool = False) -> Iterator[SampleBatch]:
     """`read_samples` in batches of bounded memory; their ids rise but where a tar's members stand apart."""
-    return batch_samples(read_samples(shard, reading, with_images))
+    shard = _bring(shard)
+    if with_images or not (read := _BY_KIND[shard.kind].read_batches):
+        yield from batch_samples(read_samples(shard, reading, with_images))
+        return
+    with _named_by(shard.path, shard.source):
+        yield from read(shard, reading)
 
 
 def identify_shard(shard: Shard, with_images: bool = False) -> str:

@@ -5,17 +5,20 @@ member's bytes are taken as they pass. Nothing is unpacked, and a name inside a 
 """
 
 import hashlib
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from backend.errors import SourceError
 from precompute.corpus import shard as shards
-from precompute.corpus.sample import Sample
+from precompute.corpus.sample import Sample, SampleBatch, batch_samples
 from precompute.corpus.shard import Layout, Piece, Reader, Reading, ReadOptions, Shard, checksum_content, cut_at
 from precompute.corpus.tar_layout import describe_layout, find_layout, read_first_members
 from precompute.corpus.tar_members import count_expected, read_members
 from precompute.corpus.tar_samples import Groups, Waiting
 
+FEW_BYTES = 1 << 24  # of a tar that is read before the compiled loops are loaded
 WHOLE_BYTES = 1 << 30  # a tar up to this size is one piece; what is larger is read once more, to find where to cut
 
 
@@ -32,6 +35,23 @@ def read_tar(shard: Shard, reading: Reading, with_images: bool) -> Iterator[Samp
             if sample := waiting.read_member(info, fault):
                 yield sample
         waiting.close()
+
+
+def read_tar_batches(shard: Shard, reading: Reading) -> Iterator[SampleBatch]:
+    """The samples of `read_tar`, without images' bytes, in batches: by compiled loops where that pays and they can be had."""
+    if shard.path.stat().st_size >= FEW_BYTES and (read := _find_loops()):
+        return read(shard, reading)
+    return batch_samples(read_tar(shard, reading, False))
+
+
+@lru_cache(maxsize=1)
+def _find_loops() -> Callable[[Shard, Reading], Iterator[SampleBatch]] | None:
+    try:
+        from precompute.corpus.tar_columns import read_columns
+    except (ImportError, OSError, RuntimeError) as error:
+        warnings.warn(f"Tars are read in plain Python, ten times as slowly: numba cannot be loaded ({error}).", stacklevel=2)
+        return None
+    return read_columns
 
 
 def describe_tar(shard: Shard) -> Layout:
@@ -83,4 +103,6 @@ def _none_waits(unfinished: dict[str, int], seen: int, apart: int) -> bool:
     return not unfinished or seen - next(reversed(unfinished.values())) - 1 > apart
 
 
-READER = Reader("tar", (".tar",), "webdataset shards (.tar)", read_tar, cut_tar, identify_tar, describe_tar, holds_images=True)
+READER = Reader(
+    "tar", (".tar",), "webdataset shards (.tar)", read_tar, cut_tar, identify_tar, describe_tar, True, read_tar_batches
+)

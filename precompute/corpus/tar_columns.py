@@ -112,19 +112,22 @@ def _read_captions(stretch: Stretch, waiting: Waiting, rows: np.ndarray, first: 
     captions = _slice_strings(stretch.texts[begin : ends[-1]].tobytes(), np.concatenate([[begin], ends]) - begin)
     is_json = waiting.layout.caption == JSON
     is_read = facts[rows, IS_CLEAN].astype(bool) & ~is_json
-    are_long = (facts[rows, SIZE] > MAX_CAPTION) & ~is_json
-    faults = np.where(are_long, LONG_CAPTION, np.where(np.diff(ends, prepend=begin) == 0, NO_CAPTION, "")).astype(object)
+    is_long = (facts[rows, SIZE] > MAX_CAPTION) & ~is_json
+    kept = ~is_long & (np.diff(ends, prepend=begin) > 0)
+    faults = Counter({LONG_CAPTION: int(is_long.sum()), NO_CAPTION: int((~kept & ~is_long & is_read).sum())})
     if not is_read.all():
         texts = []
         for number in np.flatnonzero(~is_read):
             row = int(rows[number])
-            text, faults[number] = waiting.read_caption(stretch.read_text(row), int(facts[row, SIZE]))
+            text, fault = waiting.read_caption(stretch.read_text(row), int(facts[row, SIZE]))
             texts.append(text)
+            kept[number] = not fault
+            faults[fault] += not is_long[number]
         captions = pc.replace_with_mask(captions, pa.array(~is_read), pa.array(texts, pa.string()))
-    for fault, count in Counter(faults.tolist()).items():
-        if fault:
+    for fault, count in faults.items():
+        if fault and count:
             waiting.books.take(dropped=count, reason=fault)
-    return captions, faults == ""
+    return captions, kept
 
 
 def _slice_strings(content: bytes, bounds: np.ndarray) -> pa.Array:

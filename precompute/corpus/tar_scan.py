@@ -41,6 +41,7 @@ _MEMBERS_AT_ONCE = 1 << 14
 _KEY_BYTES, _TEXT_BYTES = 1 << 20, 1 << 22
 _ENDING_BYTES = 8  # longer endings the loops do not know
 _KIND = 156  # where a header says what it is of
+_USUAL = ("jpg", "json", "txt")  # endings that are looked for first
 _GLOBAL = b"g"  # all members behind it
 
 Strange = tuple[TarInfo | None, str]  # as `read_members` gives them
@@ -106,7 +107,7 @@ def tabulate_endings(layout: TarLayout) -> tuple[np.ndarray, np.ndarray, list[st
     plays none."""
     reasons = ["", "", ""]
     endings, codes = [], []
-    for ending in sorted({*IMAGE_ENDINGS, *SIDECARS, layout.caption or ""}):
+    for ending in dict.fromkeys((*_USUAL, layout.caption or "", *sorted(IMAGE_ENDINGS | SIDECARS))):
         if not (ending.isascii() and ending.isalnum() and ending == ending.lower() and len(ending) <= _ENDING_BYTES):
             continue
         _, role, why = layout.read_name(TarInfo(f"x.{ending}"))
@@ -128,7 +129,7 @@ class _Scanner:
     def __init__(self, stream: IO[bytes], layout: TarLayout, end: int | None):
         self.stream = stream
         self.size = measure_size(stream)
-        self.end = self.size + 1 if end is None else end
+        self.end = sys.maxsize if end is None else end
         self.is_at_end = False
         self._limits = (HEADER_BYTES, MAX_JSON if layout.caption == JSON else MAX_CAPTION)
         self._endings, self._codes, self._reasons = tabulate_endings(layout)

@@ -7,8 +7,11 @@ member's bytes are taken as they pass. Nothing is unpacked, and a name inside a 
 import hashlib
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+
+import pyarrow as pa
 
 from backend.errors import SourceError
 from precompute.corpus import shard as shards
@@ -60,13 +63,29 @@ def describe_tar(shard: Shard) -> Layout:
 
 
 def identify_tar(shard: Shard, with_images: bool) -> str:
-    """A checksum of a piece's bytes, and of how its members make samples."""
+    """A checksum of what a piece's samples depend on: of the samples alone, or of all bytes where images count."""
+    checksum = hashlib.sha256(b"%d" % count_expected(shard.path))  # how many a shard that is cut off has lost
+    reading = Reading()
     try:
-        layout = find_layout(read_first_members(shard.path), shard.options, shard.path)
+        if with_images:
+            checksum.update(f"{find_layout(read_first_members(shard.path), shard.options, shard.path)}".encode())
+        else:
+            for batch in read_tar_batches(replace(shard, number=0), reading):
+                checksum.update(_write_stream(batch.table.drop_columns("image")))
+            checksum.update(f"{reading.samples.entry()}{reading.members.entry()}".encode())
+            return checksum.hexdigest()
     except SourceError:  # who reads it says so
-        layout = None
-    expected = count_expected(shard.path)  # how many a shard that is cut off has lost
-    return hashlib.sha256(f"{layout}\0{expected}\0{checksum_content(shard)}".encode()).hexdigest()
+        checksum.update(b"no tar")
+    checksum.update(checksum_content(shard).encode())
+    return checksum.hexdigest()
+
+
+def _write_stream(table: pa.Table) -> pa.Buffer:
+    """The bytes of a table."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
 
 
 def cut_tar(path: Path, options: ReadOptions) -> list[Piece]:

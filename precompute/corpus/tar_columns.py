@@ -110,9 +110,9 @@ def _read_captions(stretch: Stretch, waiting: Waiting, rows: np.ndarray, first: 
     begin = int(facts[first - 1, TEXT_END]) if first else 0
     ends = facts[rows, TEXT_END]
     captions = _slice_strings(stretch.texts[begin : ends[-1]].tobytes(), np.concatenate([[begin], ends]) - begin)
-    is_json = waiting.layout.caption == JSON
-    is_read = facts[rows, IS_CLEAN].astype(bool) & ~is_json
-    is_long = (facts[rows, SIZE] > MAX_CAPTION) & ~is_json
+    is_plain = waiting.layout.caption != JSON
+    is_read = facts[rows, IS_CLEAN].astype(bool) & is_plain
+    is_long = (facts[rows, SIZE] > MAX_CAPTION) & is_plain
     kept = ~is_long & (np.diff(ends, prepend=begin) > 0)
     faults = Counter({LONG_CAPTION: int(is_long.sum()), NO_CAPTION: int((~kept & ~is_long & is_read).sum())})
     if not is_read.all():

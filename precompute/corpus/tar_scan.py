@@ -42,7 +42,7 @@ _KEY_BYTES, _TEXT_BYTES = 1 << 20, 1 << 22
 _ENDING_BYTES = 8  # longer endings the loops do not know
 _KIND = 156  # where a header says what it is of
 _USUAL = ("jpg", "json", "txt")  # endings that are looked for first
-_GLOBAL = b"g"  # all members behind it
+_GLOBAL, _LOCAL = b"g", b"x"  # all members behind it; the next one
 
 Strange = tuple[TarInfo | None, str]  # as `read_members` gives them
 
@@ -91,12 +91,13 @@ def scan_members(
         if scanner.is_at_end:
             return
         together = 1 if plain >= together else 2 * together
+        is_global = _read_kind(stream, place) == _GLOBAL
         for taken, (info, fault) in enumerate(read_members(stream, path, place, end)):
             if taken >= together and not fault:
                 place = info.offset
                 break
-            if info and _read_kind(stream, info.offset) == _GLOBAL:
-                together = sys.maxsize
+            is_global |= bool(info and info.pax_headers) and _read_kind(stream, info.offset) != _LOCAL
+            together = sys.maxsize if is_global else together
             yield info, fault
         else:
             return

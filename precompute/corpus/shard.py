@@ -122,8 +122,8 @@ class Reader:
     piece; the images' bytes too where they are asked for · `cut(path, options)`: the pieces of a file, each of bounded size ·
     `identify(shard, with_images)`: a checksum of all that the samples depend on, and of the images where they count ·
     `describe(shard)`: what its file seems to be.
-    `read_batches(shard, reading)`: the samples without images' bytes, in batches, where there is a faster way than `read`.
-    `holds_images`: images stand in the shard's own file, so that all samples of a shard have one `image` path.
+    `holds_images`: images stand in the shard's own file, so that all samples of a shard have one `image` path ·
+    `read_columns(shard, reading, with_images)`: the same samples in batches; None where `read` is the only way.
     """
 
     kind: str
@@ -134,7 +134,7 @@ class Reader:
     identify: Callable[[Shard, bool], str]
     describe: Callable[[Shard], Layout]
     holds_images: bool = False
-    read_batches: Callable[[Shard, Reading], Iterator[SampleBatch]] | None = None
+    read_columns: Callable[[Shard, Reading, bool], Iterator[SampleBatch] | None] = lambda shard, reading, with_images: None
 
 
 def keep_whole(path: Path) -> list[Piece]:

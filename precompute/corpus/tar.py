@@ -40,11 +40,11 @@ def read_tar(shard: Shard, reading: Reading, with_images: bool) -> Iterator[Samp
         waiting.close()
 
 
-def read_tar_batches(shard: Shard, reading: Reading) -> Iterator[SampleBatch]:
-    """The samples of `read_tar`, without images' bytes, in batches: by compiled loops where that pays and they can be had."""
-    if shard.path.stat().st_size >= FEW_BYTES and (read := _find_loops()):
-        return read(shard, reading)
-    return batch_samples(read_tar(shard, reading, False))
+def read_tar_columns(shard: Shard, reading: Reading, with_images: bool) -> Iterator[SampleBatch] | None:
+    """The samples of `read_tar` without images' bytes, by compiled loops; None where that does not pay, or they cannot be had."""
+    if with_images or shard.path.stat().st_size < FEW_BYTES or not (read := _find_loops()):
+        return None
+    return read(shard, reading)
 
 
 @lru_cache(maxsize=1)
@@ -70,7 +70,7 @@ def identify_tar(shard: Shard, with_images: bool) -> str:
         if with_images:
             checksum.update(f"{find_layout(read_first_members(shard.path), shard.options, shard.path)}".encode())
         else:
-            for batch in read_tar_batches(replace(shard, number=0), reading):
+            for batch in _read_batches(replace(shard, number=0), reading):
                 checksum.update(_write_stream(batch.table.drop_columns("image")))
             checksum.update(f"{reading.samples.entry()}{reading.members.entry()}".encode())
             return checksum.hexdigest()
@@ -78,6 +78,10 @@ def identify_tar(shard: Shard, with_images: bool) -> str:
         checksum.update(b"no tar")
     checksum.update(checksum_content(shard).encode())
     return checksum.hexdigest()
+
+
+def _read_batches(shard: Shard, reading: Reading) -> Iterator[SampleBatch]:
+    return read_tar_columns(shard, reading, False) or batch_samples(read_tar(shard, reading, False))
 
 
 def _write_stream(table: pa.Table) -> pa.Buffer:
@@ -123,5 +127,5 @@ def _none_waits(unfinished: dict[str, int], seen: int, apart: int) -> bool:
 
 
 READER = Reader(
-    "tar", (".tar",), "webdataset shards (.tar)", read_tar, cut_tar, identify_tar, describe_tar, True, read_tar_batches
+    "tar", (".tar",), "webdataset shards (.tar)", read_tar, cut_tar, identify_tar, describe_tar, True, read_tar_columns
 )

@@ -23,7 +23,7 @@ from backend.errors import StudyNotFound, TailscopeError
 from backend.progress import StageProgress
 from backend.roots import declare_roots
 from backend.scale import Rates, measure_rates
-from backend.schema import MANIFEST, table_path
+from backend.schema import MANIFEST, SEARCHED, table_path
 from backend.study import Study
 from precompute.cluster import start_workers
 from precompute.corpus.given_hits import checksum_hits, read_given_hits
@@ -32,6 +32,7 @@ from precompute.corpus.registry import find_corpus, list_image_folders, measure_
 from precompute.corpus.shard import ReadOptions, Shard
 from precompute.search.cache import load_parts, name_cache, store_parts, sweep
 from precompute.search.corpus import CorpusPlan, HeldCorpus, IndexedCorpus, add_corpus, index_corpus, plan_search, try_tagger
+from precompute.search.corpus_files import measure_files, move_files
 from precompute.search.forecast import Forecast, foretell
 from precompute.search.growth import compare_shards, refuse_differences
 from precompute.search.plan import THRESHOLDS, ImageSearch, check_thresholds
@@ -164,13 +165,11 @@ def measure_corpus(study: Path, corpus: str) -> Rates:
         raise TailscopeError(
             f"'{corpus}' is no corpus of {study} that was indexed. Choose one of: {', '.join(held) or 'none'}."
         )
-    files = (table_path(study, name, corpus) for name in ("samples", "hits", "cooccurrences", "misaligned"))
     parts = [name for names in load_parts(name_cache(study), corpus).values() for name in names]
     folder = name_folder(name_cache(study)) / "parts"
     kept = sum(file.stat().st_size for name in set(parts) for file in (folder / name).glob("*"))
     lines = read_log(name_log(name_cache(study), corpus))
-    written = sum(path.stat().st_size for path in files if path.is_file())
-    return measure_rates(lines, held[corpus]["samples"]["written"], written, kept)
+    return measure_rates(lines, held[corpus]["samples"]["written"], measure_files(study, SEARCHED, corpus), kept)
 
 
 def _prepare(
@@ -244,9 +243,7 @@ def _move_files(made: Path, part: Path, indexed: IndexedCorpus) -> None:
             "changes is searched anew."
         )
     for name in indexed.files:
-        path = table_path(part, name, indexed.corpus)
-        path.parent.mkdir(exist_ok=True)
-        table_path(made, name, indexed.corpus).replace(path)
+        move_files(made, part, name, indexed.corpus)
 
 
 def _describe_arguments(asked: Request, shards: Sequence[Shard]) -> dict:

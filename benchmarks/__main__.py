@@ -6,6 +6,7 @@ from benchmarks import (
     encode,
     foreign,
     intervals,
+    matching,
     pages,
     probe,
     samples,
@@ -30,6 +31,7 @@ def main() -> None:
     browser.main([])
     text_search.main(["--runs", "1"])
     tars.main([])
+    matching.main([])
     terms.main([])
     encode.main(["--images", "64", "--models", "ViT-B-32"])
 

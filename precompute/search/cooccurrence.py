@@ -1,6 +1,6 @@
 """Which concepts are hit together, in how many samples: a sparse matrix a method, which adds up over shards.
 
-Cost: 0.45 s of one core for 1M samples with 4.4M hits of 4,000 concepts, and 0.1 s to add up what 16 shards have.
+Cost: 0.1 s of one core for 1M samples with 3M hits of 4,469 concepts (`benchmarks.matching`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,10 +37,24 @@ def count_pairs(keys: np.ndarray, size: int) -> Together:
     return sparse.csr_array((counts[:found].copy(), higher, starts), shape=(size, size))
 
 
-def add_together(total: dict[str, Together], more: Mapping[str, Together]) -> None:
-    """Adds other shards' matrices, by method."""
+def pile_together(piles: dict[str, list[Together]], more: Mapping[str, Together]) -> None:
+    """Puts other shards' matrices, by method, on piles. Two on a pile become their sum once they are of about one size, which is
+    sooner done than to add each to the sum of all before."""
     for method, found in more.items():
-        total[method] = total[method] + found if method in total else found
+        pile = piles.setdefault(method, [])
+        pile.append(found)
+        while len(pile) > 1 and pile[-2].nnz <= 2 * pile[-1].nnz:
+            last = pile.pop()
+            pile[-1] = pile[-1] + last
+
+
+def sum_piles(piles: dict[str, list[Together]]) -> dict[str, Together]:
+    """The sum of each pile, by method; it is all that the pile holds then."""
+    for pile in piles.values():
+        while len(pile) > 1:
+            last = pile.pop()
+            pile[-1] = pile[-1] + last
+    return {method: pile[0] for method, pile in piles.items()}
 
 
 def save_together(folder: Path, found: Mapping[str, Together]) -> None:

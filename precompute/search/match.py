@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from backend.methods import Method, join_methods
 from backend.schema import TABLES
-from precompute.search.cooccurrence import Together, add_together, count_pairs, load_together, save_together
+from precompute.search.cooccurrence import Together, count_pairs, load_together, pile_together, save_together, sum_piles
 from precompute.search.match_kernels import choose_loop, join_hits
 from precompute.search.text import METHODS
 
@@ -50,7 +50,7 @@ class Counts:
     with a concept, and those where text and image have some and none in common.
 
     `distinct`, which does not add up: by text method the different captions that hit each concept, by image method the
-    different image files, where those were at hand. `together`: by the chosen text, image and joint method in how many
+    different image files, where those were at hand. `piles`: by the chosen text, image and joint method in how many
     samples two concepts are hit.
     """
 
@@ -59,7 +59,12 @@ class Counts:
     extracted: dict[str, int]
     misaligned: dict[str, int]
     distinct: dict[str, np.ndarray] = field(default_factory=dict)
-    together: dict[str, Together] = field(default_factory=dict)
+    piles: dict[str, list[Together]] = field(default_factory=dict)
+
+    @property
+    def together(self) -> dict[str, Together]:
+        """By the chosen text, image and joint method in how many samples two concepts are hit."""
+        return sum_piles(self.piles)
 
     @classmethod
     def of_nothing(cls, concepts: int, methods: Methods) -> "Counts":
@@ -77,8 +82,8 @@ class Counts:
             extracted, misaligned = (
                 dict(zip(methods.joint, held[name].tolist(), strict=True)) for name in ("extracted", "misaligned")
             )
-            together = load_together(folder)
-            return cls(int(held["samples"]), hits, extracted, misaligned, together=together)
+            piles = {method: [found] for method, found in load_together(folder).items()}
+            return cls(int(held["samples"]), hits, extracted, misaligned, piles=piles)
 
     def save(self, folder: Path) -> None:
         """Writes the counts into a folder, of methods in the order that `of_nothing` has."""
@@ -95,7 +100,7 @@ class Counts:
         for method in other.extracted:
             self.extracted[method] += other.extracted[method]
             self.misaligned[method] += other.misaligned[method]
-        add_together(self.together, other.together)
+        pile_together(self.piles, other.together)
 
 
 @dataclass(frozen=True)
@@ -135,13 +140,13 @@ def match_part(part: ShardPart, concepts: Sequence[str], methods: Methods) -> tu
         shown = best >= np.float32(threshold)
         extracted[joint] = int((has_text | shown).sum())
         misaligned[joint] = int((has_text & shown & ~(agreed >= np.float32(threshold))).sum())
-    together = {CHOSEN_TEXT: count_pairs(text, size)}
+    piles = {CHOSEN_TEXT: [count_pairs(text, size)]}
     if methods.chosen:
         threshold = dict(zip(methods.image, methods.thresholds, strict=True))[methods.chosen]
         counted = scores >= np.float32(threshold)
         for name, these in ((methods.chosen, counted), (join_methods(CHOSEN_TEXT, methods.chosen), counted & shared)):
-            together[name] = count_pairs(image[these], size)
-    counts = Counts(rows, hits, extracted, misaligned, together=together)
+            piles[name] = [count_pairs(image[these], size)]
+    counts = Counts(rows, hits, extracted, misaligned, piles=piles)
 
     highest = np.float32(methods.thresholds[-1]) if methods.image else np.float32(-np.inf)
     kept = np.flatnonzero((has_text | np.isfinite(best)) & ~(agreed >= highest)) if methods.image else np.empty(0, np.int64)

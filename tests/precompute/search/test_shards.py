@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from backend.study import ROOT
-from precompute.corpus import tar
+from precompute.corpus import tar_samples
 from precompute.corpus.registry import find_shards
 from precompute.corpus.sample import SCHEMA
 from precompute.corpus.shard import ReadOptions, Shard
@@ -103,7 +103,7 @@ def test_images_that_wait_for_their_captions_too_long_are_read_again_not_held(tm
     whole = search(path, tmp_path / "whole")
     read = images.read_image_bytes
     monkeypatch.setattr(images, "read_image_bytes", lambda *place, **how: read_again.append(place) or read(*place, **how))
-    monkeypatch.setattr(tar, "BATCH_BYTES", held)
+    monkeypatch.setattr(tar_samples, "BATCH_BYTES", held)
     assert search(path, tmp_path / "held") == whole
     assert len(read_again) == 4
 

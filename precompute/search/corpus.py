@@ -31,7 +31,7 @@ from precompute.search.match import CHOSEN_TEXT, Methods, count_distinct, count_
 from precompute.search.merge import Given, Merge, Placed, merge_parts
 from precompute.search.parts import Look, Part, read_books
 from precompute.search.plan import ImageSearch
-from precompute.search.run_log import RunLog, name_log
+from precompute.search.run_log import RunLog, Stopwatch, name_log
 from precompute.search.shards import Found, SearchJob, find_parts, search_parts
 from precompute.search.suits import check_tagger
 from precompute.search.text import compile_vocabulary
@@ -149,7 +149,10 @@ def index_corpus(
     unsearchable = compile_vocabulary(search.concepts).unsearchable
     total["concepts"] = Ledger()
     total["concepts"].take(written=len(search.concepts) - unsearchable, dropped=unsearchable, reason=NO_WORD)
-    tasks = _read_tasks(folder)
+    tasks, clock = _read_tasks(folder), Stopwatch()
+    say("describing captions", 0.0)
+    contents = describe_files(folder, plan.corpus, clock).assign(corpus=plan.corpus)
+    log.note_stages(clock.seconds)
     return IndexedCorpus(
         plan.corpus,
         _describe_corpus(plan, counts.samples),
@@ -157,7 +160,7 @@ def index_corpus(
         describe_alignment(plan.corpus, methods, counts),
         count_distinct(plan.corpus, search.concepts, counts),
         list_drops(plan.corpus, books, total),
-        describe_files(folder, plan.corpus).assign(corpus=plan.corpus),
+        contents,
         files,
         _describe_search(plan, methods),
         content,

@@ -30,6 +30,7 @@ NEEDS = {
     "test_set": {"concepts", "corpora", "frequency", "models", "performance"},
     "probe": {"concepts", "corpora", "frequency"},
     "your_corpus": {"concepts", "corpora", "frequency"},
+    "web_scale": {"corpora"},
 }
 QUESTIONS = {
     "overview": "Which concepts are rare, and what does that cost?",
@@ -43,6 +44,7 @@ QUESTIONS = {
     "test_set": "Is my test set in the tail?",
     "probe": "Does CLIP know what is on my photo?",
     "your_corpus": "What is in your corpus, and what does it hardly show?",
+    "web_scale": "What would a corpus of any size take?",
 }
 NONSENSE = {
     "unknown": "nonsense",
@@ -59,6 +61,7 @@ CHOICES += [*OF_SAMPLES, "samples_page", "validated"]
 OF_PROBES = "source like pick clip clip_from clip_file among prompts templates truth experiment clips_beside synonyms"
 CHOICES += [*OF_PROBES.split(), "rival", "cell_page", "counts_of", "labels", "described", "searched"]
 CHOICES += ["whose", "part", "reference", "line", "together_in"]  # of a corpus's report
+CHOICES += ["size", "pairs", "looks", "machines", "cores", "price", "measure_run"]  # of a corpus that is to be indexed
 HOSTILE = "*a* _b_ `c` $d$ <i>e</i> [f](g) :red[h] # i & j &lt; k | l ~~m~~ \\n"
 
 

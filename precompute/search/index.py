@@ -211,6 +211,7 @@ def _prepare(
         held=held,
         trust_tagger=asked.trust_tagger,
         ray=asked.ray,
+        terms=asked.terms,
     )
     return asked, plan, arguments
 

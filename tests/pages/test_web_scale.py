@@ -1,4 +1,4 @@
-"""The page that prices a corpus of any size: by a run that was measured, of this study or another, or a sentence without one."""
+"""The page that prices a corpus of any size by a run that was measured, in this study or another; a sentence without one."""
 
 import pytest
 

@@ -117,8 +117,9 @@ def merge_hits(runs: HitRuns, concepts: Sequence[str], span: tuple[int, int]) ->
     for hits in runs.merge(*span):
         keys = np.arange(hits.first_key, hits.first_key + len(hits.counts), dtype=np.int32)
         concept, method = (np.repeat(part, hits.counts) for part in np.divmod(keys, np.int32(len(methods))))
+        first, last = hits.first_key // len(methods), (hits.first_key + len(hits.counts) - 1) // len(methods)
         columns = {
-            "concept": pa.DictionaryArray.from_arrays(concept, names),
+            "concept": pa.DictionaryArray.from_arrays(concept - np.int32(first), names.slice(first, last - first + 1)),
             "modality": pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int8()), len(hits.rows)), text),
             "method": pa.DictionaryArray.from_arrays(method.astype(np.int8), methods),
             "sample_id": pa.array(hits.rows),

@@ -16,11 +16,21 @@ from backend.errors import InvalidTable
 
 
 @dataclass(frozen=True)
-class FileEntry:
-    """One Parquet file of a table: its rows and its SHA-256."""
+class PartEntry:
+    """One of the several Parquet files of a corpus: its rows and its SHA-256."""
 
     rows: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A corpus's rows of a table: how many, the SHA-256 of their file or, where they lie in several, of the files' checksums,
+    and these files in their order."""
+
+    rows: int
+    sha256: str
+    parts: tuple[PartEntry, ...] = ()
 
 
 @dataclass(frozen=True)

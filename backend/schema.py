@@ -1,11 +1,13 @@
 """The Arrow schema and key of every table of a study, and where a table lies.
 
-A table is one file, `NAME.parquet`, or, where it grows with a corpus, a folder of one file a corpus, `NAME/CORPUS.parquet`.
+A table is one file, `NAME.parquet`, or, where it grows with a corpus, a folder: of each corpus one file, `NAME/CORPUS.parquet`,
+or, where its rows are many, several, `NAME/CORPUS/00000.parquet` and so on, whose rows follow one another.
 """
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -20,7 +22,11 @@ MODALITIES = ("text", "image", "joint")
 CLUSTERS = ("task", "concept")  # what an interval resamples
 CONTENTS = ("words", "characters", "language", "copies", "repeated", "dispersion")  # what `contents` tells of captions
 ROW_GROUP = 32_768  # a page reads one model's rows of `performance`: small groups let DuckDB skip the others
-SAMPLE_ROW_GROUP = 8_192  # a page reads one concept's hits and two dozen samples of what may be millions
+SAMPLE_ROW_GROUP = 8_192  # a page reads the samples of one concept out of what may be millions
+LOOKED_UP_ROW_GROUP = 16_384  # of a table that is read a row here and a row there: smaller ones make a footer that is slow
+PAGE_BYTES = 16_384  # of such a table's columns: DuckDB unpacks none but the pages in which a row is asked for
+FILE_ROWS = 8_000_000  # of one file of a corpus, about: a footer of this many rows is read in some milliseconds
+SEARCHED = ("samples", "hits", "cooccurrences", "misaligned")  # the tables that a search writes files of, of each corpus
 
 _CORPUS_FILE = re.compile(r"[^./\\\0][^/\\\0]*")  # a corpus names its files: no path, nothing hidden
 
@@ -35,8 +41,9 @@ def _field(name: str, kind: pa.DataType = _STRING, *, null: bool = False) -> pa.
 class TableSpec:
     """What one table holds: its columns, the columns that name a row, and the allowed words and ranges.
 
-    `per_corpus`: a folder table, one file a corpus. `order`: the rows' order as SQL has it, where readers count on it to
-    be fast; a file in another order is slow, not wrong.
+    `per_corpus`: a folder table, with files of each corpus. `order`: the rows' order as SQL has it, where readers count on it
+    to be fast; a file in another order is slow, not wrong. `looked_up`: single rows are read out of millions, by the columns
+    of the key that are numbers.
     """
 
     schema: pa.Schema
@@ -46,6 +53,25 @@ class TableSpec:
     per_corpus: bool = False
     row_group: int = ROW_GROUP
     order: str | None = None
+    looked_up: bool = False
+
+    @property
+    def writing(self) -> dict[str, Any]:
+        """How its Parquet files are written: the options of `pyarrow.parquet.ParquetWriter`.
+
+        What is looked up has small pages, and least and greatest values of nothing but what it is looked up by: of captions
+        they would be most of the footer.
+        """
+        if not self.looked_up:
+            return {"compression": "zstd"}
+        numbers = [name for name in self.key if pa.types.is_integer(self.schema.field(name).type)]
+        return {
+            "compression": "zstd",
+            "data_page_size": PAGE_BYTES,
+            "write_statistics": ["corpus", *numbers],
+            "use_dictionary": ["corpus"],
+            "column_encoding": dict.fromkeys(numbers, "DELTA_BINARY_PACKED"),
+        }
 
 
 _STRINGS = pa.list_(pa.string())
@@ -237,8 +263,9 @@ TABLES: dict[str, TableSpec] = {
         ("sample_id",),
         not_negative=("sample_id", "offset", "length", "width", "height"),
         per_corpus=True,
-        row_group=SAMPLE_ROW_GROUP,
+        row_group=LOOKED_UP_ROW_GROUP,
         order="sample_id",
+        looked_up=True,
     ),
     "hits": TableSpec(
         pa.schema(
@@ -281,7 +308,7 @@ TABLES: dict[str, TableSpec] = {
 
 
 def table_path(folder: Path, name: str, corpus: str | None = None) -> Path:
-    """Where a table lies in a study's folder; a folder table has a file for each corpus.
+    """Where a table lies in a study's folder, of a folder table the file of a corpus whose rows are in one.
 
     Raises InvalidTable where the corpus cannot name a file.
     """
@@ -293,9 +320,35 @@ def table_path(folder: Path, name: str, corpus: str | None = None) -> Path:
     return folder / name / f"{corpus}.parquet"
 
 
-def table_files(folder: Path, name: str) -> dict[str | None, Path]:
-    """The files of a table that lie in a study's folder: corpus -> path, sorted; None -> path for a table of one file."""
-    if TABLES[name].per_corpus:
-        return {path.stem: path for path in sorted((folder / name).glob("[!.]*.parquet")) if path.is_file()}
-    path = table_path(folder, name)
-    return {None: path} if path.is_file() else {}
+def parts_path(folder: Path, name: str, corpus: str) -> Path:
+    """The folder in which the files of a corpus lie where its rows are in several."""
+    return table_path(folder, name, corpus).with_suffix("")
+
+
+def part_name(number: int) -> str:
+    """The name of one of a corpus's several files, which sort as their rows do.
+
+    >>> part_name(7)
+    '00007.parquet'
+    """
+    return f"{number:05}.parquet"
+
+
+def corpus_files(folder: Path, name: str, corpus: str) -> list[Path]:
+    """The files of a folder table that hold a corpus's rows, in the order of the rows; none where it has none."""
+    path = table_path(folder, name, corpus)
+    return [path] if path.is_file() else sorted(parts_path(folder, name, corpus).glob("[!.]*.parquet"))
+
+
+def table_files(folder: Path, name: str) -> dict[str | None, list[Path]]:
+    """The files of a table that lie in a study's folder: corpus -> paths, sorted; None -> the path of a table of one file."""
+    if not TABLES[name].per_corpus:
+        path = table_path(folder, name)
+        return {None: [path]} if path.is_file() else {}
+    lying = (folder / name).glob("[!.]*")
+    corpora = {path.name if path.is_dir() else path.name.removesuffix(".parquet") for path in lying if _holds_rows(path)}
+    return {corpus: corpus_files(folder, name, corpus) for corpus in sorted(corpora)}
+
+
+def _holds_rows(path: Path) -> bool:
+    return any(path.glob("[!.]*.parquet")) if path.is_dir() else path.name.endswith(".parquet")

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Collection, Mapping
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 
 from backend.errors import EmptySelection, InvalidTable, MissingTable, StudyNotFound
 from backend.manifest import Manifest
-from backend.schema import MANIFEST, SCHEMA_VERSION, TABLES, table_files
+from backend.schema import MANIFEST, SCHEMA_VERSION, SEARCHED, TABLES, table_files
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDIES = Path(os.environ.get("TAILSCOPE_DATA", ROOT / "data"))  # the folder of studies
@@ -24,7 +25,7 @@ MEMORY_LIMIT = "1GB"  # of one study's connection; DuckDB spills or fails clearl
 
 EMBEDDED = "python -m precompute synthetic"  # needs nothing but this program, and makes every table of its study
 PUBLISHED = "python -m precompute published"
-_SEARCHED = ("samples", "hits", "misaligned", "cooccurrences", "distinct_hits", "drops", "contents")
+_SEARCHED = (*SEARCHED, "distinct_hits", "drops", "contents")
 # What the paper's release has no part of:
 NOT_RELEASED = {*_SEARCHED, "synonyms", "name_counts", "predictions", "search_quality", "truth", "sample_truth"}
 _INDEX = "python -m precompute index --study {study} --corpus NAME --shards GLOB"
@@ -62,7 +63,7 @@ class Study:
     @cached_property
     def _files(self) -> dict[str, list[Path]]:
         """The files of every table, as they lay there when the study was first asked."""
-        found = {name: list(table_files(self.folder, name).values()) for name in sorted(TABLES)}
+        found = {name: list(chain.from_iterable(table_files(self.folder, name).values())) for name in sorted(TABLES)}
         return {name: files for name, files in found.items() if files}
 
     @cached_property
@@ -92,6 +93,7 @@ class Study:
             }
         )
         try:
+            connection.execute("SET parquet_metadata_cache = true")  # a footer is read once; a file that changed, again
             for name, paths in self._files.items():
                 quoted = [str(path).replace("'", "''") for path in paths]
                 files = ", ".join(f"'{path}'" for path in quoted)

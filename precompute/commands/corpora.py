@@ -175,6 +175,7 @@ def index(
 
     Example: python -m precompute index --study data/mine --corpus web --shards 'shards/*.tar' --tagger ViT-B-32:openai
     """
+    from backend.schema import SEARCHED
     from precompute.search.cache import measure_cache, name_cache
     from precompute.search.index import Request, foretell_study, index_study
 
@@ -215,7 +216,7 @@ def index(
         print(foretold.describe())
         print("Nothing was written: leave --dry-run out to index it.")
         return
-    for name in ("samples", "hits", "cooccurrences", "misaligned"):
+    for name in SEARCHED:
         if held := manifest["tables"].get(name, {}).get("files", {}).get(corpus):
             print(f"  {name:12} {held['rows']:>9,} rows")
     for unit, entry in manifest["counts"]["index"][corpus].items():

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from backend.errors import TailscopeError
 from backend.methods import join_methods
 from backend.progress import StageProgress
-from backend.schema import table_path
+from backend.schema import SEARCHED, corpus_files, table_path
 from backend.tables import to_arrow, write_table
 from backend.writing import folder_entry
 from precompute.cluster import start_workers
@@ -26,6 +26,7 @@ from precompute.ledger import Ledger, describe_entry
 from precompute.processes import Processes, Workers
 from precompute.search.books import add_books, list_drops
 from precompute.search.contents import describe_files
+from precompute.search.corpus_files import remove_files
 from precompute.search.growth import name_source
 from precompute.search.layers import Layer, number_layers
 from precompute.search.match import CHOSEN_TEXT, Methods, count_distinct, count_frequency, describe_alignment
@@ -252,7 +253,7 @@ def _try_merge(plan: CorpusPlan, search: SearchJob, found: Found, folder: Path, 
     describe_files(folder, plan.corpus, clock)
     if plan.terms:
         with clock.during(INDEXING):
-            build_terms(table_path(folder, "samples", plan.corpus), folder / "terms")
+            build_terms(corpus_files(folder, "samples", plan.corpus), folder / "terms")
     return dict(clock.seconds)
 
 
@@ -302,13 +303,13 @@ def add_corpus(folder: Path, manifest: dict, indexed: IndexedCorpus) -> None:
             tables[name] = write_table(folder, name, rows)
         elif tables.pop(name, None):
             path.unlink()
-    for name in ("samples", "hits", "cooccurrences", "misaligned"):
+    for name in SEARCHED:
         files = dict(tables.get(name, {}).get("files", {}))
         files.pop(indexed.corpus, None)
         if name in indexed.files:
             files[indexed.corpus] = indexed.files[name]
         else:
-            table_path(folder, name, indexed.corpus).unlink(missing_ok=True)
+            remove_files(folder, name, indexed.corpus)
         if files:
             tables[name] = folder_entry(files)
         else:

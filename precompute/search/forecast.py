@@ -22,6 +22,7 @@ from precompute.corpus.shard import PIECE_SAMPLES, Shard
 from precompute.processes import Processes
 from precompute.search.contents import describe_files
 from precompute.search.corpus import CorpusPlan, list_methods, place_part, plan_merge, plan_search
+from precompute.search.corpus_files import measure_files
 from precompute.search.layers import Layer, choose_layers
 from precompute.search.merge import merge_parts
 from precompute.search.parts import Look, Part
@@ -161,7 +162,7 @@ def _measure_piece(folder: Path, plan: CorpusPlan, shard: Shard, most: int, lack
             entries, counts, _ = merge_parts(merge, [place_part(shard, part, layers, search.look)], alone)
         describe_files(made, plan.corpus)
         merged = time.perf_counter() - start
-        written = sum(table_path(made, name, plan.corpus).stat().st_size for name in entries)
+        written = measure_files(made, list(entries), plan.corpus)
         return _Piece(counts.samples, searched, again, merged, written, kept, entries["hits"]["rows"])
 
 

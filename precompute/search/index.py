@@ -32,6 +32,7 @@ from precompute.corpus.registry import find_corpus, list_image_folders, measure_
 from precompute.corpus.shard import ReadOptions, Shard
 from precompute.search.cache import load_parts, measure_bytes, name_cache, store_parts, sweep
 from precompute.search.corpus import CorpusPlan, HeldCorpus, IndexedCorpus, add_corpus, index_corpus, plan_search, try_tagger
+from precompute.search.corpus_files import measure_files, move_files
 from precompute.search.forecast import Forecast, foretell
 from precompute.search.growth import compare_shards, refuse_differences
 from precompute.search.plan import THRESHOLDS, ImageSearch, check_thresholds
@@ -161,7 +162,7 @@ def _measure(part: Path, plan: CorpusPlan, indexed: IndexedCorpus, processes: in
         read_log(plan.log.path, plan.log.run),
         processes=processes or (None if plan.ray else 1),
         indexed=int(indexed.corpora["indexed"].sum()),
-        study_bytes=sum(measure_bytes(table_path(part, name, plan.corpus)) for name in indexed.files),
+        study_bytes=measure_files(part, list(indexed.files), plan.corpus),
         kept_bytes=sum(measure_bytes(folder / name) for names in indexed.parts.values() for name in names),
         tagger=getattr(plan.image_search and plan.image_search.tagger, "spec", ""),
     )
@@ -246,9 +247,7 @@ def _move_files(made: Path, part: Path, indexed: IndexedCorpus) -> None:
             "changes is searched anew."
         )
     for name in indexed.files:
-        path = table_path(part, name, indexed.corpus)
-        path.parent.mkdir(exist_ok=True)
-        table_path(made, name, indexed.corpus).replace(path)
+        move_files(made, part, name, indexed.corpus)
 
 
 def _describe_arguments(asked: Request, shards: Sequence[Shard]) -> dict:

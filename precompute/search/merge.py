@@ -3,8 +3,8 @@
 Beside the hits of a concept it counts the different captions and images among them, by their hashes.
 
 Jobs on plain values: parts are matched a few at a time, hits are sorted by ranges of concepts that each read their own rows of
-the parts, and samples and misaligned samples are put in a row. Any process may do any job; none sees every hit but the last,
-which puts the sorted ranges in one file, a batch at a time. DuckDB sorts and spills to disk: no corpus is held in memory.
+the parts, and samples and misaligned samples are put in a row, some million to a file. Each job writes a file of the corpus;
+any process may do it, and none sees every hit. DuckDB sorts and spills to disk: no corpus is held in memory.
 Cost: 1.5 s for 40,000 samples with 400,000 hits in 40 shards, on two busy cores of a server.
 """
 
@@ -20,19 +20,19 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from backend.progress import Progress
-from backend.schema import TABLES, table_path
-from backend.writing import file_entry
+from backend.schema import FILE_ROWS
 from precompute.corpus.registry import place_images
 from precompute.corpus.shard import SAMPLES_PER_SHARD, Shard
 from precompute.ledger import Ledger
 from precompute.processes import Workers
 from precompute.search.cooccurrence import tabulate_together
+from precompute.search.corpus_files import CorpusFile, count_rows, place_files, split_pieces
 from precompute.search.given import GivenHits, join_places
 from precompute.search.images import HITS_SCHEMA
 from precompute.search.match import TEXT_SCHEMA, Counts, Methods, ShardPart, match_part
-from precompute.search.sorting import ROWS_AT_ONCE, open_sort
+from precompute.search.sorting import open_sort
 
-RANGE_HITS = 8_000_000  # of a range of concepts, which one job sorts; a concept with more is a range of its own
+RANGE_HITS = FILE_ROWS  # of a range of concepts, which one job sorts into a file; a concept with more is a range of its own
 PARTS_AT_ONCE = 16  # that one job matches
 
 
@@ -96,21 +96,29 @@ def merge_parts(
     try:
         placed, counts, given, misaligned = _match_all(merge, placed, workers, lambda done: say(done / 2))
         ranges = split_concepts(_count_stored(merge, counts))
-        jobs = [(write_samples, merge, placed)]
+        sized = zip(placed, map(count_rows, ([one.samples] for one in placed)), strict=True)
+        made = {"samples": list(split_pieces(sized, FILE_ROWS)), "hits": ranges}
+        jobs = [(write_samples, merge, run, _made(merge, "samples", number)) for number, run in enumerate(made["samples"])]
         if merge.methods.image:
-            jobs.append((write_misaligned, merge, misaligned))
-        jobs += [(sort_hits, merge, placed, start, stop) for start, stop in ranges]
+            made["misaligned"] = list(split_pieces(((path, count_rows([path])) for path in misaligned), FILE_ROWS))
+            files = enumerate(made["misaligned"])
+            jobs += [(write_misaligned, merge, run, _made(merge, "misaligned", number)) for number, run in files]
+        jobs += [
+            (sort_hits, merge, placed, start, stop, _made(merge, "hits", number)) for number, (start, stop) in enumerate(ranges)
+        ]
         if merge.given is None:
             counts.distinct |= {method: np.zeros(len(merge.concepts), np.int64) for method in merge.methods.image}
         for done, distinct in enumerate(workers.run(_call, jobs), start=1):
             for method, (concepts, found) in (distinct or {}).items():
                 counts.distinct[method][concepts] = found
             say(0.5 + done / len(jobs) / 2)
-        _join_ranges(merge, [start for start, _ in ranges])
-        with _CorpusFile(merge, "cooccurrences") as file:
+        made["cooccurrences"] = [None]
+        with CorpusFile(_made(merge, "cooccurrences"), "cooccurrences", merge.corpus) as file:
             for rows in tabulate_together(counts.together, merge.concepts):
                 file.write(rows)
-        return _move_into_place(merge), counts, given
+        files = {name: [_made(merge, name, number) for number in range(len(runs))] for name, runs in made.items()}
+        entries = {name: place_files(paths, merge.folder, name, merge.corpus) for name, paths in files.items()}
+        return entries, counts, given
     finally:
         shutil.rmtree(merge.work, ignore_errors=True)
 
@@ -200,28 +208,30 @@ def match_parts(merge: Merge, placed: Sequence[Placed], place: Path) -> None:
         np.save(place / "given.npy", met)
 
 
-def write_samples(merge: Merge, placed: Sequence[Placed]) -> None:
-    """Writes the corpus's file of samples, a part at a time."""
-    with _CorpusFile(merge, "samples") as file:
+def write_samples(merge: Merge, placed: Sequence[Placed], path: Path) -> None:
+    """Writes a file of the corpus's samples, a part at a time."""
+    with CorpusFile(path, "samples", merge.corpus) as file:
         for one in placed:
             samples = pq.read_table(one.samples)
             file.write(_shift_ids(place_images(samples, one.shard, merge.base), one.first_id))
 
 
-def write_misaligned(merge: Merge, files: Sequence[Path]) -> None:
-    """Writes the corpus's file of misaligned samples, out of those that the jobs of matching have left."""
-    with _CorpusFile(merge, "misaligned") as file:
-        for path in files:
-            file.write(pq.read_table(path))
+def write_misaligned(merge: Merge, found: Sequence[Path], path: Path) -> None:
+    """Writes a file of the corpus's misaligned samples, out of what jobs of matching have left."""
+    with CorpusFile(path, "misaligned", merge.corpus) as file:
+        for one in found:
+            file.write(pq.read_table(one))
 
 
-def sort_hits(merge: Merge, placed: Sequence[Placed], start: int, stop: int) -> dict[str, tuple[list[int], list[int]]]:
+def sort_hits(
+    merge: Merge, placed: Sequence[Placed], start: int, stop: int, path: Path
+) -> dict[str, tuple[list[int], list[int]]]:
     """Writes the hits of the concepts from number `start` to before `stop`, in the order of their table, as a file of its own.
 
     Of each part only the row groups with these concepts are read. Gives, by method, the concepts that it found and how many
     different captions, or images, each of them hits there.
     """
-    with open_sort(merge.work / f"sort-{start}") as hits, _CorpusFile(merge, "hits", f"-{start}") as file:
+    with open_sort(merge.work / f"sort-{start}") as hits, CorpusFile(path, "hits", merge.corpus) as file:
         for one in placed:
             captions = pq.read_table(one.samples, columns=["sample_id", "caption_hash"])
             pictures = pq.read_table(one.pictures, columns=["sample_id", "content"]) if one.pictures else None
@@ -279,66 +289,9 @@ def _add_content(hits: pa.Table, contents: pa.Table | None) -> pa.Table:
     return hits.append_column("content", contents.column(1).combine_chunks().take(pa.array(rows)))
 
 
-class _CorpusFile:
-    """A file of one corpus's rows of a table, written piece by piece in row groups of the table's size."""
-
-    def __init__(self, merge: Merge, name: str, part: str = ""):
-        self.corpus = merge.corpus
-        self.spec = TABLES[name]
-        self.path = _file_path(merge, name, part)
-        self._waiting: list[pa.Table] = []
-        self._rows = 0
-
-    def __enter__(self) -> "_CorpusFile":
-        self._writer = pq.ParquetWriter(self.path, self.spec.schema, compression="zstd")
-        return self
-
-    def __exit__(self, error: type | None, *details: object) -> None:
-        if error is None and self._rows:
-            self._flush(self._rows)
-        self._writer.close()
-
-    def write(self, table: pa.Table) -> None:
-        """Appends rows; the column `corpus` is added where they lack it."""
-        if "corpus" not in table.column_names:
-            table = table.add_column(0, "corpus", pa.repeat(pa.scalar(self.corpus), table.num_rows))
-        self._waiting.append(table.select(self.spec.schema.names).cast(self.spec.schema))
-        self._rows += table.num_rows
-        if self._rows >= self.spec.row_group:
-            self._flush(self._rows - self._rows % self.spec.row_group)
-
-    def _flush(self, rows: int) -> None:
-        waiting = pa.concat_tables(self._waiting)
-        self._writer.write_table(waiting.slice(0, rows), row_group_size=self.spec.row_group)
-        self._waiting, self._rows = [waiting.slice(rows)], waiting.num_rows - rows
-
-
-def _join_ranges(merge: Merge, starts: Sequence[int]) -> None:
-    """Puts the sorted ranges of hits in one file; a single range is that file."""
-    paths = [_file_path(merge, "hits", f"-{start}") for start in starts]
-    if len(paths) == 1:
-        paths[0].replace(_file_path(merge, "hits"))
-        return
-    with _CorpusFile(merge, "hits") as file:
-        for path in paths:
-            with pq.ParquetFile(path) as sorted_hits:
-                for batch in sorted_hits.iter_batches(ROWS_AT_ONCE):
-                    file.write(pa.table(batch))
-
-
-def _move_into_place(merge: Merge) -> dict[str, dict]:
-    """Puts the finished files into the study's folder; their manifest entries by table."""
-    entries = {}
-    for name in ("samples", "hits", "cooccurrences", *(["misaligned"] if merge.methods.image else [])):
-        path = table_path(merge.folder, name, merge.corpus)
-        path.parent.mkdir(exist_ok=True)
-        _file_path(merge, name).replace(path)
-        entries[name] = file_entry(path)
-    return entries
-
-
-def _file_path(merge: Merge, name: str, part: str = "") -> Path:
-    return merge.work / f"{name}{part}.parquet"
+def _made(merge: Merge, name: str, number: int = 0) -> Path:
+    """Where a file of the corpus is written, before it is moved into the study."""
+    return merge.work / f"{name}-{number}.parquet"
 
 
 def _call(function: Callable, *arguments: object) -> dict | None:

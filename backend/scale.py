@@ -95,6 +95,11 @@ class Bill:
         return sum(self.steps.values())
 
     @property
+    def alone(self) -> float:
+        """Seconds of the steps that are counted as if one core did them."""
+        return sum(self.steps[step] for step in (*ALONE, ONCE))
+
+    @property
     def core_hours(self) -> float:
         """That are paid."""
         return self.seconds * self.fleet.all_cores / 3600
@@ -120,10 +125,9 @@ class Bill:
 
     def describe(self) -> str:
         """A sentence for people."""
-        merging = sum(self.steps[step] for step in (*ALONE, ONCE))
         return (
             f"{self.pairs:,} pairs on {self.fleet.all_cores:,} cores: at most {spell_seconds(self.seconds)} "
-            f"({spell_seconds(merging)} of it merging), {self.core_hours:,.1f} core hours for {self.money:,.2f}, "
+            f"({spell_seconds(self.alone)} of it merging), {self.core_hours:,.1f} core hours for {self.money:,.2f}, "
             f"{spell_bytes(self.memory_of_machine)} of memory a machine, {spell_bytes(self.study_bytes)} of disk for the study "
             f"and {spell_bytes(self.kept_bytes)} kept beside it."
         )

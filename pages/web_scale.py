@@ -1,5 +1,6 @@
 """What would a corpus of any size take? Time, memory, disk and money, told from what indexing another one took."""
 
+import pandas as pd
 import streamlit as st
 
 from backend import scale
@@ -21,8 +22,9 @@ COLUMNS = {
     "step": st.column_config.TextColumn("Step", pinned=True),
     "time": st.column_config.TextColumn("Time", help="By the clock"),
     "memory": _NUMBER("Memory, GB", format="%.1f", help="Of one machine, at most"),
-    "disk": _NUMBER("Disk, GB", format="localized", help="Of all machines: the folder that they share"),
+    "space": st.column_config.TextColumn("Disk", help="Of all machines: the folder that they share"),
     "money": _NUMBER("Price", format="%.2f", help="All machines are paid while a step goes on"),
+    "disk": None,
     "seconds": None,
     "hours": None,
 }
@@ -34,7 +36,8 @@ def tell_bill(name: str, bill: Bill, looks: str, *, assumed: bool) -> str:
     machines = f"{fleet.machines:,} machine{'s' if fleet.machines > 1 else ''} of {fleet.cores:,} cores"
     price = f"an assumed price of {fleet.price:,.2f}" if assumed else f"{fleet.price:,.2f}"
     return (
-        f"{escape(name)}, {looks.lower()}: at most **{spell_seconds(bill.seconds)}** on {machines}, with "
+        f"{escape(name)}, {looks.lower()}: at most **{spell_seconds(bill.seconds)}** on {machines} "
+        f"({spell_seconds(bill.alone)} of it merging, counted as if one core did it), with "
         f"**{spell_bytes(bill.memory_of_machine)}** of memory each and **{spell_bytes(bill.disk)}** of disk together. At "
         f"{escape(price)} a machine and hour that costs **{bill.money:,.2f}**."
     )
@@ -52,7 +55,8 @@ def tell_assumptions(measured: Measured) -> str:
         + (escape(small) if run.searched < scale.SURE else "")
         + "\n\nAssumed: every step grows in proportion to the pairs, every core is as fast as the measured ones (a GPU is not "
         "counted, and would look at images many times faster), the disk and the network keep up with all of them, and merging "
-        "is not spread over machines, which makes the time an upper bound. Not counted: fetching the corpus, and keeping it."
+        "is done by one core, though its jobs are spread too: the time is an upper bound. Not counted: fetching the corpus, and "
+        "keeping it."
     )
 
 
@@ -60,13 +64,14 @@ def show_commands(study: Study, fleet: Fleet, *, images: bool) -> None:
     """How to run it on one machine, and on several."""
     command = scale.tell_command(study, images=images)
     st.markdown("**The command**, on one machine:")
-    st.code(f"{command} --processes {fleet.cores}", language="bash")
+    st.code(f"{command} --processes {fleet.cores}", language="bash", wrap_lines=True)
     st.markdown("On several that share the study's folder and the shards at the same paths, by Ray:")
     st.code(
         "ray start --head --port 6379           # on the first machine\n"
         "ray start --address HOST:6379          # on each of the others\n"
         f"{command} --ray HOST:6379",
         language="bash",
+        wrap_lines=True,
     )
 
 
@@ -98,7 +103,7 @@ if not runs:
     st.stop()
 
 with st.expander("Machines, price and measure", expanded=True):
-    columns = st.columns(4)
+    columns = st.columns([1, 1, 1, 2])
     with columns[0]:
         machines = int(st.number_input("Machines", 1, 100_000, MACHINES, key="machines", bind="query-params"))
     with columns[1]:
@@ -113,6 +118,8 @@ fleet = Fleet(machines, cores, price)
 bill = scale.price_corpus(scale.measure_rates(measured.run, images=images), pairs, fleet)
 head.markdown(tell_bill(name, bill, looks, assumed=price == PRICE))
 steps = bill.tabulate()
-show_table(steps.assign(time=steps["seconds"].map(spell_seconds))[list(COLUMNS)], "web-scale", columns=COLUMNS)
+space = ["" if pd.isna(disk) else spell_bytes(disk * 1e9) for disk in steps["disk"]]
+steps = steps.assign(time=steps["seconds"].map(spell_seconds), space=space)
+show_table(steps[list(COLUMNS)], "web-scale", columns=COLUMNS)
 st.caption(tell_assumptions(measured))
 show_commands(study, fleet, images=images)

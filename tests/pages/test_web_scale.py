@@ -27,8 +27,9 @@ def test_answer_has_time_memory_disk_and_price_of_the_size_asked_for(measured):
     app = open_scale(study="mine", machines="2", cores="8", price="3")
     # (8 / 1800 + 16 / 2000) s of 16 cores a sample, 1.26 / 1800 s alone, and 2.5 s: 611,921 s
     assert answer_of(app) == (
-        "LAION-400M (414,080,000 pairs), captions alone: at most **7.1 days** on 2 machines of 8 cores, with **2.4 GB** of "
-        "memory each and **62.1 GB** of disk together. At 3.00 a machine and hour that costs **1,019.87**."
+        "LAION-400M (414,080,000 pairs), captions alone: at most **7.1 days** on 2 machines of 8 cores (3.4 days of it "
+        "merging, counted as if one core did it), with **2.4 GB** of memory each and **62.1 "
+        "GB** of disk together. At 3.00 a machine and hour that costs **1,019.87**."
     )
     assert [code.value.splitlines()[-1].rpartition(" --")[2] for code in app.code] == ["processes 8", "ray HOST:6379"]
     assert {"web-scale.csv", "web-scale.parquet"} <= downloads(app)
@@ -43,7 +44,8 @@ def test_steps_are_a_table_that_adds_up_to_the_answer(measured):
     assert list(rows.index) == [
         "Recognizing the shards", "Reading", "Searching captions", "Merging", "Describing captions", "Telling languages"
     ]  # fmt: skip
-    assert rows.loc["Reading", "disk"] == 250.0  # 50 bytes a sample
+    assert (rows.loc["Reading", "space"], rows.loc["Merging", "space"]) == ("250.0 GB", "500.0 GB")  # 50 and 100 bytes a sample
+    assert rows.loc["Describing captions", "space"] == ""
     assert rows["money"].sum() == pytest.approx(rows["hours"].sum() * 4 * 2)
 
 

@@ -55,7 +55,7 @@ def tell_assumptions(measured: Measured) -> str:
         + (escape(small) if run.searched < scale.SURE else "")
         + "\n\nAssumed: every step grows in proportion to the pairs, every core is as fast as the measured ones (a GPU is not "
         "counted, and would look at images many times faster), the disk and the network keep up with all of them, and merging "
-        "is done by one core, though its jobs are spread too: the time is an upper bound. Not counted: fetching the corpus, and "
+        "is done by one core, though its jobs are spread too: the time is an upper bound. Not counted: fetching the corpus and "
         "keeping it."
     )
 

@@ -1,10 +1,13 @@
 """The page that prices a corpus of any size by a run that was measured, in this study or another; a sentence without one."""
 
+from dataclasses import replace
+
 import pytest
 
+from pages.ui.text import escape
 from tests.backend.test_scale import LOOKED, RUN
-from tests.pages.session import assert_whole, choose, downloads, find, open_page, said, table, told
-from tests.tiny_study import animal_rows, write_study
+from tests.pages.session import assert_whole, choose, downloads, find, open_page, said, table, told, written
+from tests.tiny_study import animal_rows, count_rows, write_study
 
 
 def open_scale(**address):
@@ -71,6 +74,15 @@ def test_another_size_and_another_measure_can_be_chosen(measured):
     assert options == ["SMALL, 2,000 samples (Mine)", "LARGE, 2,000 samples (Other)"]
     app = choose(app, "selectbox", "measure_run", options[1])
     assert "samples of LARGE (Other)" in said(assert_whole(app))
+
+
+def test_names_of_corpus_study_and_tagger_are_shown_as_they_are(studies):
+    run = vars(replace(LOOKED, tagger="*c* `d`", machine="<i>e</i>"))
+    write_study(studies / "mine", count_rows("*a*", "lemmatized", {"b": 1}), manifest={"title": "$b$", "runs": {"*a*": [run]}})
+    (shown,) = [text for text in written(open_scale()) if "Measured on" in text]
+    for name in ("*A*", "$b$", "*c* `d`", "<i>e</i>"):
+        assert name not in shown
+        assert escape(name) in shown
 
 
 def test_without_a_run_the_command_that_measures_one_stands_there(studies):

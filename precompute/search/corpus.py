@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,7 +31,7 @@ from precompute.search.corpus_files import remove_files
 from precompute.search.growth import name_source
 from precompute.search.layers import Layer, number_layers
 from precompute.search.match import CHOSEN_TEXT, Methods, count_distinct, count_frequency, describe_alignment
-from precompute.search.merge import Given, Merge, Placed, merge_parts
+from precompute.search.merge import RANGE_HITS, Given, Merge, Placed, merge_parts
 from precompute.search.outlook import INDEXING, MERGING, Outlook
 from precompute.search.parts import Look, Part, read_books
 from precompute.search.plan import ImageSearch
@@ -244,10 +245,16 @@ def plan_merge(folder: Path, plan: CorpusPlan, search: SearchJob, methods: Metho
     )
 
 
-def _try_merge(plan: CorpusPlan, search: SearchJob, found: Found, folder: Path, shards: Sequence[Shard]) -> dict[str, float]:
-    """What it takes to merge some shards into a folder and to describe them, and to index all words where that is to be."""
+def _try_merge(
+    plan: CorpusPlan, search: SearchJob, found: Found, folder: Path, shards: Sequence[Shard], share: float
+) -> dict[str, float]:
+    """What it takes to merge some shards into a folder and to describe them, and to index all words where that is to be.
+
+    Each range of concepts reads the samples of all parts: there are as many as the corpus will have, of which this is a share.
+    """
     clock = Stopwatch()
     merge = plan_merge(folder, replace(plan, work=folder), search, list_methods(plan.image_search), found.layers)
+    merge = replace(merge, range_hits=math.ceil(share * RANGE_HITS))
     with clock.during(MERGING), Processes(1) as alone:
         merge_parts(merge, [place_part(shard, found.parts[shard], found.layers, search.look) for shard in shards], alone)
     describe_files(folder, plan.corpus, clock)

@@ -27,13 +27,14 @@ COSTS = 0.04  # of the time so far, that trials may have taken before there is a
 MORE = 4  # times as many samples, for another one
 LARGEST = 0.02  # of the corpus that a trial takes, where its shards are so small
 
-Trial = Callable[[Path, Sequence[Shard]], Mapping[str, float]]  # a folder, some shards: seconds by what they went into
+# A folder, some shards, what share of the corpus they are: seconds by what they went into.
+Trial = Callable[[Path, Sequence[Shard], float], Mapping[str, float]]
 
 
 class Outlook:
     """Listens to what shards take, and tells a run's log what stages to come are expected to take.
 
-    `trial` puts shards through these stages, in an empty folder.
+    `trial` puts shards through these stages, in an empty folder, in as many steps as it takes for the whole corpus.
     """
 
     def __init__(
@@ -73,7 +74,8 @@ class Outlook:
         took = []
         for piece in pieces:
             with tempfile.TemporaryDirectory(prefix="tailscope-outlook-") as folder:
-                took.append((sum(sizes[shard] for shard in piece), self._trial(Path(folder), piece)))
+                samples = sum(sizes[shard] for shard in piece)
+                took.append((samples, self._trial(Path(folder), piece, samples / total)))
         expected = {stage: extend_line([(n, of.get(kind, 0.0)) for n, of in took], total) for kind, stage in STAGES.items()}
         samples, largest = took[-1]
         told = largest.get(LANGUAGES, 0.0) * min(total, LANGUAGE_SAMPLE) / min(samples, LANGUAGE_SAMPLE)

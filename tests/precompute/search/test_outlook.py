@@ -29,13 +29,14 @@ def study(tmp_path) -> Path:
 def test_stages_to_come_are_on_the_line_through_two_trials(study, tmp_path, monkeypatch):
     """A trial of n samples takes 2 s of merging and 0.1 s for each; describing 0.5 s, and languages of all that are there."""
     monkeypatch.setattr(outlook, "LARGEST", 0.5)
-    shards, now, tried = find_shards([str(tmp_path / "*.csv")]), [0.0], []
+    shards, now, tried, shares = find_shards([str(tmp_path / "*.csv")]), [0.0], [], []
     search = SearchJob(("fern", "rose"))
 
-    def trial(folder: Path, chosen) -> dict[str, float]:
+    def trial(folder: Path, chosen, share: float) -> dict[str, float]:
         assert list(folder.iterdir()) == []
         samples = sum(LINES[shard.path.name] for shard in chosen)
         tried.append(samples)
+        shares.append(share)
         now[0] += 0.1
         return {"merging": 2 + 0.1 * samples, "describing": 0.5, "telling languages": 0.01 * samples}
 
@@ -54,6 +55,7 @@ def test_stages_to_come_are_on_the_line_through_two_trials(study, tmp_path, monk
     told = {one.stage: one.seconds for one in noted if isinstance(one, Expected)}
     sizes = {shard.path.name: shard.path.stat().st_size for shard in shards}
     total = 9 / ((sizes["a.csv"] + sizes["b.csv"]) / sum(sizes.values()))
+    assert shares == [pytest.approx(samples / total) for samples in tried]
     assert told == {
         "merging shards": pytest.approx(2 + 0.1 * total),
         "describing captions": pytest.approx(0.5 * total / 9 + 0.01 * total),

@@ -50,7 +50,8 @@ class Merge:
 
     `folder`: of the study that the corpus's files are written into · `base`: the folder that image paths are relative to ·
     `work`: for what is needed meanwhile · `layers`: for each layer of the parts' hits the number that each of its concepts has
-    among `concepts`, -1 for none · `given`: in the place of the parts' own image hits · `range_hits`: of a range of concepts, where not `RANGE_HITS`.
+    among `concepts`, -1 for none · `given`: in the place of the parts' own image hits ·
+    `range_hits`: of a range of concepts, where not `RANGE_HITS`.
     """
 
     folder: Path

@@ -119,7 +119,10 @@ def index_study(
                 manifest["arguments"].setdefault("index", {})[asked.corpus] = arguments
                 _note_run(manifest, asked.corpus, _measure(part, plan, indexed, processes))
             store_parts(cache, asked.corpus, indexed.parts)
+            began, held = time.perf_counter(), manifest.get("terms", {}).get(asked.corpus)
             manifest = update_terms(study, cache, asked.corpus, wanted=asked.terms, say=say)
+            if manifest.get("terms", {}).get(asked.corpus) != held:
+                plan.log.note_stages({"indexing all words": time.perf_counter() - began})
         finally:
             shutil.rmtree(made, ignore_errors=True)
     if time.monotonic() - start >= LONG_SECONDS:

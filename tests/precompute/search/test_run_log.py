@@ -71,8 +71,9 @@ def test_long_run_says_what_took_the_time_and_a_short_one_does_not(study, tmp_pa
     assert not any(line.startswith("Took") for line in told)
     monkeypatch.setattr(index, "LONG_SECONDS", 0.0)
     write_shard(tmp_path / "1.tar", [("A fern", picture(1, 2, 3))])
-    index_study(study, Request("other", [str(tmp_path / "1.tar")], keep=False), tell=told.append)
+    index_study(study, Request("other", [str(tmp_path / "1.tar")], keep=False, terms=True), tell=told.append)
     assert told[-1].startswith("Took ")
+    assert "describing " in told[-1] and "indexing all words " in told[-1]
     assert "recognizing " in told[-1] and "of the processes' time went into reading " in told[-1]
 
 

@@ -1,7 +1,8 @@
 """What a corpus of any size would take: time, memory, disk and money, from what indexing another one took.
 
 Every step is taken to grow in proportion to the samples, and searching to be spread over all cores. Merging is counted as if it
-were not: its jobs are spread too, but how far that carries hangs on the corpus. So the hours are an upper bound.
+were not: its jobs are spread too, but how far that carries is not measured. So the hours are an upper bound, and the lower one
+is that of merging spread as evenly as searching.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,15 +19,15 @@ from backend.study import Study, quote_folder
 SURE = 100_000  # samples of a run below which what any run takes alike weighs much
 PRESETS = {"LAION-400M": 414_080_000, "5 billion pairs": 5_000_000_000}  # pairs
 RECOGNIZING, READING, TEXT, IMAGES = SPREAD = ("recognizing", "reading", "text", "images")
-ALONE = ("merging", "describing")  # by one machine, as if none of their work were spread
+MERGING, DESCRIBING = ALONE = ("merging", "describing")  # counted as if none of their work were spread
 ONCE = "telling languages"  # of so many captions, however many there are
 NAMES = {
     RECOGNIZING: "Recognizing the shards",
     READING: "Reading",
     TEXT: "Searching captions",
     IMAGES: "Looking at images",
-    "merging": "Merging",
-    "describing": "Describing captions",
+    MERGING: "Merging",
+    DESCRIBING: "Describing captions",
     ONCE: "Telling languages",
 }
 
@@ -100,6 +101,11 @@ class Bill:
         return sum(self.steps[step] for step in (*ALONE, ONCE))
 
     @property
+    def least(self) -> float:
+        """Seconds by the clock, of all steps, if merging were spread over all cores."""
+        return self.seconds - self.steps[MERGING] * (1 - 1 / self.fleet.all_cores)
+
+    @property
     def core_hours(self) -> float:
         """That are paid."""
         return self.seconds * self.fleet.all_cores / 3600
@@ -142,7 +148,7 @@ class Bill:
             if not seconds:
                 continue
             memory = self.peak if step in (*ALONE, ONCE) else self.memory * self.fleet.cores
-            disk = {READING: self.kept_bytes, ALONE[0]: self.study_bytes}.get(step)
+            disk = {READING: self.kept_bytes, MERGING: self.study_bytes}.get(step)
             rows.append((NAMES[step], seconds, seconds / 3600, memory / 1e9, disk and disk / 1e9, self.price_of(seconds)))
         columns = ["step", "seconds", "hours", "memory", "disk", "money"]
         return pd.DataFrame(rows, columns=columns).astype({"disk": float})

@@ -36,10 +36,9 @@ def tell_bill(name: str, bill: Bill, looks: str, *, assumed: bool) -> str:
     machines = f"{fleet.machines:,} machine{'s' if fleet.machines > 1 else ''} of {fleet.cores:,} cores"
     price = f"an assumed price of {fleet.price:,.2f}" if assumed else f"{fleet.price:,.2f}"
     return (
-        f"{escape(name)}, {looks.lower()}: at most **{spell_seconds(bill.seconds)}** on {machines} "
-        f"({spell_seconds(bill.alone)} of it merging, counted as if one core did it), with "
-        f"**{spell_bytes(bill.memory_of_machine)}** of memory each and **{spell_bytes(bill.disk)}** of disk together. At "
-        f"{escape(price)} a machine and hour that costs **{bill.money:,.2f}**."
+        f"{escape(name)}, {looks.lower()}: between **{spell_seconds(bill.least)}** and **{spell_seconds(bill.seconds)}** on "
+        f"{machines}, with **{spell_bytes(bill.memory_of_machine)}** of memory each and **{spell_bytes(bill.disk)}** of disk "
+        f"together. At {escape(price)} a machine and hour that costs at most **{bill.money:,.2f}**."
     )
 
 
@@ -54,9 +53,9 @@ def tell_assumptions(measured: Measured) -> str:
         escape(scale.tell_run(measured))
         + (escape(small) if run.searched < scale.SURE else "")
         + "\n\nAssumed: every step grows in proportion to the pairs, every core is as fast as the measured ones (a GPU is not "
-        "counted, and would look at images many times faster), the disk and the network keep up with all of them, and merging "
-        "is done by one core, though its jobs are spread too: the time is an upper bound. Not counted: fetching the corpus and "
-        "keeping it."
+        "counted, and would look at images many times faster), and the disk and the network keep up with all of them. Merging "
+        "is counted by one core in the table and in the longest time, and spread over all of them in the shortest: its jobs "
+        "are spread, how evenly was not measured. Not counted: fetching the corpus and keeping it."
     )
 
 

@@ -54,6 +54,7 @@ def test_cores_spare_time_but_no_core_hours_of_searching():
 def test_merging_is_not_spread_and_all_machines_are_paid_meanwhile():
     bill = price_corpus(replace(NOTHING, alone={"merging": 1e-3, "describing": 0.0}), 3_600_000, Fleet(10, 1, 1.0))
     assert (bill.seconds, bill.core_hours, bill.money) == (3600.0, 10.0, 10.0)
+    assert (bill.least, bill.alone) == (360.0, 3600.0)  # at best, ten cores share it
 
 
 def test_languages_take_the_same_whatever_the_size():

@@ -52,7 +52,8 @@ class Merge:
 
     `folder`: of the study that the corpus's files are written into · `base`: the folder that image paths are relative to ·
     `work`: for what is needed meanwhile · `layers`: for each layer of the parts' hits the number that each of its concepts has
-    among `concepts`, -1 for none · `given`: in the place of the parts' own image hits.
+    among `concepts`, -1 for none · `given`: in the place of the parts' own image hits ·
+    `range_hits`: of a range of concepts, where not `RANGE_HITS`.
     """
 
     folder: Path
@@ -63,6 +64,7 @@ class Merge:
     work: Path
     layers: tuple[tuple[int, ...], ...]
     given: Given | None = None
+    range_hits: int | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def merge_parts(
     try:
         _find_repeats(merge, placed, workers)
         placed, counts, given, places = _match_all(merge, placed, workers, lambda done: say(done / 2))
-        ranges = split_concepts(_count_stored(merge, counts))
+        ranges = split_concepts(_count_stored(merge, counts), merge.range_hits)
         sized = zip(placed, map(count_rows, ([one.samples] for one in placed)), strict=True)
         made = {"samples": list(split_pieces(sized, FILE_ROWS)), "hits": ranges}
         jobs = [(write_samples, merge, run, _made(merge, "samples", number)) for number, run in enumerate(made["samples"])]
@@ -129,15 +131,15 @@ def merge_parts(
         shutil.rmtree(merge.work, ignore_errors=True)
 
 
-def split_concepts(stored: Sequence[int]) -> list[tuple[int, int]]:
-    """Ranges of concepts (from, to), in order, that have at most `RANGE_HITS` stored hits each, or are one concept.
+def split_concepts(stored: Sequence[int], most: int | None = None) -> list[tuple[int, int]]:
+    """Ranges of concepts (from, to), in order, that have at most so many stored hits each (`RANGE_HITS`), or are one concept.
 
     >>> split_concepts([5_000_000, 3_000_000, 1, 9_000_000, 0])
     [(0, 2), (2, 3), (3, 4), (4, 5)]
     """
-    ranges, start, held = [], 0, 0
+    most, ranges, start, held = most or RANGE_HITS, [], 0, 0
     for concept, hits in enumerate(stored):
-        if concept > start and held + hits > RANGE_HITS:
+        if concept > start and held + hits > most:
             ranges.append((start, concept))
             start, held = concept, 0
         held += hits

@@ -1,6 +1,20 @@
 """Runs every benchmark: `make bench`, or python -m benchmarks."""
 
-from benchmarks import bands, browser, encode, foreign, intervals, pages, probe, samples, server, startup, terms, text_search
+from benchmarks import (
+    bands,
+    browser,
+    encode,
+    foreign,
+    intervals,
+    pages,
+    probe,
+    retrieval,
+    samples,
+    server,
+    startup,
+    terms,
+    text_search,
+)
 
 
 def main() -> None:
@@ -17,6 +31,7 @@ def main() -> None:
     text_search.main(["--runs", "1"])
     terms.main([])
     encode.main(["--images", "64", "--models", "ViT-B-32"])
+    retrieval.main([])
 
 
 if __name__ == "__main__":

@@ -49,6 +49,12 @@ def evaluate(
         str | None, typer.Option(help="The model's name: ARCHITECTURE/PRETRAINING; default: as it is loaded.")
     ] = None,
     corpus: Annotated[str | None, typer.Option(help="The corpus of the study that the model was trained on.")] = None,
+    decoders: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Processes that decode images, 0 for threads; default: all cores but one beside a GPU, else 0."
+        ),
+    ] = None,
     allow_download: Annotated[bool, typer.Option("--allow-download", help="Fetch weights that are not here.")] = False,
 ) -> None:
     """Scores a model on every concept of tasks, and draws the study's scaling lines anew.
@@ -64,7 +70,9 @@ def evaluate(
     tasks = _place_tasks(task, names, split, templates)
     patterns = {task: [pattern] for task, pattern in split_named(retrieval, "--retrieval NAME=PATTERN").items()}
     strategies = [strategy.strip() for strategy in prompts.split(",")]
-    asked = Evaluation(model, tasks, patterns, strategies, name, corpus, allow_download, per_image)
+    asked = Evaluation(
+        model, tasks, patterns, strategies, name, corpus, allow_download=allow_download, per_image=per_image, decoders=decoders
+    )
     with show_progress() as say:
         report = evaluate_model(study, asked, say)
     for one in report.scores:

@@ -10,7 +10,7 @@ from backend.words import canonical
 from precompute.corpus.sample import NO_IMAGE, OTHER
 from precompute.corpus.tar import SECOND_IMAGE
 from precompute.corpus.tar_members import is_plain, read_members
-from precompute.evaluate.features import Place
+from precompute.evaluate.prepared import Place
 from precompute.ledger import Ledger
 
 MAX_LABEL = 1 << 16  # bytes of a .cls or .json member

@@ -18,7 +18,7 @@ from backend.score_settings import name_ranked
 from precompute.corpus.registry import find_shards, read_samples
 from precompute.corpus.sample import NO_IMAGE
 from precompute.corpus.shard import Reading
-from precompute.evaluate.features import Place
+from precompute.evaluate.prepared import Place
 from precompute.ledger import Ledger
 from precompute.search.text import compile_vocabulary, search_captions
 
@@ -120,7 +120,9 @@ def rank_captions(images: np.ndarray, texts: np.ndarray, of_image: np.ndarray, o
 
     images (images, width), texts (distinct captions, width) · of each caption its image and its text: int (captions,).
     """
-    copies = np.bincount(of_text, minlength=len(texts)).astype(float)
+    copies = np.bincount(of_text, minlength=len(texts))
+    several = np.flatnonzero(copies > 1)  # few, as a rule
+    more = copies[several] - 1
     order = np.argsort(of_image, kind="stable")
     begins = np.searchsorted(of_image[order], np.arange(len(images) + 1))
     blocks = []
@@ -133,7 +135,11 @@ def rank_captions(images: np.ndarray, texts: np.ndarray, of_image: np.ndarray, o
         best = np.full(stop - start, -np.inf, near.dtype)
         np.maximum.at(best, rows, near[rows, columns])
         right = np.bincount(rows[near[rows, columns] == best[rows]], minlength=stop - start)
-        blocks.append(((near > best[:, None]) @ copies, (near == best[:, None]) @ copies, right))
+        above, tied = (
+            np.count_nonzero(cells, axis=1) + cells[:, several] @ more
+            for cells in (near > best[:, None], near == best[:, None])
+        )
+        blocks.append((above, tied, right))
     return _join(blocks)
 
 
@@ -144,7 +150,7 @@ def rank_images(images: np.ndarray, texts: np.ndarray, of_image: np.ndarray, of_
     for start in range(0, len(of_text), at_once):
         near = texts[of_text[start : start + at_once]] @ images.T
         own = near[np.arange(len(near)), of_image[start : start + at_once]][:, None]
-        blocks.append(((near > own).sum(axis=1), (near == own).sum(axis=1), np.ones(len(near))))
+        blocks.append((np.count_nonzero(near > own, axis=1), np.count_nonzero(near == own, axis=1), np.ones(len(near))))
     return _join(blocks)
 
 

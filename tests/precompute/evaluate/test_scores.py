@@ -186,9 +186,21 @@ def test_task_without_a_readable_image_changes_nothing(study, tiny, tmp_path):
     for label in ("ant", "bee"):
         (tmp_path / "broken" / label).mkdir(parents=True)
         (tmp_path / "broken" / label / "0.jpg").write_bytes(b"x")
-    with pytest.raises(TailscopeError, match="None of the 2 images of 'animals' can be decoded."):
+    with pytest.raises(TailscopeError, match=r"None of the 2 images of 'animals' can be decoded\. The first: .*/ant/0\.jpg\."):
         evaluate(study, tiny, {"animals": tmp_path / "broken"}, name="Tiny/small")
     assert (study / "manifest.json").read_bytes() == before
+
+
+def test_task_of_no_image_is_refused_before_a_model_is_loaded(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(scoring, "load_model", None)
+    for label in ("ant", "bee"):
+        (tmp_path / "empty" / label).mkdir(parents=True)
+    (tmp_path / "empty" / "ant" / "notes.txt").write_text("x")
+    said = (
+        r"'animals' has 2 classes at .*/empty and not one image with a label: .*file that is no image by its name: 1\)\. Is it"
+    )
+    with pytest.raises(TailscopeError, match=said):
+        evaluate(study, "ViT-B-32:openai", {"animals": tmp_path / "empty"})
 
 
 def test_killed_run_leaves_the_study_and_goes_on_with_its_features(study, animals, tiny, monkeypatch):
@@ -197,7 +209,7 @@ def test_killed_run_leaves_the_study_and_goes_on_with_its_features(study, animal
         patched.setattr(scoring, "build_scaling", lambda study, tick: (_ for _ in ()).throw(KeyboardInterrupt))
         evaluate(study, tiny, {"animals": animals}, name="Tiny/small")
     assert (study / "manifest.json").read_bytes() == before
-    monkeypatch.setattr("backend.models.encode.Model.encode_prepared", None)
+    monkeypatch.setattr("backend.models.encode.Model.begin_batch", None)
     evaluate(study, tiny, {"animals": animals}, name="Tiny/small")
     assert study_faults(study) == []
     assert sorted(path.name for path in study.parent.iterdir()) == [".cache", "mine"]

@@ -90,8 +90,17 @@ def test_table_of_paths_and_labels(tmp_path):
 
 def test_table_without_a_column_of_labels_names_its_columns(tmp_path):
     (tmp_path / "test.csv").write_text("path,score\na.jpg,1\n")
-    with pytest.raises(SourceError, match="has the columns path, score: none of labels. Call it label or labels"):
+    with pytest.raises(SourceError, match="has the columns path, score: no column of labels. Call it label or labels"):
         read_task(tmp_path / "test.csv", Ledger())
+
+
+def test_table_whose_images_are_missing_says_so(tmp_path):
+    (tmp_path / "test.csv").write_text("path,label\na.jpg,cup\nb.jpg,rose\n")
+    with pytest.raises(SourceError, match=r"has 0 classes \(none\)\. Found: read 2 = written 0 \+ dropped 2 \(no image: 2\)"):
+        read_task(tmp_path / "test.csv", Ledger())
+    (tmp_path / "none.csv").write_bytes(b"")
+    with pytest.raises(SourceError, match=r"has no heading: no column of paths of images"):
+        read_task(tmp_path / "none.csv", Ledger())
 
 
 def test_shards_of_clip_benchmark_are_its_test_split(tmp_path):

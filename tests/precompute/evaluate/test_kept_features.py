@@ -34,7 +34,7 @@ def test_full_disk_is_told_and_what_was_kept_before_stays(tmp_path, model):
 
 
 def test_folder_that_cannot_be_written_is_told(tmp_path, model, monkeypatch):
-    def refuse(self, name, *arguments):
+    def refuse(self):
         raise sqlite3.OperationalError("disk I/O error")
 
     monkeypatch.setattr(KeptFeatures, "_connect", refuse)
@@ -43,7 +43,7 @@ def test_folder_that_cannot_be_written_is_told(tmp_path, model, monkeypatch):
 
 
 def test_damaged_file_is_told_with_its_name(tmp_path, model):
-    path = KeptFeatures(tmp_path, model).path
+    path = tmp_path / KeptFeatures(tmp_path / "whole", model).path.name
     path.write_bytes(b"no database at all" * 100)
     with pytest.raises(TailscopeError, match=rf"{path}, which keeps features, is damaged .* Delete it, and run again"):
         KeptFeatures(tmp_path, model)

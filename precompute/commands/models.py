@@ -13,6 +13,8 @@ from precompute.ledger import describe_entry
 if TYPE_CHECKING:
     from precompute.evaluate.tasks import TaskPlace
 
+SHOWN = 10  # classes that are named in a line
+
 
 @app.command()
 def evaluate(
@@ -82,6 +84,12 @@ def evaluate(
         if known < classes:
             way = "" if known else _tell_way(study, name)
             print(f"  {name}: {known:,} of {classes:,} classes are concepts of this study.{way}")
+    for name, classes in report.uncounted.items():
+        some = ", ".join(classes[:SHOWN]) + ", ..." * (len(classes) > SHOWN)
+        print(
+            f"  {name}: {len(classes):,} of its classes stand{'s' * (len(classes) == 1)} beside no count, and in no plot over "
+            f"frequency: {some}. The study may spell them otherwise: a class joins by the name of its folder."
+        )
     for unit, ledger in report.ledgers.items():
         print(describe_entry(unit, ledger.entry()))
 

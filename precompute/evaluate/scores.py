@@ -32,7 +32,16 @@ from precompute.evaluate.kept_features import find_kept
 from precompute.evaluate.predictions import list_folders, name_item, tabulate_guesses
 from precompute.evaluate.retrieval import Pairs, evaluate_retrieval, keep_encoded, read_pairs
 from precompute.evaluate.scaling import build_scaling
-from precompute.evaluate.task_labels import ADDED, STEP, add_labels, copy_counts, count_known, drop_former_labels, name_concepts
+from precompute.evaluate.task_labels import (
+    ADDED,
+    STEP,
+    add_labels,
+    copy_counts,
+    count_known,
+    drop_former_labels,
+    list_uncounted,
+    name_concepts,
+)
 from precompute.evaluate.tasks import Task, TaskPlace, read_task
 from precompute.ledger import Ledger, describe_entry
 from precompute.study_writer import extend_study
@@ -61,7 +70,7 @@ class EvaluationReport:
     """What came of an evaluation: the model's name and how it was loaded, its scores, and the books by what they count.
 
     predictions: rows of the table of that name, where results image by image were asked for · known: by task how many of how
-    many classes were concepts of the study before.
+    many classes were concepts of the study before · uncounted: by task the classes without a count, where others have one.
     """
 
     model: str
@@ -70,6 +79,7 @@ class EvaluationReport:
     predictions: list[pa.Table] = field(default_factory=list)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     known: dict[str, tuple[int, int]] = field(default_factory=dict)
+    uncounted: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -175,6 +185,8 @@ def add_scores(part: Path, manifest: dict, report: EvaluationReport, corpus: str
     books = {unit: ledger.entry() for unit, ledger in report.ledgers.items()}
     manifest.setdefault("counts", {}).setdefault(STEP, {}).setdefault(report.model, {}).update(books)
     _write_scores(part, manifest, report, corpus)
+    of_classes = {one.task: one.labels for one in report.scores if one.kind == "classification"}
+    report.uncounted = list_uncounted(part, manifest, of_classes)
 
 
 def fit_lines(part: Path, manifest: dict, say: StageProgress) -> None:

@@ -405,3 +405,19 @@ def test_classes_that_are_concepts_are_counted_and_said_where_some_are_not(study
     assert evaluate(study, tiny, {"animals": animals}).known == {"animals": (4, 5)}  # "elk" is none
     half = write_class_folders(tmp_path / "half", {"Ant": 1, "yak": 1})
     assert evaluate(study, tiny, {"more": half}, name="Tiny/more").known == {"more": (1, 2)}
+
+
+def test_classes_without_a_count_are_told_where_others_have_one(study, tiny, tmp_path, monkeypatch, capsys):
+    task = write_class_folders(tmp_path / "task", {"ant": 1, "Bee": 1, "bees": 1, "emu": 1})
+    report = evaluate(study, tiny, {"animals": task}, name="Tiny/small")
+    assert report.uncounted == {"animals": ["bees", "emu"]}
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["precompute", "evaluate", "--study", str(study), "--model", tiny, "--task", f"animals={task}", "--prompts", "class"],
+    )
+    with pytest.raises(SystemExit):
+        commands.main()
+    told = " ".join(capsys.readouterr().out.split())
+    assert "animals: 2 of its classes stand beside no count, and in no plot over frequency: bees, emu." in told
+    assert evaluate(study, tiny, {"other": write_class_folders(tmp_path / "none", {"yak": 1, "emu": 1})}).uncounted == {}

@@ -44,6 +44,12 @@ def evaluate(
     retrieval: Annotated[
         list[str] | None, typer.Option(help="NAME=PATTERN: held-out pairs, in shards as `index` reads them. May be repeated.")
     ] = None,
+    images: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=FOLDER: where the photos of held-out pairs lie, such as coco=val2017, if not beside their list."
+        ),
+    ] = None,
     prompts: Annotated[
         str, typer.Option(help="How classes are named to the model: class, simple, ensemble, ensemble80; separated by commas.")
     ] = "class,simple,ensemble",
@@ -71,9 +77,23 @@ def evaluate(
     start = time.monotonic()
     tasks = _place_tasks(task, names, split, templates)
     patterns = {task: [pattern] for task, pattern in split_named(retrieval, "--retrieval NAME=PATTERN").items()}
+    photos = {task: Path(folder) for task, folder in split_named(images, "--images NAME=FOLDER").items()}
+    if unknown := sorted(photos.keys() - patterns.keys()):
+        raise TailscopeError(
+            f"--images is of '{unknown[0]}', which no --retrieval names. Named: {', '.join(patterns) or 'none'}."
+        )
     strategies = [strategy.strip() for strategy in prompts.split(",")]
     asked = Evaluation(
-        model, tasks, patterns, strategies, name, corpus, allow_download=allow_download, per_image=per_image, decoders=decoders
+        model,
+        tasks,
+        patterns,
+        strategies,
+        name,
+        corpus,
+        allow_download=allow_download,
+        per_image=per_image,
+        decoders=decoders,
+        images=photos,
     )
     with show_progress() as say:
         report = evaluate_model(study, asked, say)

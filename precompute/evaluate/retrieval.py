@@ -9,22 +9,26 @@ Cost beside encoding: 4 s for COCO's 5,000 images with five captions each, featu
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from backend.errors import SourceError
 from backend.models.encode import Model
 from backend.score_settings import name_ranked
 from precompute.corpus.registry import find_shards, read_samples
 from precompute.corpus.sample import NO_IMAGE
-from precompute.corpus.shard import Reading
+from precompute.corpus.shard import Reading, ReadOptions
 from precompute.evaluate.prepared import Place
-from precompute.ledger import Ledger
+from precompute.ledger import Ledger, describe_entry
 from precompute.search.text import compile_vocabulary, search_captions
 
 RANKS = (1, 5, 10)
 METHOD = "lemmatized"  # of the text search that says which concepts a caption names
 CELLS_AT_ONCE = 1 << 24  # similarities in memory: 64 MB, and twice as much beside them
+TEXT_FILES = ("tar", "folder")  # kinds of shards in which an image's captions are a text file of their own
+ELSEWHERE = "its image is not here"
 LOST_IMAGE = "its image cannot be encoded"
 
 
@@ -58,26 +62,35 @@ class RecallScores:
     overall: float
 
 
-def read_pairs(patterns: Sequence[str], ledger: Ledger) -> Pairs:
+def read_pairs(patterns: Sequence[str], ledger: Ledger, images: Path | None = None) -> Pairs:
     """The pairs of all shards that the patterns match; captions of one photo belong to one image. The ledger counts pairs.
 
-    A text of several lines is several captions, as benchmarks of retrieval keep them.
+    A text file of several lines is several captions, as benchmarks of retrieval keep them; in a list a caption is one, however
+    it is broken. images: the folder of the photos that
+    lists name, where that is neither theirs nor `images` in it. Raises SourceError where no photo is here.
     """
     numbers: dict[Place, int] = {}
     captions: list[str] = []
     of_image: list[int] = []
-    for shard in find_shards(patterns):
+    for shard in find_shards(patterns, ReadOptions(images=images)):
         for sample in sorted(read_samples(shard, Reading(ledger)), key=lambda sample: sample.sample_id):
-            if sample.image is None:
+            if sample.image is None or sample.image.kind == "url":
                 ledger.written -= 1
-                ledger.dropped[NO_IMAGE] += 1
+                ledger.dropped[NO_IMAGE if sample.image is None else ELSEWHERE] += 1
                 continue
-            lines = [line.strip() for line in sample.caption.splitlines() if line.strip()]
+            texts = sample.caption.splitlines() if shard.kind in TEXT_FILES else [" ".join(sample.caption.split())]
+            lines = [text.strip() for text in texts if text.strip()]
             ledger.take(written=max(len(lines) - 1, 0))
             place = sample.image.below(shard.root).columns()
             number = numbers.setdefault(place, len(numbers))
             of_image += [number] * len(lines)
             captions += lines
+    if not captions:
+        raise SourceError(
+            f"{', '.join(patterns)}: no pair of a caption and an image that is here "
+            f"({describe_entry('pairs', ledger.entry())}). Where the photos of a list lie in another folder, name it: "
+            "--images NAME=FOLDER."
+        )
     return Pairs(list(numbers), captions, np.array(of_image, np.int64))
 
 

@@ -88,7 +88,8 @@ class Evaluation:
 
     prompts: how classes are named · name: the model's in the study, its own without one · corpus: the study's that it was
     trained on · per_image: keep what the model makes of every image · top5: score too whether the class is among the five
-    nearest, of tasks with more classes · decoders: processes that decode images, as `stream_features` takes them.
+    nearest, of tasks with more classes · images: by retrieval task the folder of its photos · decoders: processes that decode
+    images, as `stream_features` takes them.
     """
 
     spec: str
@@ -101,6 +102,7 @@ class Evaluation:
     per_image: bool = False
     top5: bool = True
     decoders: int | None = None
+    images: dict[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +142,7 @@ def score_model(folder: Path, asked: Evaluation, kept: Path, say: StageProgress 
     _check_arguments(study, asked)
     ledgers = {task: Ledger() for task in [*asked.tasks, *asked.retrieval]}
     labelled = {task: _read_images(task, place, ledgers[task]) for task, place in asked.tasks.items()}
-    paired = {task: read_pairs(patterns, ledgers[task]) for task, patterns in asked.retrieval.items()}
+    paired = {task: read_pairs(found, ledgers[task], asked.images.get(task)) for task, found in asked.retrieval.items()}
     model = load_model(asked.spec, allow_download=asked.allow_download)
     made = {"model": asked.spec, "weights_sha256": model.weights_sha256, "device": model.device, "prompts": list(asked.prompts)}
     report = EvaluationReport(asked.name or model.name, made | {library: version(library) for library in LIBRARIES})

@@ -3,9 +3,12 @@
 import json
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from backend.errors import TailscopeError
+from backend.models.loading import load_model
 from backend.scaling import list_settings
 from backend.study import Study
 from backend.tables import replace_rows
@@ -421,3 +424,29 @@ def test_classes_without_a_count_are_told_where_others_have_one(study, tiny, tmp
     told = " ".join(capsys.readouterr().out.split())
     assert "animals: 2 of its classes stand beside no count, and in no plot over frequency: bees, emu." in told
     assert evaluate(study, tiny, {"other": write_class_folders(tmp_path / "none", {"yak": 1, "emu": 1})}).uncounted == {}
+
+
+def test_results_on_real_photos_are_those_of_a_plain_loop_image_by_image(study, tiny, shared_data):
+    import open_clip
+    import torch
+
+    folder = shared_data / "caltech101-mini"
+    evaluate(study, tiny, {"caltech": folder}, prompts=["ensemble"], per_image=True, decoders=1)
+    found = Study(study).query("SELECT image, label, place, best, similarities FROM predictions ORDER BY image")
+    labels = sorted(path.name for path in folder.iterdir())
+    model = load_model(tiny)
+    names = [label.replace("_", " ") for label in labels]
+    with torch.no_grad():
+        classifier = open_clip.build_zero_shot_classifier(
+            model.net, model.tokenizer, names, open_clip.SIMPLE_IMAGENET_TEMPLATES
+        )
+        for row in found.itertuples():
+            picture = Image.open(study / row.image).convert("RGB")
+            plain = (model.net.encode_image(model.preprocess(picture)[None], normalize=True) @ classifier)[0].numpy()
+            best = np.argsort(-plain)[:5]
+            np.testing.assert_allclose(row.similarities, plain[best], atol=1e-6)
+            np.testing.assert_allclose([plain[labels.index(label)] for label in row.best], plain[best], atol=1e-6)
+            assert abs(np.sort(-plain)[row.place - 1] + plain[labels.index(row.label)]) < 1e-6
+    assert len(found) == 228
+    (overall,) = rows(study, "SELECT value FROM overall WHERE task = 'caltech' AND setting = 'ensemble'")[0]
+    assert overall == pytest.approx(100 * (found["place"] == 1).mean())

@@ -165,9 +165,9 @@ def _read_images(name: str, place: TaskPlace | Path, ledger: Ledger) -> Task:
     task = read_task(place, ledger)
     if not task.places:
         path = place.path if isinstance(place, TaskPlace) else place
+        found = f" ({describe_entry('found', ledger.entry())})" if ledger.dropped else ""
         raise TailscopeError(
-            f"'{name}' has {len(task.labels):,} classes at {path} and not one image with a label: "
-            f"{describe_entry('found', ledger.entry())}. Is it the right place?"
+            f"'{name}' has {len(task.labels):,} classes at {path} and not one image with a label{found}. Is it the right place?"
         )
     return task
 

@@ -200,7 +200,7 @@ def test_task_of_no_image_is_refused_before_a_model_is_loaded(study, tmp_path, m
         (tmp_path / "empty" / label).mkdir(parents=True)
     (tmp_path / "empty" / "ant" / "notes.txt").write_text("x")
     said = (
-        r"'animals' has 2 classes at .*/empty and not one image with a label: .*file that is no image by its name: 1\)\. Is it"
+        r"'animals' has 2 classes at .*/empty and not one image with a label .*file that is no image by its name: 1\)\)\. Is it"
     )
     with pytest.raises(TailscopeError, match=said):
         evaluate(study, "ViT-B-32:openai", {"animals": tmp_path / "empty"})

@@ -1,5 +1,6 @@
 """Classification tasks in the layouts that people have them in give the same labels, images and classes."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -117,6 +118,14 @@ def test_shards_of_clip_benchmark_are_its_test_split(tmp_path):
     ]
     assert task.templates == ("a photo of a {}.", "art of the {}.")
     assert ledger.entry()["dropped"] == {"plays no part: other ending": 1}
+
+
+def test_packed_shard_is_named(tmp_path):
+    path = write_tar(tmp_path / "0.tar", {"a.jpg": PICTURES[0], "a.cls": b"0"})
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    (tmp_path / "classnames.txt").write_text("rose\nzib\n")
+    with pytest.raises(SourceError, match=r"0\.tar is packed with gzip.* Unpack it: gunzip"):
+        read_task(tmp_path, Ledger())
 
 
 def test_label_beside_a_record_without_one_counts_whatever_their_order(tmp_path):

@@ -104,6 +104,7 @@ def test_full_disk_is_one_error(run, tmp_path, small_archive, monkeypatch):
     code, _, err = run("published", "--source", small_archive, "--out", tmp_path / "study")
     assert code == 1
     assert err.splitlines()[-1].startswith("Error: [Errno 28] No space left on device: ")
+    assert err.splitlines()[-1].endswith("Make room on that disk and run again: what was finished before is kept.")
 
 
 def test_hostile_entries_are_printed_and_the_import_succeeds(run, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from backend.errors import EmptySelection
-from backend.samples import PAGE, as_stored, describe_search, read_samples
+from backend.samples import PAGE, as_stored, count_met, describe_search, read_samples
 from backend.schema import EVERY_CONCEPT
 from backend.study import Study
 
@@ -96,16 +96,10 @@ def find_misaligned(
     """
     _check_threshold(study, corpus, threshold)
     study.require("samples")
-    best_first = "sample_id" if kind == "text-only" else "best DESC, sample_id"
-    nearest_first = "least(abs(best - threshold), abs(agreed - threshold)) NULLS LAST, sample_id"
+    about = "TRUE" if concept is None else f"(said OR coalesce(score >= {_LEAST}, FALSE))"
     page = study.query(
-        f"""WITH judged AS (
-                SELECT *, CAST($threshold AS FLOAT) AS threshold, coalesce(best >= threshold, FALSE) AS shown,
-                       coalesce(agreed >= threshold, FALSE) AS aligned
-                FROM ({_source(study, corpus)}) WHERE said OR coalesce(score >= CAST($threshold AS FLOAT), FALSE)
-            )
-            SELECT sample_id FROM judged WHERE {_KINDS[kind]}
-            ORDER BY {nearest_first if near_boundary else best_first} LIMIT $limit OFFSET $skipped""",
+        f"""SELECT sample_id FROM ({_source(study, corpus)}) WHERE {about} AND {_KINDS[kind]}
+            ORDER BY {_NEAREST_FIRST if near_boundary else _BEST_FIRST[kind]} LIMIT $limit OFFSET $skipped""",
         corpus=corpus,
         concept=concept,
         threshold=threshold,
@@ -125,11 +119,14 @@ def find_misaligned(
     return read_samples(study, corpus, page.merge(told.assign(**lists), on="sample_id"))
 
 
-_KINDS = {
-    "conflicting": "named AND shown AND NOT aligned",
-    "text-only": "named AND NOT shown",
-    "image-only": "NOT named AND shown",
+_LEAST = "CAST($threshold AS FLOAT)"
+_KINDS = {  # said so that whole groups of rows, which are sorted by `best`, are passed over
+    "conflicting": f"named AND best >= {_LEAST} AND NOT coalesce(agreed >= {_LEAST}, FALSE)",
+    "text-only": f"named AND (best < {_LEAST} OR best IS NULL)",
+    "image-only": f"NOT named AND best >= {_LEAST}",
 }
+_BEST_FIRST = dict.fromkeys(DISAGREEMENTS, "best DESC, sample_id") | {"text-only": "sample_id"}
+_NEAREST_FIRST = f"least(abs(best - {_LEAST}), abs(agreed - {_LEAST})) NULLS LAST, sample_id"
 
 
 def _source(study: Study, corpus: str) -> str:
@@ -139,16 +136,16 @@ def _source(study: Study, corpus: str) -> str:
 
 def _read_profile(study: Study, corpus: str, concept: str | None, thresholds: list[float]) -> pd.DataFrame:
     study.require("misaligned")
-    met = [as_stored(threshold) for threshold in thresholds]
-    numbers = [" + ".join(f"({score} >= {least!r}::FLOAT)::TINYINT" for least in met) for score in ("score", "best", "agreed")]
+    score = "NULL" if concept is None else "score"  # every sample is about some concept
+    numbers = [count_met(one, thresholds) for one in (score, "best", "agreed")]
     rows = study.query(
         f"""SELECT said, named, {numbers[0]} AS score, {numbers[1]} AS best, {numbers[2]} AS agreed, count(*) AS samples
             FROM ({_source(study, corpus)}) GROUP BY ALL""",
         corpus=corpus,
         concept=concept,
     )
-    highest = np.array([np.nan, *met])
-    scores = {name: highest[rows[name].fillna(0).to_numpy(int)] for name in ("score", "best", "agreed")}
+    highest = np.array([np.nan, *map(as_stored, thresholds)])
+    scores = {name: highest[rows[name].to_numpy(int)] for name in ("score", "best", "agreed")}
     return rows.assign(**scores)
 
 

@@ -17,6 +17,8 @@ from backend.settings import may_show_urls
 from backend.study import Study, find_build_command
 
 PAGE = 24  # samples on a page
+MANY = 200_000  # image hits of a concept, above which it is looked first among the best of them
+WALKED = 16  # of the best images, for each sample that is asked for
 
 OWN_IMAGE = "image IS NOT NULL AND NOT contains(image, '://')"  # of a sample's row: it is no URL
 INTEGERS = {"sample_id": "int64", "offset": "Int64", "length": "Int64", "width": "Int32", "height": "Int32"}
@@ -131,35 +133,46 @@ def _read_counts(study: Study, concept: str, corpus: str) -> dict[str, int]:
 def _count_stored(study: Study, concept: str, search: Search, asked: Sequence[tuple[str | None, str | None]]) -> dict[str, int]:
     """method -> samples that show a concept, counted among the stored hits: of (text, image) methods, either of them alone, or
     both. Hits are counted by how many thresholds their score meets, which tells of all thresholds at once."""
-    found = study.query(
-        f"""WITH {_FOUND}, by_text AS (
-                SELECT method, sample_id FROM found WHERE modality = 'text' AND list_contains(CAST($texts AS VARCHAR[]), method)
-            ), by_image AS (
-                SELECT method, sample_id, score FROM found WHERE modality = 'image'
-            )
-            SELECT method AS text, NULL AS image, NULL AS score, count(*) AS hits FROM by_text GROUP BY ALL
-            UNION ALL SELECT NULL, method, {_ROUNDED}, count(*) FROM by_image GROUP BY ALL
-            UNION ALL SELECT by_text.method, by_image.method, {_ROUNDED}, count(*)
-                      FROM by_text JOIN by_image USING (sample_id) GROUP BY ALL""",
-        corpus=search.corpus,
-        concept=concept,
-        texts=sorted({text for text, _ in asked if text}),
-        thresholds=sorted({Method(method).least_score for method in search.image}),
-    )
-    counts = {}
+    counts, counted = {}, {}
     for text, image in asked:
         stored, threshold = search.find_stored(image)
-        rows = found[found["text"].isna() if text is None else found["text"] == text]
-        rows = rows[rows["image"].isna() if image is None else rows["image"] == stored]
-        if image is not None:
-            rows = rows[rows["score"] >= as_stored(threshold)]
-        counts[join_methods(text, image) if text and image else text or image] = int(rows["hits"].sum())
+        rising = search.list_thresholds(Method(image).tagger) if image else []
+        if (text, stored) not in counted:
+            rows = study.query(
+                f"""WITH {_FOUND} SELECT {count_met("score", rising) if image else 0} AS met, count(*) AS hits
+                    FROM {"by_text JOIN by_image USING (sample_id)" if text and image else "by_text" if text else "by_image"}
+                    GROUP BY met""",
+                corpus=search.corpus,
+                concept=concept,
+                text_method=text,
+                stored=stored,
+            )
+            counted[text, stored] = rows
+        rows = counted[text, stored]
+        least = rising.index(threshold) + 1 if image else 0
+        counts[join_methods(text, image) if text and image else text or image] = int(
+            rows.loc[rows["met"] >= least, "hits"].sum()
+        )
     return counts
 
 
-# A concept's hits in a corpus lie side by side. Of a score, the highest threshold that it meets.
-_FOUND = "found AS (SELECT modality, method, sample_id, score FROM hits WHERE corpus = $corpus AND concept = $concept)"
-_ROUNDED = "list_max(list_filter(CAST($thresholds AS FLOAT[]), lambda threshold: threshold <= score))"
+def count_met(score: str, rising: Sequence[float], below: int = 0) -> str:
+    """The SQL of how many of some rising thresholds a score meets, found by halves; `below` where it is null."""
+    if not rising:
+        return f"{below}::TINYINT"
+    middle = len(rising) // 2
+    upper, lower = count_met(score, rising[middle + 1 :], below + middle + 1), count_met(score, rising[:middle], below)
+    return f"CASE WHEN {score} >= {as_stored(rising[middle])!r}::FLOAT THEN {upper} ELSE {lower} END"
+
+
+# A concept's hits in a corpus lie side by side, those of a method too.
+_FOUND = """by_text AS (
+    SELECT sample_id FROM hits
+    WHERE corpus = $corpus AND concept = $concept AND modality = 'text' AND method = $text_method
+), by_image AS (
+    SELECT sample_id, score FROM hits
+    WHERE corpus = $corpus AND concept = $concept AND modality = 'image' AND method = $stored
+)"""
 
 
 def find_hits(
@@ -184,32 +197,51 @@ def find_hits(
     search = describe_search(study, corpus, "samples", "hits")
     search.check_text(text_method)
     stored, threshold = search.find_stored(image_method)
-    page = study.query(
-        f"""WITH {_FOUND}, by_text AS (
-                SELECT sample_id FROM found WHERE modality = 'text' AND method = $text_method
-            ), by_image AS (
-                SELECT sample_id, score FROM found WHERE modality = 'image' AND method = $stored
-            ), page AS (
-                {_PAGES[modality]} ORDER BY score DESC NULLS LAST, sample_id LIMIT $limit OFFSET $skipped
-            )
-            SELECT sample_id, score, sample_id IN (SELECT sample_id FROM by_text) AS text FROM page
-            ORDER BY score DESC NULLS LAST, sample_id""",
-        corpus=corpus,
-        concept=concept,
-        text_method=text_method,
-        stored=stored,
-        limit=limit,
-        skipped=offset,
-        **({} if modality == "text" else {"threshold": threshold}),
-    )
+    asked = {"corpus": corpus, "concept": concept, "text_method": text_method, "stored": stored}
+    shown = {"limit": limit, "skipped": offset} | ({} if modality == "text" else {"threshold": threshold})
+    many = _read_counts(study, concept, corpus).get(stored, 0) > MANY
+    if modality == "image":
+        page = _find_shown(study, asked, shown, many)
+    else:
+        page = _find_named(study, modality, asked | shown, many).assign(text=True)
     return read_samples(study, corpus, page[["sample_id", "text", "score"]])
 
 
-_PAGES = {
-    "text": "SELECT sample_id, score FROM by_text LEFT JOIN by_image USING (sample_id)",
-    "image": "SELECT sample_id, score FROM by_image WHERE score >= CAST($threshold AS FLOAT)",
-    "joint": "SELECT sample_id, score FROM by_text JOIN by_image USING (sample_id) WHERE score >= CAST($threshold AS FLOAT)",
-}
+def _find_shown(study: Study, asked: dict, page: dict, many: bool) -> pd.DataFrame:
+    """sample_id, score, text: the page of the hits that the image shows."""
+    sql = f"WITH {_FOUND} SELECT sample_id, score, {{}} FROM by_image WHERE {_MEETS} {_PAGE}"
+    if not many:
+        return study.query(sql.format("sample_id IN (SELECT sample_id FROM by_text) AS text"), **asked, **page)
+    rows = study.query(sql.format("FALSE AS text"), **asked, **page)
+    named = study.query(
+        f"""WITH {_FOUND} SELECT sample_id FROM by_text
+            WHERE sample_id IN (SELECT unnest(CAST($sample_ids AS BIGINT[])))""",
+        **asked,
+        sample_ids=rows["sample_id"].tolist(),
+    )
+    return rows.assign(text=rows["sample_id"].isin(named["sample_id"]))
+
+
+def _find_named(study: Study, modality: str, asked: dict, many: bool) -> pd.DataFrame:
+    """sample_id, score: the page of the hits that the caption shows, or caption and image both."""
+    join, meets = ("JOIN", _MEETS) if modality == "joint" else ("LEFT JOIN", "TRUE")
+    if many:
+        best = study.query(  # of the best images, one in some has the concept in its caption too
+            f"""WITH {_FOUND}, best AS (
+                    SELECT sample_id, score FROM by_image WHERE {meets} ORDER BY score DESC, sample_id LIMIT $most
+                )
+                SELECT sample_id, score FROM by_text JOIN best USING (sample_id) {_PAGE}""",
+            **asked,
+            most=WALKED * (asked["skipped"] + asked["limit"]),
+        )
+        if len(best) == asked["limit"]:
+            return best
+    sql = f"WITH {_FOUND} SELECT sample_id, score FROM by_text {join} by_image USING (sample_id) WHERE {meets} {_PAGE}"
+    return study.query(sql, **asked)
+
+
+_MEETS = "score >= CAST($threshold AS FLOAT)"
+_PAGE = "ORDER BY score DESC NULLS LAST, sample_id LIMIT $limit OFFSET $skipped"
 
 
 def read_samples(study: Study, corpus: str, found: pd.DataFrame) -> pd.DataFrame:

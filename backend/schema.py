@@ -23,8 +23,11 @@ CLUSTERS = ("task", "concept")  # what an interval resamples
 CONTENTS = ("words", "characters", "language", "copies", "repeated", "dispersion")  # what `contents` tells of captions
 ROW_GROUP = 32_768  # a page reads one model's rows of `performance`: small groups let DuckDB skip the others
 SAMPLE_ROW_GROUP = 8_192  # a page reads the samples of one concept out of what may be millions
-LOOKED_UP_ROW_GROUP = 16_384  # of a table that is read a row here and a row there: smaller ones make a footer that is slow
-PAGE_BYTES = 16_384  # of such a table's columns: DuckDB unpacks none but the pages in which a row is asked for
+# Of a table that is looked up in, by measurement: DuckDB weighs each row group by its least and greatest values, 5 µs each, and
+# unpacks of those that may hold a row none but the pages in which it is.
+SAMPLES_AT_ONCE = 32_768
+HITS_AT_ONCE = 65_536
+PAGE_BYTES = 16_384
 FILE_ROWS = 8_000_000  # of one file of a corpus, about: a footer of this many rows is read in some milliseconds
 SEARCHED = ("samples", "hits", "cooccurrences", "misaligned", "disagreements")  # of which a search writes files of a corpus
 EVERY_CONCEPT = ""  # stands in `disagreements` for all concepts of a sample
@@ -32,6 +35,7 @@ EVERY_CONCEPT = ""  # stands in `disagreements` for all concepts of a sample
 _CORPUS_FILE = re.compile(r"[^./\\\0][^/\\\0]*")  # a corpus names its files: no path, nothing hidden
 
 _STRING = pa.string()
+_STRINGS = pa.list_(pa.string())
 
 
 def _field(name: str, kind: pa.DataType = _STRING, *, null: bool = False) -> pa.Field:
@@ -43,8 +47,8 @@ class TableSpec:
     """What one table holds: its columns, the columns that name a row, and the allowed words and ranges.
 
     `per_corpus`: a folder table, with files of each corpus. `order`: the rows' order as SQL has it, where readers count on it
-    to be fast; a file in another order is slow, not wrong. `looked_up`: single rows are read out of millions, by the columns
-    of the key that are numbers.
+    to be fast; a file in another order is slow, not wrong. `looked_up`: the columns by which some rows are read out of
+    millions.
     """
 
     schema: pa.Schema
@@ -54,7 +58,7 @@ class TableSpec:
     per_corpus: bool = False
     row_group: int = ROW_GROUP
     order: str | None = None
-    looked_up: bool = False
+    looked_up: tuple[str, ...] = ()
 
     @property
     def writing(self) -> dict[str, Any]:
@@ -65,17 +69,17 @@ class TableSpec:
         """
         if not self.looked_up:
             return {"compression": "zstd"}
-        numbers = [name for name in self.key if pa.types.is_integer(self.schema.field(name).type)]
+        lists = [f"{field.name}.list.element" for field in self.schema if field.type == _STRINGS]
+        kinds = {name: self.schema.field(name).type for name in ("corpus", *self.looked_up)}
         return {
             "compression": "zstd",
             "data_page_size": PAGE_BYTES,
-            "write_statistics": ["corpus", *numbers],
-            "use_dictionary": ["corpus"],
-            "column_encoding": dict.fromkeys(numbers, "DELTA_BINARY_PACKED"),
+            "write_statistics": list(kinds),
+            "use_dictionary": [name for name, kind in kinds.items() if kind == _STRING] + lists,
+            "column_encoding": {name: "DELTA_BINARY_PACKED" for name, kind in kinds.items() if pa.types.is_integer(kind)},
         }
 
 
-_STRINGS = pa.list_(pa.string())
 _KIND = {"kind": KINDS}
 _MODALITY = {"modality": MODALITIES}
 
@@ -264,9 +268,9 @@ TABLES: dict[str, TableSpec] = {
         ("sample_id",),
         not_negative=("sample_id", "offset", "length", "width", "height"),
         per_corpus=True,
-        row_group=LOOKED_UP_ROW_GROUP,
+        row_group=SAMPLES_AT_ONCE,
         order="sample_id",
-        looked_up=True,
+        looked_up=("sample_id",),
     ),
     "hits": TableSpec(
         pa.schema(
@@ -276,8 +280,9 @@ TABLES: dict[str, TableSpec] = {
         ("concept", "modality", "method", "sample_id"),
         {"modality": ("text", "image")},  # joint hits follow from the two
         per_corpus=True,
-        row_group=SAMPLE_ROW_GROUP,
+        row_group=HITS_AT_ONCE,
         order="concept, modality, method, score DESC NULLS LAST, sample_id",
+        looked_up=("concept", "modality", "method", "sample_id", "score"),
     ),
     "cooccurrences": TableSpec(  # in how many samples two concepts are hit together; each pair twice, under either concept
         pa.schema([_field(name) for name in ("corpus", "concept", "other", "modality", "method")] + [_field("count", _I64)]),
@@ -302,8 +307,9 @@ TABLES: dict[str, TableSpec] = {
         ),
         ("sample_id",),
         per_corpus=True,
-        row_group=SAMPLE_ROW_GROUP,
+        row_group=SAMPLES_AT_ONCE,
         order="sample_id",
+        looked_up=("sample_id",),
     ),
     # The samples of `misaligned` by each concept that they are about, and by none, which stands for all. `said`: the caption
     # has the concept · `score`: of the image for it · `named`: the caption has any · `best`, `agreed`: as in `misaligned`.
@@ -315,7 +321,9 @@ TABLES: dict[str, TableSpec] = {
         ("concept", "sample_id"),
         not_negative=("sample_id",),
         per_corpus=True,
+        row_group=HITS_AT_ONCE,
         order="concept, best DESC NULLS LAST, sample_id",
+        looked_up=("concept", "sample_id", "score", "best", "agreed"),
     ),
 }
 

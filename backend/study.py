@@ -23,6 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 STUDIES = Path(os.environ.get("TAILSCOPE_DATA", ROOT / "data"))  # the folder of studies
 MEMORY_LIMIT = "1GB"  # of one study's connection; DuckDB spills or fails clearly beyond it
 
+# A footer is read once, that of a changed file again; and of a column no more than the pages that are asked for.
+_LOOK_UPS = ("parquet_metadata_cache = true", "disable_parquet_prefetching = true", "enable_external_file_cache = false")
+
 EMBEDDED = "python -m precompute synthetic"  # needs nothing but this program, and makes every table of its study
 PUBLISHED = "python -m precompute published"
 _SEARCHED = (*SEARCHED, "distinct_hits", "drops", "contents")
@@ -93,7 +96,8 @@ class Study:
             }
         )
         try:
-            connection.execute("SET parquet_metadata_cache = true")  # a footer is read once; a file that changed, again
+            for setting in _LOOK_UPS:
+                connection.execute(f"SET GLOBAL {setting}")
             for name, paths in self._files.items():
                 quoted = [str(path).replace("'", "''") for path in paths]
                 files = ", ".join(f"'{path}'" for path in quoted)

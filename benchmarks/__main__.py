@@ -9,6 +9,7 @@ from benchmarks import (
     matching,
     pages,
     probe,
+    retrieval,
     samples,
     server,
     startup,
@@ -34,6 +35,7 @@ def main() -> None:
     matching.main([])
     terms.main([])
     encode.main(["--images", "64", "--models", "ViT-B-32"])
+    retrieval.main([])
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def read_tar(shard: Shard, reading: Reading, with_images: bool) -> Iterator[Samp
 
 
 def read_tar_columns(shard: Shard, reading: Reading, with_images: bool) -> Iterator[SampleBatch] | None:
-    """The samples of `read_tar` without images' bytes, by compiled loops; None where these do not pay or cannot be had."""
+    """The samples of `read_tar` without images' bytes, by compiled loops; None where they do not pay or cannot be had."""
     if with_images or shard.path.stat().st_size < FEW_BYTES or not (read := _find_loops()):
         return None
     return read(shard, reading)

@@ -49,9 +49,9 @@ class Counts:
     """What adds up over shards: samples, and by method the hits of each concept (concepts,); by joint method the samples
     with a concept, and those where text and image have some and none in common.
 
-    `distinct`, which does not add up: by text method the different captions that hit each concept, by image method the
-    different image files, where those were at hand. `piles`: by the chosen text, image and joint method in how many
-    samples two concepts are hit.
+    `distinct`: by text method the different captions that hit each concept, by image method the different image files, where
+    those are known; a content counts where it is met first in the corpus. `piles`: by the chosen text, image and joint method
+    in how many samples two concepts are hit.
     """
 
     samples: int
@@ -70,8 +70,7 @@ class Counts:
     def of_nothing(cls, concepts: int, methods: Methods) -> "Counts":
         """Zeros for every method, to add to."""
         hits = {name: np.zeros(concepts, np.int64) for name in (*methods.text, *methods.image, *methods.joint)}
-        distinct = {name: np.zeros(concepts, np.int64) for name in methods.text}
-        return cls(0, hits, dict.fromkeys(methods.joint, 0), dict.fromkeys(methods.joint, 0), distinct)
+        return cls(0, hits, dict.fromkeys(methods.joint, 0), dict.fromkeys(methods.joint, 0))
 
     @classmethod
     def load(cls, folder: Path, methods: Methods) -> "Counts":
@@ -82,21 +81,25 @@ class Counts:
             extracted, misaligned = (
                 dict(zip(methods.joint, held[name].tolist(), strict=True)) for name in ("extracted", "misaligned")
             )
+            distinct = dict(zip(held["different"].tolist(), held["distinct"], strict=True))
             piles = {method: [found] for method, found in load_together(folder).items()}
-            return cls(int(held["samples"]), hits, extracted, misaligned, piles=piles)
+            return cls(int(held["samples"]), hits, extracted, misaligned, distinct, piles)
 
     def save(self, folder: Path) -> None:
         """Writes the counts into a folder, of methods in the order that `of_nothing` has."""
         extracted, misaligned = list(self.extracted.values()), list(self.misaligned.values())
         save_together(folder, self.together)
         hits = np.array(list(self.hits.values()))
-        np.savez(folder / "counts.npz", samples=self.samples, hits=hits, extracted=extracted, misaligned=misaligned)
+        found = {"hits": hits, "extracted": extracted, "misaligned": misaligned}
+        distinct = {"different": np.array(list(self.distinct)), "distinct": np.array(list(self.distinct.values()))}
+        np.savez(folder / "counts.npz", samples=self.samples, **found, **distinct)
 
     def add(self, other: "Counts") -> None:
         """Adds another shard's counts."""
         self.samples += other.samples
-        for method, counts in other.hits.items():
-            self.hits[method] = self.hits[method] + counts
+        for mine, others in ((self.hits, other.hits), (self.distinct, other.distinct)):
+            for method, counts in others.items():
+                mine[method] = mine.get(method, 0) + counts
         for method in other.extracted:
             self.extracted[method] += other.extracted[method]
             self.misaligned[method] += other.misaligned[method]

@@ -344,7 +344,7 @@ def test_folder_table_has_a_file_for_each_corpus(sampled):
 
 
 def test_samples_lie_in_small_groups_of_rows(tmp_path):
-    write_table(tmp_path, "samples", to_table("samples", [sample_row(i) for i in range(16_385)]), "mine")
+    write_table(tmp_path, "samples", to_table("samples", [sample_row(i) for i in range(32_769)]), "mine")
     assert pq.read_metadata(tmp_path / "samples" / "mine.parquet").num_row_groups == 2
 
 

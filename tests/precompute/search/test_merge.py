@@ -187,10 +187,10 @@ def test_samples_that_disagree_lie_by_each_concept_that_they_are_about(tmp_path)
 
 
 def test_row_groups_have_the_size_of_the_table_whatever_the_shards_have(tmp_path):
-    parts = [make_part({}, {}, first, 5_000) for first in range(0, 20_000, 5_000)]
+    parts = [make_part({}, {}, first, 9_000) for first in range(0, 36_000, 9_000)]
     merge_parts(parts, tmp_path, "mine", Methods(METHODS.text))
     metadata = pq.read_metadata(tmp_path / "samples" / "mine.parquet")
-    assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == [16_384, 3_616]
+    assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == [32_768, 3_232]
 
 
 def test_corpus_without_image_search_has_no_file_of_misaligned_samples(tmp_path):

@@ -7,6 +7,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -239,10 +240,11 @@ def test_samples_that_come_early_are_put_in_their_place(tmp_path):
     assert others == [even, odd, even]
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux tells the most memory that a process had")
 def test_a_file_of_one_row_group_is_searched_in_bounded_memory(tmp_path):
     """Twice as many captions take no more memory: they are read, hashed, searched and written a piece at a time."""
     code = """
-import resource, sys
+import sys
 from pathlib import Path
 from precompute.corpus.registry import find_shards
 from precompute.search.layers import Layer
@@ -250,7 +252,7 @@ from precompute.search.parts import Part
 from precompute.search.shards import SearchJob, ShardSearch
 (shard,) = find_shards([sys.argv[1]])
 ShardSearch(SearchJob(("fern", "rose")), (Layer(("fern", "rose")),)).write_part(shard, Part(Path(sys.argv[1] + ".part")))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
 """
     peaks = []
     for millions in (1, 3):
@@ -261,4 +263,4 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         pq.write_table(pa.table({"caption": captions}), path, row_group_size=10_000_000)
         done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, capture_output=True, text=True, check=True)
         peaks.append(int(done.stdout.split()[-1]) / 1024)
-    assert peaks[1] < peaks[0] + 100, peaks
+    assert peaks[1] < 1.5 * peaks[0]

@@ -3,10 +3,10 @@
 Reads: hits that are drawn by lot, in parts as `index` keeps them, half of the text's concepts in the image, too. The command:
 python -m benchmarks.matching [--samples N] [--runs N]
 Ours is what `index` does with its parts: the table of misaligned samples is written and everything is counted, pairs among it.
-The paper's way, after its description: for each concept the list of its samples, by text and by image; out of these for each
-sample its list of concepts; and sets of these lists intersected. It gets fewer samples, and its rate is taken for that of all;
-its lists by concept are there when its time begins. Each runs in a process of its own, in turns with the others, on one core,
-and is timed once its libraries are loaded, by the core's seconds.
+The paper's way, after its description: for each concept the list of its samples, by text and by image, as JSON; out of these
+for each sample its list of concepts; sets of these lists intersected; and the misaligned ones as JSON. It gets fewer samples,
+and its rate is taken for that of all. Each runs in a process of its own, in turns with the others, on one core, and is timed
+once its libraries are loaded, by the core's seconds. "Misaligned alone" is ours less what its pairs take.
 """
 
 import argparse
@@ -43,6 +43,8 @@ PAPER_SAMPLES = 500_000
 LEAST = np.float32(0.25)  # score of an image hit
 SHOWN = "openclip@0.25"
 METHODS = Methods((CHOSEN_TEXT,), (SHOWN,), (0.25,), SHOWN)
+ALONE, ALL, PAPER = "misaligned alone", "misaligned, and all counts", "misaligned, the paper's way"
+PAIRS, PRODUCT = "pairs of concepts", "pairs, scipy's X.T @ X"
 
 Found = dict[str, float]
 
@@ -109,29 +111,36 @@ def match_ours(folder: Path, samples: int) -> Found:
     return {"samples": total.samples, "found": misaligned, "seconds": time.process_time() - start}
 
 
+def write_lists(folder: Path, samples: int, to: Path) -> int:
+    """The hits as the paper's scripts keep them, a JSON file a modality: the list of its samples for each concept."""
+    parts = list_parts(folder, min(samples, PAPER_SAMPLES))
+    for modality in ("text", "image"):
+        lists: dict[str, list[int]] = defaultdict(list)
+        for number, place in enumerate(parts):
+            hits = getattr(read_part(place), modality)
+            for concept, sample in zip(hits["concept"].to_pylist(), hits["sample_id"].to_pylist(), strict=True):
+                lists[f"concept {concept:04}"].append(number * PART + sample)
+        (to / f"{modality}.json").write_text(json.dumps(lists), encoding="utf-8")
+    return len(parts) * PART
+
+
 def match_as_paper(folder: Path, samples: int) -> Found:
     """Lists by concept, lists by sample, and sets."""
-    by_concept: dict[str, dict[int, list[int]]] = {"text": defaultdict(list), "image": defaultdict(list)}
-    parts = list_parts(folder, min(samples, PAPER_SAMPLES))
-    for number, place in enumerate(parts):
-        for modality, concepts in by_concept.items():
-            table = pq.read_table(place / f"{modality}.parquet")
-            if modality == "image":
-                table = table.filter(pc.greater_equal(table["score"], pa.scalar(LEAST, pa.float32())))
-            for concept, sample in zip(table["concept"].to_pylist(), table["sample_id"].to_pylist(), strict=True):
-                concepts[concept].append(number * PART + sample)
-    start = time.process_time()
-    by_sample = {"text": defaultdict(list), "image": defaultdict(list)}
-    for modality, concepts in by_concept.items():
-        for concept, found in concepts.items():
-            for sample in found:
-                by_sample[modality][sample].append(concept)
-    misaligned = {}
-    for sample, concepts in by_sample["text"].items():
-        shown = by_sample["image"].get(sample)
-        if shown and not set(concepts) & set(shown):
-            misaligned[sample] = (concepts, shown)
-    return {"samples": len(parts) * PART, "found": len(misaligned), "seconds": time.process_time() - start}
+    with tempfile.TemporaryDirectory() as work:
+        count = write_lists(folder, samples, Path(work))
+        start = time.process_time()
+        by_sample = {"text": defaultdict(list), "image": defaultdict(list)}
+        for modality, found in by_sample.items():
+            for concept, hits in json.loads((Path(work) / f"{modality}.json").read_text("utf-8")).items():
+                for sample in hits:
+                    found[sample].append(concept)
+        misaligned = {}
+        for sample, concepts in by_sample["text"].items():
+            shown = by_sample["image"].get(sample)
+            if shown and not set(concepts) & set(shown):
+                misaligned[sample] = (concepts, shown)
+        (Path(work) / "misaligned.json").write_text(json.dumps(misaligned), encoding="utf-8")
+        return {"samples": count, "found": len(misaligned), "seconds": time.process_time() - start}
 
 
 def pair_ours(folder: Path, samples: int) -> Found:
@@ -171,10 +180,10 @@ def _count_pairs(folder: Path, samples: int, count: Callable[[np.ndarray, int], 
 
 
 CONTENDERS: dict[str, Callable[[Path, int], Found]] = {
-    "misaligned, and all counts": match_ours,
-    "misaligned, the paper's way": match_as_paper,
-    "pairs of concepts": pair_ours,
-    "pairs, scipy's X.T @ X": pair_by_product,
+    ALL: match_ours,
+    PAPER: match_as_paper,
+    PAIRS: pair_ours,
+    PRODUCT: pair_by_product,
 }
 
 
@@ -206,11 +215,12 @@ def main(arguments: list[str] | None = None) -> None:
         for _ in range(given.runs):
             for name, each in runs.items():
                 each.append(call_contender(name, Path(folder), given.samples))
+    alone = zip(runs[ALL], runs[PAIRS], strict=True)
+    runs = {ALONE: [whole | {"seconds": whole["seconds"] - pairs["seconds"]} for whole, pairs in alone]} | runs
     rates = {name: median(run["samples"] / run["seconds"] for run in each) for name, each in runs.items()}
-    names = list(rates)
-    for number, (name, each) in enumerate(runs.items()):
+    for name, each in runs.items():
         seconds, peak = median(run["seconds"] for run in each), max(run["peak"] for run in each)
-        peer = rates[names[number | 1]]
+        peer = rates[PRODUCT if name in (PAIRS, PRODUCT) else PAPER]
         table.add_row(
             name,
             *(f"{each[0][value]:,}" for value in ("samples", "found")),

@@ -2,8 +2,8 @@
 
 Reads: the photos of ../shared/data beside the checkout, or without them pictures of noise; each tar has as many samples as fill
 it, of image, JSON and caption. The command: python -m benchmarks.tars [--megabytes N] [--runs N]
-All run in turns, on one core, out of the page cache, and are told as the median of what each takes of one turn's bare read:
-`file.read` of 1 MiB at a time. `--one` gives what one turn in a process of its own has at most of memory.
+All run in turns, out of the page cache, and are timed by the core's seconds; the share is the median over the turns of what the
+turn's bare read, `file.read` of 1 MiB at a time, takes of each. The peak memory is that of a process that reads the samples.
 """
 
 import argparse
@@ -127,14 +127,14 @@ CONTENDERS: dict[str, Callable[[Path], None]] = {
 
 
 def time_turns(path: Path, runs: int) -> dict[str, list[float]]:
-    """Seconds of each contender's runs, in turns; a first turn does not count."""
+    """Core seconds of each contender's runs, in turns; a first turn does not count."""
     taken: dict[str, list[float]] = {name: [] for name in CONTENDERS}
     for turn in range(runs + 1):
         for name, read in CONTENDERS.items():
-            start = time.perf_counter()
+            start = time.process_time()
             read(path)
             if turn:
-                taken[name].append(time.perf_counter() - start)
+                taken[name].append(time.process_time() - start)
     return taken
 
 
@@ -149,7 +149,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--megabytes", type=int, default=300)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--one", type=Path, help="a tar, to read once and print the peak memory")
+    parser.add_argument("--one", type=Path, help="a tar, to read once, and print the peak memory (MB)")
     given = parser.parse_args(arguments)
     if given.one:
         read_ours(given.one)
@@ -162,7 +162,7 @@ def main(arguments: list[str] | None = None) -> None:
             taken = time_turns(path, given.runs)
             each = path.stat().st_size / count / 1000
             table = Table(title=f"{name}: {count:,} samples of {each:.1f} kB; {measure_peak(path):,.0f} MB of memory")
-            for column in ("what", "GB/s", "samples/s", "speed of the bare read"):
+            for column in ("what", "GB a core second", "samples a core second", "speed of the bare read"):
                 table.add_column(column, justify="left" if column == "what" else "right")
             for contender, seconds in taken.items():
                 middle = median(seconds)

@@ -113,7 +113,6 @@ def read_rows(
     Commas and semicolons separate, and quotes may stand around a cell; between tabs and bars quotes mean nothing. A caption
     in the last column may hold separators. Bytes that are no UTF-8 become U+FFFD; where None is wanted, the cell is None.
     """
-    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))  # a column that nobody reads may be of any length
     lines = Lines(stream)
     if first or form.header is None:
         lines.start_at(first)
@@ -125,7 +124,7 @@ def read_rows(
     while end is None or lines.end < end:
         before = reader.line_num
         try:
-            row = next(reader)
+            row = _read_row(reader)
         except StopIteration:
             return
         except csv.Error:  # a quote that never closes; the lines that it took are lost
@@ -133,6 +132,15 @@ def read_rows(
             continue
         if row:
             yield Row(reader.line_num + begins - 1, picks.pick(row), lines.end)
+
+
+def _read_row(reader: Iterator[list[str]]) -> list[str]:
+    """The next row of a `csv.reader`, whose cells may be of any length, as columns that nobody reads are."""
+    before = csv.field_size_limit(LONGEST_LINE)
+    try:
+        return next(reader)
+    finally:
+        csv.field_size_limit(before)  # of the whole process
 
 
 class _Picks:
@@ -207,7 +215,7 @@ def _parse(lines: list[str], form: TableForm) -> list[list[str]]:
     reader = csv.reader(lines, **form.dialect)
     while True:
         try:
-            rows.append(next(reader))
+            rows.append(_read_row(reader))
         except StopIteration:
             return [row for row in rows if row]
         except csv.Error:

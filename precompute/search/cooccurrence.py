@@ -40,7 +40,7 @@ def count_pairs(keys: np.ndarray, size: int) -> Together:
 def pile_together(piles: dict[str, list[Together]], more: Mapping[str, Together]) -> None:
     """Puts other shards' matrices, by method, on piles.
 
-    Two on a pile become their sum once they are of about one size, which is sooner done than adding each to the sum of all.
+    Two on a pile become their sum once they are of about one size: sooner done than to add each to the sum of all before.
     """
     for method, found in more.items():
         pile = piles.setdefault(method, [])

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from backend.methods import Method, join_methods
 from backend.schema import TABLES
 from precompute.search.cooccurrence import Together, count_pairs, load_together, pile_together, save_together, sum_piles
-from precompute.search.match_kernels import choose_loop, join_hits
+from precompute.search.match_kernels import choose_loop, join_hits, rank_hits
 from precompute.search.text import METHODS
 
 CHOSEN_TEXT = "lemmatized"  # the text side of joint hits and misaligned samples: the paper's rule
@@ -158,8 +158,7 @@ def match_part(part: ShardPart, concepts: Sequence[str], methods: Methods) -> tu
     text = text[is_kept[text // size]]
     chosen = is_kept[image // size]
     image, scores = image[chosen], scores[chosen]
-    order = np.lexsort((image, -scores, image // size))
-    image, scores = image[order], scores[order]
+    choose_loop(rank_hits, len(image))(image, scores, size)
     names = pa.array(concepts, pa.string())
     columns = {
         "sample_id": pa.array(sample_ids[kept]),

@@ -47,6 +47,17 @@ def join_hits(text, image, scores, size, has_text, best, agreed, shared):
             agreed[row] = max(agreed[row], score)
 
 
+def rank_hits(keys, scores, size):
+    """Sorts the hits of each row by falling score, in place; the keys of `join_hits` rise where scores are equal."""
+    for place in range(1, len(keys)):
+        key, score = keys[place], scores[place]
+        row, before = key // size, place - 1
+        while before >= 0 and keys[before] // size == row and scores[before] < score:
+            keys[before + 1], scores[before + 1] = keys[before], scores[before]
+            before -= 1
+        keys[before + 1], scores[before + 1] = key, score
+
+
 def list_pairs(keys, size, pairs):
     """Writes every two concepts of one row as lower * `size` + higher, out of rising keys as in `join_hits`; how many.
 

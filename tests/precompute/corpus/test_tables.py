@@ -1,5 +1,6 @@
 """Caption tables become samples, whole or in pieces; a row that makes none is counted, not lost."""
 
+import csv
 import os
 import random
 
@@ -212,3 +213,11 @@ def test_flickr8k_has_five_captions_a_photo(shared_data, tmp_path):
     quoted = [line for line in lines if ',"' in line]
     assert sum(bool({",", '"'} & set(sample["caption"])) for sample in samples) == len(quoted) > 0
     assert all((tmp_path / sample["image"]).is_file() and sample["width"] for sample in samples[::500])
+
+
+def test_a_very_long_cell_is_read_and_the_limit_of_the_process_stays(tmp_path):
+    before = csv.field_size_limit()
+    path = tmp_path / "a.csv"
+    path.write_text(f"note,caption\n{'x' * (before + 1)},a rose\n")
+    assert captions(path) == ["a rose"]
+    assert csv.field_size_limit() == before

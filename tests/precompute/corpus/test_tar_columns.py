@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 import tarfile
 
 import numpy as np
@@ -161,3 +162,17 @@ def test_loops_read_broken_headers_as_the_plain_way_does(content, changes, lengt
     head = bytes(broken[:length])
     width, height = read_header(head)
     assert read_size(np.frombuffer(b"?" + head, np.uint8), 1, 1 + len(head)) == (width or 0, height or 0)
+
+
+def test_without_numba_tars_are_read_the_plain_way_and_a_warning_says_so(tmp_path, monkeypatch):
+    path = write_tar(tmp_path / "a.tar", [("0.jpg", PHOTO), ("0.txt", b"a rose")])
+    monkeypatch.setattr(tar, "FEW_BYTES", 0)
+    monkeypatch.setitem(sys.modules, "precompute.corpus.tar_columns", None)
+    tar._find_loops.cache_clear()
+    try:
+        (shard,) = find_shards([str(path)])
+        with pytest.warns(UserWarning, match="Tars are read in plain Python.*numba cannot be loaded"):
+            (batch,) = read_batches(shard, Reading())
+    finally:
+        tar._find_loops.cache_clear()
+    assert batch.table["caption"].to_pylist() == ["a rose"]

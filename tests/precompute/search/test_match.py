@@ -1,0 +1,67 @@
+"""Matching a shard's hits says what sets of concepts say, sample by sample; compiled, and as Python runs the same loops."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from precompute.search import match_kernels
+from precompute.search.images import HITS_SCHEMA
+from precompute.search.match import CHOSEN_TEXT, TEXT_SCHEMA, Methods, ShardPart, match_part
+
+CONCEPTS = ["ant", "bee", "cat", "dog"]
+METHODS = Methods((CHOSEN_TEXT, "phrase"), ("openclip@0.25", "openclip@0.50"), (0.25, 0.5), "openclip@0.25")
+HITS = st.dictionaries(st.tuples(st.integers(0, 7), st.integers(0, 3)), st.sampled_from([0.25, 0.375, 0.5, 0.75]), max_size=20)
+ORDERS = st.randoms(use_true_random=False)
+
+
+def match_by_sets(text: dict, image: dict, first: int, step: int) -> tuple[list[dict], dict[str, tuple[int, int]]]:
+    """The rows of misaligned samples, and by joint method the samples with a concept and those that disagree."""
+    rows, counts = [], dict.fromkeys(METHODS.joint, (0, 0))
+    for sample in range(8):
+        named = {concept for row, concept in text if row == sample}
+        shown = sorted((-score, concept) for (row, concept), score in image.items() if row == sample)
+        agreed = max((-score for score, concept in shown if concept in named), default=None)
+        for joint, least in zip(METHODS.joint, METHODS.thresholds, strict=True):
+            at_least = {concept for score, concept in shown if -score >= least}
+            some, differ = bool(named or at_least), bool(named and at_least and not named & at_least)
+            counts[joint] = (counts[joint][0] + some, counts[joint][1] + differ)
+        if (named or shown) and (agreed is None or agreed < METHODS.thresholds[-1]):
+            row = {
+                "sample_id": first + sample * step,
+                "text_concepts": [CONCEPTS[concept] for concept in sorted(named)],
+                "image_concepts": [CONCEPTS[concept] for _, concept in shown],
+                "image_scores": [-score for score, _ in shown],
+                "best": -shown[0][0] if shown else None,
+                "agreed": agreed,
+            }
+            rows.append(row)
+    return rows, counts
+
+
+@pytest.mark.parametrize("few", [0, 1 << 40])
+@pytest.mark.parametrize(("first", "step"), [(0, 1), (50, 1), (7, 3)])
+@settings(max_examples=40, deadline=None)
+@given(HITS, HITS, ORDERS)
+def test_matching_says_what_sets_say(few, first, step, text, image, order):
+    text, image = list(text), dict(order.sample(sorted(image.items()), len(image)))
+    order.shuffle(text)
+    named = [(CHOSEN_TEXT, first + row * step, concept) for row, concept in text]
+    named += [("phrase", first + row * step, concept) for row, concept in text[::2]]
+    shown = [(first + row * step, concept, score) for (row, concept), score in image.items()]
+    part = ShardPart(
+        pa.table({"sample_id": pa.array(first + np.arange(8) * step, pa.int64())}),
+        pa.table([list(column) for column in zip(*named, strict=True)] or [[], [], []], schema=TEXT_SCHEMA),
+        pa.table([list(column) for column in zip(*shown, strict=True)] or [[], [], []], schema=HITS_SCHEMA),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(match_kernels, "FEW_HITS", few)
+        table, counts = match_part(part, CONCEPTS, METHODS)
+    rows, expected = match_by_sets(text, image, first, step)
+    assert table.to_pylist() == rows
+    assert {joint: (counts.extracted[joint], counts.misaligned[joint]) for joint in METHODS.joint} == expected
+    for name, hits in (("phrase", text[::2]), (CHOSEN_TEXT, text), ("openclip@0.25", image)):
+        assert counts.hits[name].tolist() == [sum(concept == number for _, concept in hits) for number in range(4)]
+    joint = [sum((row, number) in image for row, concept in text if concept == number) for number in range(4)]
+    assert counts.hits[METHODS.joint[0]].tolist() == joint

@@ -26,7 +26,8 @@ SAMPLE_ROW_GROUP = 8_192  # a page reads the samples of one concept out of what 
 LOOKED_UP_ROW_GROUP = 16_384  # of a table that is read a row here and a row there: smaller ones make a footer that is slow
 PAGE_BYTES = 16_384  # of such a table's columns: DuckDB unpacks none but the pages in which a row is asked for
 FILE_ROWS = 8_000_000  # of one file of a corpus, about: a footer of this many rows is read in some milliseconds
-SEARCHED = ("samples", "hits", "cooccurrences", "misaligned")  # the tables that a search writes files of, of each corpus
+SEARCHED = ("samples", "hits", "cooccurrences", "misaligned", "disagreements")  # of which a search writes files of a corpus
+EVERY_CONCEPT = ""  # stands in `disagreements` for all concepts of a sample
 
 _CORPUS_FILE = re.compile(r"[^./\\\0][^/\\\0]*")  # a corpus names its files: no path, nothing hidden
 
@@ -303,6 +304,18 @@ TABLES: dict[str, TableSpec] = {
         per_corpus=True,
         row_group=SAMPLE_ROW_GROUP,
         order="sample_id",
+    ),
+    # The samples of `misaligned` by each concept that they are about, and by none, which stands for all. `said`: the caption
+    # has the concept · `score`: of the image for it · `named`: the caption has any · `best`, `agreed`: as in `misaligned`.
+    "disagreements": TableSpec(
+        pa.schema(
+            [_field("corpus"), _field("concept"), _field("sample_id", _I64), _field("said", pa.bool_())]
+            + [_field("named", pa.bool_()), *(_field(name, _F32, null=True) for name in ("score", "best", "agreed"))]
+        ),
+        ("concept", "sample_id"),
+        not_negative=("sample_id",),
+        per_corpus=True,
+        order="concept, best DESC NULLS LAST, sample_id",
     ),
 }
 

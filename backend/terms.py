@@ -23,7 +23,7 @@ from backend.bands import find_band, lie_outside
 from backend.cooccurrence import measure_company
 from backend.errors import EmptySelection, InvalidTable, MissingTable
 from backend.expected import POOLED, read_peers
-from backend.samples import INTEGERS, PAGE, split_urls
+from backend.samples import PAGE, read_samples
 from backend.study import Study, quote_folder
 from backend.words import TEXT_METHODS, Needed, canonical, is_run, list_needed
 
@@ -156,14 +156,7 @@ def find_captions(
     """
     terms = _open_terms(study, corpus)
     query = _all_of([terms.make_query(_read_name(one), method) for one in (name, other) if one])
-    found = study.query(
-        """WITH found AS (SELECT unnest(CAST($found AS BIGINT[])) AS sample_id)
-           SELECT sample_id, caption, image, "offset", length, width, height
-           FROM found JOIN samples USING (sample_id) WHERE samples.corpus = $corpus ORDER BY sample_id""",
-        corpus=corpus,
-        found=terms.list_samples(query, offset, limit),
-    )
-    return split_urls(found.astype(INTEGERS))
+    return read_samples(study, corpus, pd.DataFrame({"sample_id": terms.list_samples(query, offset, limit)}, dtype="int64"))
 
 
 def place_count(study: Study, corpus: str, method: str, count: int) -> Place:

@@ -16,6 +16,7 @@ from backend.schema import MANIFEST, SCHEMA_VERSION, TABLES, corpus_files, part_
 from backend.terms import checksum_terms, terms_path
 from backend.writing import file_sha256, join_sha256
 
+_OF_SAMPLES = ("hits", "misaligned", "disagreements", "sample_truth")  # tables whose rows point to samples
 CHECK_MEMORY = "1GB"  # of the connection that checks folder tables; DuckDB spills beyond it
 
 
@@ -283,7 +284,7 @@ def _sample_reference_faults(folder: Path, present: set[str]) -> list[str]:
                 if them := _orphans(connection, "concept", hits, [concepts]):
                     faults.append(f"hits/{corpus}: {them[0]} concept not in concepts, such as {them[1]}")
         if "samples" in present:
-            pointing = [(name, corpus) for name in ("hits", "misaligned", "sample_truth") for corpus in files[name]]
+            pointing = [(name, corpus) for name in _OF_SAMPLES for corpus in files[name]]
             for name, corpus in pointing:
                 if corpus not in files["samples"]:
                     faults.append(f"{name}/{corpus}: the study holds no samples of this corpus")

@@ -20,13 +20,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from backend.progress import Progress
-from backend.schema import FILE_ROWS
+from backend.schema import FILE_ROWS, ROW_GROUP
 from precompute.corpus.registry import place_images
 from precompute.corpus.shard import SAMPLES_PER_SHARD, Shard
 from precompute.ledger import Ledger
 from precompute.processes import Workers
 from precompute.search.cooccurrence import tabulate_together
 from precompute.search.corpus_files import CorpusFile, count_rows, place_files, split_pieces
+from precompute.search.disagreements import count_spread, sort_disagreements, spread_samples
 from precompute.search.given import GivenHits, join_places
 from precompute.search.images import HITS_SCHEMA
 from precompute.search.match import TEXT_SCHEMA, Counts, Methods, ShardPart, match_part
@@ -96,15 +97,22 @@ def merge_parts(
     shutil.rmtree(merge.work, ignore_errors=True)
     merge.work.mkdir(parents=True)
     try:
-        placed, counts, given, misaligned = _match_all(merge, placed, workers, lambda done: say(done / 2))
+        placed, counts, given, places = _match_all(merge, placed, workers, lambda done: say(done / 2))
         ranges = split_concepts(_count_stored(merge, counts), merge.range_hits)
         sized = zip(placed, map(count_rows, ([one.samples] for one in placed)), strict=True)
         made = {"samples": list(split_pieces(sized, FILE_ROWS)), "hits": ranges}
         jobs = [(write_samples, merge, run, _made(merge, "samples", number)) for number, run in enumerate(made["samples"])]
         if merge.methods.image:
-            made["misaligned"] = list(split_pieces(((path, count_rows([path])) for path in misaligned), FILE_ROWS))
+            found = [place / "misaligned.parquet" for place in places]
+            made["misaligned"] = list(split_pieces(((path, count_rows([path])) for path in found), FILE_ROWS))
             files = enumerate(made["misaligned"])
             jobs += [(write_misaligned, merge, run, _made(merge, "misaligned", number)) for number, run in files]
+            spread = [place / "disagreements.parquet" for place in places]
+            made["disagreements"] = split_concepts(_count_disagreements(merge, places))
+            jobs += [
+                (sort_disagreements, spread, merge.concepts, merge.corpus, bounds, _made(merge, "disagreements", number))
+                for number, bounds in enumerate(made["disagreements"])
+            ]
         jobs += [
             (sort_hits, merge, placed, start, stop, _made(merge, "hits", number)) for number, (start, stop) in enumerate(ranges)
         ]
@@ -143,7 +151,7 @@ def split_concepts(stored: Sequence[int], most: int | None = None) -> list[tuple
 def _match_all(
     merge: Merge, found: Sequence[Placed], workers: Workers, say: Progress
 ) -> tuple[tuple[Placed, ...], Counts, Ledger, tuple[Path, ...]]:
-    """The shards with their image hits, the counts, the books of given hits, and the files of misaligned samples."""
+    """The shards with their image hits, the counts, the books of given hits, and the folders that `match_parts` wrote."""
     places, jobs, placed = [], [], []
     for start in range(0, len(found), PARTS_AT_ONCE):
         place = merge.work / f"matched-{start}"
@@ -169,7 +177,7 @@ def _match_all(
     total = Counts.of_nothing(len(merge.concepts), merge.methods)
     for place in places:
         total.add(Counts.load(place, merge.methods))
-    return tuple(placed), total, books, tuple(place / "misaligned.parquet" for place in places)
+    return tuple(placed), total, books, tuple(places)
 
 
 def _book_given(merge: Merge, places: Sequence[Path], books: Ledger) -> GivenHits:
@@ -183,7 +191,7 @@ def _book_given(merge: Merge, places: Sequence[Path], books: Ledger) -> GivenHit
 
 
 def match_parts(merge: Merge, placed: Sequence[Placed], place: Path) -> None:
-    """Writes the misaligned samples and the counts of some shards into a new folder; and their given hits, where some are.
+    """Writes the misaligned samples, these by concept, and the counts of some shards into a new folder; and their given hits.
 
     What a process that was killed left there goes first.
     """
@@ -204,8 +212,13 @@ def match_parts(merge: Merge, placed: Sequence[Placed], place: Path) -> None:
         disagreeing, counts = match_part(found, merge.concepts, merge.methods)
         total.add(counts)
         tables.append(_shift_ids(disagreeing, one.first_id))
-    pq.write_table(pa.concat_tables(tables), place / "misaligned.parquet", compression="zstd")
+    disagreeing = pa.concat_tables(tables)
+    pq.write_table(disagreeing, place / "misaligned.parquet", compression="zstd")
     total.save(place)
+    if merge.methods.image:
+        spread = spread_samples(disagreeing, merge.concepts)
+        pq.write_table(spread, place / "disagreements.parquet", compression="zstd", row_group_size=ROW_GROUP)
+        np.save(place / "disagreements.npy", count_spread(spread, len(merge.concepts)))
     if given:
         np.save(place / "given.npy", met)
 
@@ -303,6 +316,11 @@ def _call(function: Callable, *arguments: object) -> dict | None:
 def _count_stored(merge: Merge, counts: Counts) -> np.ndarray:
     """How many hits of each concept the table holds: those of the text methods and of the first image method."""
     return sum(counts.hits[method] for method in (*merge.methods.text, *merge.methods.image[:1]))
+
+
+def _count_disagreements(merge: Merge, places: Sequence[Path]) -> np.ndarray:
+    """How many rows of `disagreements` there are of no concept, and of each concept."""
+    return sum((np.load(place / "disagreements.npy") for place in places), np.zeros(len(merge.concepts) + 1, np.int64))
 
 
 def _shift_ids(table: pa.Table, first_id: int) -> pa.Table:

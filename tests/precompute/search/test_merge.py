@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from backend.schema import TABLES, corpus_files
+from backend.schema import SEARCHED, TABLES, corpus_files
 from precompute.corpus.sample import SCHEMA
 from precompute.corpus.shard import Shard
 from precompute.processes import Processes
@@ -153,9 +153,37 @@ def test_merged_files_have_the_order_of_their_tables(tmp_path):
         "hits": 8,
         "cooccurrences": 0,
         "misaligned": 2,
+        "disagreements": 4,
     }
+    assert read_rows(tmp_path, "disagreements") == [  # concept, sample, said, named, score, best, agreed
+        ("", 0, True, True, 0.25, 0.25, 0.25),
+        ("", 1, True, True, None, None, None),
+        ("rose", 0, True, True, 0.25, 0.25, 0.25),
+        ("sky", 1, True, True, None, None, None),
+    ]
     assert (counts.samples, counts.hits["lemmatized"].tolist()) == (3, [0, 2, 1])
-    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["mine.parquet"] * 4
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["mine.parquet"] * 5
+
+
+def test_samples_that_disagree_lie_by_each_concept_that_they_are_about(tmp_path):
+    merge_parts([make_part(TEXT, IMAGE)], tmp_path, "mine", METHODS)
+    rows = [
+        (name, sample, said, named, score and round(score, 2))
+        for name, sample, said, named, score, *_ in read_rows(tmp_path, "disagreements")
+    ]
+    assert rows == [
+        ("", 5, True, False, 0.9),
+        ("", 1, True, True, 0.4),
+        ("", 2, True, True, 0.25),
+        ("", 4, True, True, None),
+        ("fern", 1, False, True, 0.2),
+        ("rose", 1, True, True, 0.25),
+        ("rose", 2, True, True, None),
+        ("rose", 4, True, True, None),
+        ("sky", 5, False, False, 0.9),
+        ("sky", 1, False, True, 0.4),
+        ("sky", 2, False, True, 0.25),
+    ]
 
 
 def test_row_groups_have_the_size_of_the_table_whatever_the_shards_have(tmp_path):
@@ -173,7 +201,7 @@ def test_corpus_without_image_search_has_no_file_of_misaligned_samples(tmp_path)
 
 def test_corpus_without_a_sample_has_empty_files(tmp_path):
     entries, counts = merge_parts([], tmp_path, "mine", METHODS)
-    assert [entry["rows"] for entry in entries.values()] == [0, 0, 0, 0]
+    assert [entry["rows"] for entry in entries.values()] == [0, 0, 0, 0, 0]
     assert describe_alignment("mine", METHODS, counts)["degree"].tolist() == [0, 0]
 
 
@@ -259,7 +287,7 @@ def test_files_of_a_large_corpus_have_the_rows_of_one(tmp_path, monkeypatch, thr
     divide_into_files(monkeypatch)
     assert merge.split_concepts([80, 60, 30]) == [(0, 1), (1, 3)]
     entries, _ = merge_parts(three_parts, tmp_path / "several", "mine", METHODS)
-    for name in ("samples", "hits", "cooccurrences", "misaligned"):
+    for name in SEARCHED:
         assert read_rows(tmp_path / "several", name) == read_rows(tmp_path / "one", name)
         assert entries[name]["rows"] == whole[name]["rows"]
     assert entries["hits"]["rows"] > 200

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable
+from math import sqrt
 
 Progress = Callable[[float], None]  # told the fraction that is done
 StageProgress = Callable[[str, float], None]  # told a stage's name, and the fraction of it that is done
@@ -43,4 +44,4 @@ class Pace:
         if self._expected is None:
             return by_pace
         foretold = max(self._expected * (1.0 - start) - (now - began), 0.0)
-        return foretold if by_pace is None else done * by_pace + (1.0 - done) * foretold
+        return foretold if by_pace is None else sqrt(done) * by_pace + (1.0 - sqrt(done)) * foretold

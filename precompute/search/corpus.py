@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -141,7 +142,7 @@ def index_corpus(
         if warning := try_tagger(plan, search, found):
             tell(warning)
         with log.time_stage("searching"):
-            outlook = Outlook(found, search, log, partial(_try_merge, plan, search, found))
+            outlook = Outlook(found, search, log, partial(_try_merge, plan, search, found), processes or 1)
             search_parts(found, search, started, say, outlook.note)
         books = {shard: read_books(part, search.look) for shard, part in found.parts.items()}
         total = add_books(books.values())
@@ -251,8 +252,9 @@ def _try_merge(
     """What it takes to merge some shards into a folder and to describe them, and to index all words where that is to be.
 
     Each range of concepts reads the samples of all parts: there are as many as the corpus will have, of which this is a share.
+    What searches at the same time takes time that it will not take then: no more is told than this process has computed.
     """
-    clock = Stopwatch()
+    clock, start, computed = Stopwatch(), time.perf_counter(), time.process_time()
     merge = plan_merge(folder, replace(plan, work=folder), search, list_methods(plan.image_search), found.layers)
     merge = replace(merge, range_hits=math.ceil(share * RANGE_HITS))
     with clock.during(MERGING), Processes(1) as alone:
@@ -261,7 +263,8 @@ def _try_merge(
     if plan.terms:
         with clock.during(INDEXING):
             build_terms(corpus_files(folder, "samples", plan.corpus), folder / "terms")
-    return dict(clock.seconds)
+    free = min((time.process_time() - computed) / (time.perf_counter() - start), 1.0)
+    return {kind: free * seconds for kind, seconds in clock.seconds.items()}
 
 
 def place_part(shard: Shard, part: Part, layers: Sequence[Layer], look: Look | None) -> Placed:

@@ -34,13 +34,21 @@ Trial = Callable[[Path, Sequence[Shard], float], Mapping[str, float]]
 class Outlook:
     """Listens to what shards take, and tells a run's log what stages to come are expected to take.
 
-    `trial` puts shards through these stages, in an empty folder, in as many steps as it takes for the whole corpus.
+    `trial` puts shards through these stages, in an empty folder, in as many steps as it takes for the whole corpus · `at_once`:
+    how many processes share the jobs of merging.
     """
 
     def __init__(
-        self, found: Found, search: SearchJob, log: RunLog, trial: Trial, now: Callable[[], float] = time.perf_counter
+        self,
+        found: Found,
+        search: SearchJob,
+        log: RunLog,
+        trial: Trial,
+        at_once: int = 1,
+        now: Callable[[], float] = time.perf_counter,
     ):
         self._found, self._search, self._log, self._trial, self._now = found, search, log, trial, now
+        self._at_once = at_once
         self._shares = share_bytes(found.parts)
         self._began = now()
         self._spent = 0.0
@@ -80,6 +88,7 @@ class Outlook:
         samples, largest = took[-1]
         told = largest.get(LANGUAGES, 0.0) * min(total, LANGUAGE_SAMPLE) / min(samples, LANGUAGE_SAMPLE)
         expected[STAGES[DESCRIBING]] += told
+        expected[STAGES[MERGING]] /= self._at_once
         return {stage: seconds for stage, seconds in expected.items() if seconds}
 
 

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +22,6 @@ import psutil
 
 from backend.manifest import RunEntry
 from backend.quantities import spell_bytes, spell_seconds
-from precompute.study_writer import tell_time
 
 READING, TEXT, IMAGES = KINDS = ("reading", "text", "images")
 CPUS = Path("/proc/cpuinfo")  # where Linux tells what processor it is
@@ -92,7 +92,7 @@ class RunLog:
 
     path: Path
     listen: Callable[[Took | Expected], None] = lambda told: None
-    run: str = field(default_factory=tell_time)
+    run: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))  # of each its own
 
     def note(self, took: Took) -> None:
         """Appends the line of a shard."""

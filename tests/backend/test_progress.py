@@ -47,8 +47,8 @@ def test_what_was_expected_counts_the_less_the_more_is_done():
     pace = Pace(0.0, 0.0, expected=50.0)
     assert pace.left(0.0) == 50.0
     assert pace.left(10.0) == 40.0  # nothing is told of it
-    pace.note(0.5, 50.0)
-    assert pace.left(50.0) == 0.5 * 50.0 + 0.5 * 0.0
+    pace.note(0.25, 40.0)
+    assert pace.left(40.0) == 0.5 * 120.0 + 0.5 * 10.0
     pace.note(1.0, 70.0)
     assert pace.left(70.0) == 0.0
 

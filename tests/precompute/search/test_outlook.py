@@ -44,7 +44,7 @@ def test_stages_to_come_are_on_the_line_through_two_trials(study, tmp_path, monk
     log = RunLog(tmp_path / "a.log.jsonl", noted.append)
     with Processes(1) as here:
         found = find_parts(shards, search, tmp_path / "work", here, lambda stage, done: None)
-        watch = Outlook(found, search, log, trial, lambda: now[0])
+        watch = Outlook(found, search, log, trial, 2, lambda: now[0])
 
         def note(took: Took) -> None:
             now[0] += 10.0
@@ -57,7 +57,7 @@ def test_stages_to_come_are_on_the_line_through_two_trials(study, tmp_path, monk
     total = 9 / ((sizes["a.csv"] + sizes["b.csv"]) / sum(sizes.values()))
     assert shares == [pytest.approx(samples / total) for samples in tried]
     assert told == {
-        "merging shards": pytest.approx(2 + 0.1 * total),
+        "merging shards": pytest.approx((2 + 0.1 * total) / 2),  # by two processes
         "describing captions": pytest.approx(0.5 * total / 9 + 0.01 * total),
     }
     assert [line["expected"] for line in read_log(log.path) if "expected" in line] == list(told)

@@ -129,8 +129,8 @@ def encode_as_clip_benchmark(model: Model, places: Sequence[Place]) -> None:
     import torch
     from torch.utils.data import DataLoader
 
-    with warnings.catch_warnings(action="ignore"):  # it has an opinion on four workers where there are fewer cores
-        loader = DataLoader(Photos(places, model.preprocess), PEER_BATCH, shuffle=False, num_workers=WORKERS)
+    warnings.filterwarnings("ignore", "This DataLoader will create")  # four workers, as documented, on fewer cores
+    loader = DataLoader(Photos(places, model.preprocess), PEER_BATCH, shuffle=False, num_workers=WORKERS)
     with torch.inference_mode(), torch.autocast(model.device, enabled=model.device == "cuda"):
         for images in loader:
             torch.nn.functional.normalize(model.net.encode_image(images.to(model.device)), dim=-1).float().cpu()

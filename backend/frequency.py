@@ -5,6 +5,7 @@ the largest of them, and the text beside it says so; `list_counts` shows them al
 """
 
 from collections.abc import Iterable, Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -239,22 +240,35 @@ def list_counts(study: Study, concept: str) -> pd.DataFrame:
 
     Rank and percentile go by the largest count of each concept in that corpus and method.
     """
-    return study.ask(
+    rows = study.ask(
         "frequency",
-        """WITH counts AS (
-               SELECT corpus, method, concept, max(count) AS high FROM frequency GROUP BY ALL
-           ), mine AS (
-               SELECT corpus, modality, method, min(count) AS low, max(count) AS high,
-                      count(DISTINCT count) AS variants
-               FROM frequency WHERE concept = $concept GROUP BY ALL
-           )
-           SELECT mine.*, 1 + count_if(counts.high > mine.high) AS rank,
-                  100.0 * count_if(counts.high < mine.high) / count(*) AS percentile, count(*) AS concepts
-           FROM mine JOIN counts USING (corpus, method)
-           GROUP BY ALL ORDER BY mine.corpus, mine.modality, mine.method""",
+        """SELECT corpus, modality, method, min(count) AS low, max(count) AS high, count(DISTINCT count) AS variants
+           FROM frequency WHERE concept = $concept GROUP BY ALL ORDER BY corpus, modality, method""",
         f"No corpus of study '{study.name}' counts '{concept}'.",
         concept=concept,
     )
+    held = [_read_highest(study)[key] for key in zip(rows["corpus"], rows["method"], strict=True)]
+    rarer = [int(np.searchsorted(counts, high)) for counts, high in zip(held, rows["high"], strict=True)]
+    commoner = [
+        len(counts) - int(np.searchsorted(counts, high, "right")) for counts, high in zip(held, rows["high"], strict=True)
+    ]
+    concepts = np.array([len(counts) for counts in held], np.int64)
+    return rows.assign(rank=1 + np.array(commoner), percentile=100.0 * np.array(rarer) / concepts, concepts=concepts)
+
+
+_HIGHEST: WeakKeyDictionary[Study, dict[tuple[str, str], np.ndarray]] = WeakKeyDictionary()
+
+
+def _read_highest(study: Study) -> dict[tuple[str, str], np.ndarray]:
+    """corpus, method -> the largest count of each concept, rising: read once for each study, for whatever concept is asked."""
+    if study not in _HIGHEST:
+        rows = study.query(
+            """SELECT corpus, method, max(count) AS high FROM frequency GROUP BY corpus, method, concept
+               ORDER BY corpus, method, high"""
+        )
+        groups = rows.groupby(["corpus", "method"], sort=False)["high"]
+        _HIGHEST[study] = {key: values.to_numpy(np.int64) for key, values in groups}
+    return _HIGHEST[study]
 
 
 def find_neighbours(study: Study, concept: str, corpus: str, method: str, each_side: int = 5) -> pd.DataFrame:

@@ -4,6 +4,7 @@ Text hits are stored once for each text method. Image hits are stored once for e
 threshold: a score decides about every higher one. Scores are float32, and a threshold is compared as one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +16,11 @@ from backend.methods import Method, join_methods
 from backend.settings import may_show_urls
 from backend.study import Study, find_build_command
 
-DISAGREEMENTS = ("conflicting", "text-only", "image-only")
 PAGE = 24  # samples on a page
+MANY = 200_000  # image hits of a concept, above which it is looked first among the best of them
+WALKED = 16  # of the best images, for each sample that is asked for
 
-_HIT_KINDS = {"text": "text", "image": "score >= threshold", "joint": "text AND score >= threshold"}
+OWN_IMAGE = "image IS NOT NULL AND NOT contains(image, '://')"  # of a sample's row: it is no URL
 INTEGERS = {"sample_id": "int64", "offset": "Int64", "length": "Int64", "width": "Int32", "height": "Int32"}
 
 
@@ -98,43 +100,79 @@ def list_sampled_corpora(study: Study) -> pd.DataFrame:
     )
 
 
-def count_hits(study: Study, concept: str, corpus: str) -> pd.DataFrame:
+def count_hits(study: Study, concept: str, corpus: str, text_method: str | None = None) -> pd.DataFrame:
     """modality, method, hits: the samples of a corpus that show a concept, by every text, image and joint method.
 
-    The image methods are the counted thresholds; each joint method is one text with one image method. A method without a
-    hit has a row with 0.
+    The image methods are the counted thresholds; each joint method is one text with one image method: with `text_method`,
+    where it is given. A method without a hit has a row with 0. What `frequency` says is not counted again.
     """
     search = describe_search(study, corpus, "hits")
-    methods = [("text", name) for name in search.text] + [("image", name) for name in search.image]
-    methods += [("joint", join_methods(text, image)) for text in search.text for image in search.image]
-    counted = study.query(
-        """WITH image_methods AS (
-               SELECT unnest(CAST($image AS VARCHAR[])) AS method, unnest(CAST($stored AS VARCHAR[])) AS stored,
-                      unnest(CAST($thresholds AS FLOAT[])) AS threshold
-           ), found AS (
-               SELECT modality, method, sample_id, score FROM hits WHERE corpus = $corpus AND concept = $concept
-           ), by_text AS (
-               SELECT method, sample_id FROM found WHERE modality = 'text'
-           ), by_image AS (
-               SELECT image_methods.method, sample_id FROM found
-               JOIN image_methods ON found.method = stored AND score >= threshold WHERE modality = 'image'
-           )
-           SELECT method AS text, NULL AS image, count(*) AS hits FROM by_text GROUP BY ALL
-           UNION ALL SELECT NULL, method, count(*) FROM by_image GROUP BY ALL
-           UNION ALL SELECT by_text.method, by_image.method, count(*)
-                     FROM by_text JOIN by_image USING (sample_id) GROUP BY ALL""",
+    texts = [text_method] if text_method else list(search.text)
+    methods = [("text", name, name, None) for name in search.text] + [("image", name, None, name) for name in search.image]
+    methods += [("joint", join_methods(text, image), text, image) for text in texts for image in search.image]
+    hits = _read_counts(study, concept, corpus)
+    lacking = [(text, image) for _, method, text, image in methods if method not in hits]
+    if lacking:
+        hits |= _count_stored(study, concept, search, lacking)
+    rows = [(modality, method, hits.get(method, 0)) for modality, method, *_ in methods]
+    return pd.DataFrame(rows, columns=["modality", "method", "hits"])
+
+
+def _read_counts(study: Study, concept: str, corpus: str) -> dict[str, int]:
+    """method -> samples of a corpus that show a concept, as far as the study says it."""
+    if not study.has("frequency"):
+        return {}
+    rows = study.query(
+        "SELECT method, max(count) AS count FROM frequency WHERE corpus = $corpus AND concept = $concept GROUP BY method",
         corpus=corpus,
         concept=concept,
-        image=list(search.image),
-        stored=[search.find_stored(method)[0] for method in search.image],
-        thresholds=[Method(method).least_score for method in search.image],
     )
-    hits = {}
-    for text, image, count in counted.astype(object).where(counted.notna(), None).itertuples(index=False):
-        modality = "joint" if text and image else "text" if text else "image"
-        hits[modality, join_methods(text, image) if text and image else text or image] = int(count)
-    rows = [(modality, method, hits.get((modality, method), 0)) for modality, method in methods]
-    return pd.DataFrame(rows, columns=["modality", "method", "hits"])
+    return dict(zip(rows["method"], map(int, rows["count"]), strict=True))
+
+
+def _count_stored(study: Study, concept: str, search: Search, asked: Sequence[tuple[str | None, str | None]]) -> dict[str, int]:
+    """method -> samples that show a concept, counted among the stored hits: of (text, image) methods, either of them alone, or
+    both. Hits are counted by how many thresholds their score meets, which tells of all thresholds at once."""
+    counts, counted = {}, {}
+    for text, image in asked:
+        stored, threshold = search.find_stored(image)
+        rising = search.list_thresholds(Method(image).tagger) if image else []
+        if (text, stored) not in counted:
+            rows = study.query(
+                f"""WITH {_FOUND} SELECT {count_met("score", rising) if image else 0} AS met, count(*) AS hits
+                    FROM {"by_text JOIN by_image USING (sample_id)" if text and image else "by_text" if text else "by_image"}
+                    GROUP BY met""",
+                corpus=search.corpus,
+                concept=concept,
+                text_method=text,
+                stored=stored,
+            )
+            counted[text, stored] = rows
+        rows = counted[text, stored]
+        least = rising.index(threshold) + 1 if image else 0
+        counts[join_methods(text, image) if text and image else text or image] = int(
+            rows.loc[rows["met"] >= least, "hits"].sum()
+        )
+    return counts
+
+
+def count_met(score: str, rising: Sequence[float], below: int = 0) -> str:
+    """The SQL of how many of some rising thresholds a score meets, found by halves; `below` where it is null."""
+    if not rising:
+        return f"{below}::TINYINT"
+    middle = len(rising) // 2
+    upper, lower = count_met(score, rising[middle + 1 :], below + middle + 1), count_met(score, rising[:middle], below)
+    return f"CASE WHEN {score} >= {as_stored(rising[middle])!r}::FLOAT THEN {upper} ELSE {lower} END"
+
+
+# A concept's hits in a corpus lie side by side, those of a method too.
+_FOUND = """by_text AS (
+    SELECT sample_id FROM hits
+    WHERE corpus = $corpus AND concept = $concept AND modality = 'text' AND method = $text_method
+), by_image AS (
+    SELECT sample_id, score FROM hits
+    WHERE corpus = $corpus AND concept = $concept AND modality = 'image' AND method = $stored
+)"""
 
 
 def find_hits(
@@ -159,27 +197,79 @@ def find_hits(
     search = describe_search(study, corpus, "samples", "hits")
     search.check_text(text_method)
     stored, threshold = search.find_stored(image_method)
-    found = study.query(
-        f"""WITH found AS (
-                SELECT sample_id, bool_or(modality = 'text') AS text, max(score) FILTER (modality = 'image') AS score
-                FROM hits WHERE corpus = $corpus AND concept = $concept AND method IN ($text_method, $stored)
-                GROUP BY sample_id
-            ), page AS (
-                SELECT found.*, CAST($threshold AS FLOAT) AS threshold FROM found WHERE {_HIT_KINDS[modality]}
-                ORDER BY score DESC NULLS LAST, sample_id LIMIT $limit OFFSET $skipped
-            )
-            SELECT sample_id, caption, image, "offset", length, width, height, text, score
-            FROM page JOIN samples USING (sample_id) WHERE samples.corpus = $corpus
-            ORDER BY score DESC NULLS LAST, sample_id""",
-        corpus=corpus,
-        concept=concept,
-        text_method=text_method,
-        stored=stored,
-        threshold=threshold,
-        limit=limit,
-        skipped=offset,
+    asked = {"corpus": corpus, "concept": concept, "text_method": text_method, "stored": stored}
+    shown = {"limit": limit, "skipped": offset} | ({} if modality == "text" else {"threshold": threshold})
+    many = _read_counts(study, concept, corpus).get(stored, 0) > MANY
+    if modality == "image":
+        page = _find_shown(study, asked, shown, many)
+    else:
+        page = _find_named(study, modality, asked | shown, many).assign(text=True)
+    return read_samples(study, corpus, page[["sample_id", "text", "score"]])
+
+
+def _find_shown(study: Study, asked: dict, page: dict, many: bool) -> pd.DataFrame:
+    """sample_id, score, text: the page of the hits that the image shows."""
+    sql = f"WITH {_FOUND} SELECT sample_id, score, {{}} FROM by_image WHERE {_MEETS} {_PAGE}"
+    if not many:
+        return study.query(sql.format("sample_id IN (SELECT sample_id FROM by_text) AS text"), **asked, **page)
+    rows = study.query(sql.format("FALSE AS text"), **asked, **page)
+    named = study.query(
+        f"""WITH {_FOUND} SELECT sample_id FROM by_text
+            WHERE sample_id IN (SELECT unnest(CAST($sample_ids AS BIGINT[])))""",
+        **asked,
+        sample_ids=rows["sample_id"].tolist(),
     )
-    return split_urls(found.astype(INTEGERS))
+    return rows.assign(text=rows["sample_id"].isin(named["sample_id"]))
+
+
+def _find_named(study: Study, modality: str, asked: dict, many: bool) -> pd.DataFrame:
+    """sample_id, score: the page of the hits that the caption shows, or caption and image both."""
+    join, meets = ("JOIN", _MEETS) if modality == "joint" else ("LEFT JOIN", "TRUE")
+    if many:
+        best = study.query(  # of the best images, one in some has the concept in its caption too
+            f"""WITH {_FOUND}, best AS (
+                    SELECT sample_id, score FROM by_image WHERE {meets} ORDER BY score DESC, sample_id LIMIT $most
+                )
+                SELECT sample_id, score FROM by_text JOIN best USING (sample_id) {_PAGE}""",
+            **asked,
+            most=WALKED * (asked["skipped"] + asked["limit"]),
+        )
+        if len(best) == asked["limit"]:
+            return best
+    sql = f"WITH {_FOUND} SELECT sample_id, score FROM by_text {join} by_image USING (sample_id) WHERE {meets} {_PAGE}"
+    return study.query(sql, **asked)
+
+
+_MEETS = "score >= CAST($threshold AS FLOAT)"
+_PAGE = "ORDER BY score DESC NULLS LAST, sample_id LIMIT $limit OFFSET $skipped"
+
+
+def read_samples(study: Study, corpus: str, found: pd.DataFrame) -> pd.DataFrame:
+    """Rows that have a sample_id of a corpus, in their order, with their samples' columns: caption, image, offset, length,
+    width, height, url (see `split_urls`), and then the rows' own."""
+    rows = study.query(
+        """SELECT sample_id, caption, image, "offset", length, width, height FROM samples
+           WHERE corpus = $corpus AND sample_id IN (SELECT unnest(CAST($sample_ids AS BIGINT[])))""",
+        corpus=corpus,
+        sample_ids=found["sample_id"].tolist(),
+    )
+    return split_urls(found[["sample_id"]].merge(rows, on="sample_id").merge(found, on="sample_id").astype(INTEGERS))
+
+
+def draw_images(study: Study, corpus: str, images: int) -> pd.DataFrame:
+    """sample_id, image, offset, length of so many samples with an image of their own, drawn by lot, always the same ones.
+
+    Fewer where most samples have none: eight are drawn for each image, and of the others no more than the id is read.
+    """
+    return study.query(
+        f"""WITH drawn AS (
+                SELECT sample_id FROM samples WHERE corpus = $corpus ORDER BY hash(sample_id), sample_id LIMIT 8 * $images
+            )
+            SELECT sample_id, image, "offset", length FROM drawn JOIN samples USING (sample_id)
+            WHERE corpus = $corpus AND {OWN_IMAGE} ORDER BY hash(sample_id), sample_id LIMIT $images""",
+        corpus=corpus,
+        images=images,
+    )
 
 
 def split_urls(rows: pd.DataFrame) -> pd.DataFrame:
@@ -187,93 +277,3 @@ def split_urls(rows: pd.DataFrame) -> pd.DataFrame:
     is_url = rows["image"].astype("str").str.contains("://", regex=False, na=False).astype(bool)
     shown = is_url & may_show_urls()
     return rows.assign(url=rows["image"].where(shown, None), image=rows["image"].where(~is_url, None))
-
-
-def count_misaligned(study: Study, corpus: str, threshold: float, concept: str | None = None) -> pd.DataFrame:
-    """kind, samples: how many samples disagree in each way at an image threshold, in all or about one concept.
-
-    conflicting: caption and image have concepts, and none in common (DESIGN's "misaligned"); text-only: the image has
-    none; image-only: the caption has none. An image has the concepts that score at least `threshold`. A sample is about
-    `concept` where its caption or its image has it. Raises EmptySelection where the threshold is not between the lowest
-    and the highest that were counted.
-    """
-    sql = "SELECT kind, count(*) AS samples FROM disagreeing GROUP BY kind"
-    counted = _ask_misaligned(study, corpus, threshold, concept, sql)
-    every = pd.DataFrame({"kind": DISAGREEMENTS}).merge(counted, on="kind", how="left")
-    return every.assign(samples=every["samples"].fillna(0).astype("int64"))
-
-
-def sweep_misaligned(study: Study, corpus: str, concept: str | None = None) -> pd.DataFrame:
-    """threshold, kind, samples: `count_misaligned` at every counted threshold, the lowest first."""
-    search = describe_search(study, corpus, "misaligned")
-    counted = search.counted
-    frames = [count_misaligned(study, corpus, threshold, concept).assign(threshold=threshold) for threshold in counted]
-    return pd.concat(frames, ignore_index=True)[["threshold", "kind", "samples"]]
-
-
-def find_misaligned(
-    study: Study,
-    corpus: str,
-    threshold: float,
-    kind: str,
-    *,
-    concept: str | None = None,
-    near_boundary: bool = False,
-    offset: int = 0,
-    limit: int = PAGE,
-) -> pd.DataFrame:
-    """One page of the samples whose caption and image disagree in one way (see `count_misaligned`).
-
-    sample_id, caption, image, offset, length, width, height, url, text_concepts, image_concepts and image_scores (those of at
-    least `threshold`, best first), best (the image's highest score of any concept), agreed (of its caption's concepts).
-    The highest `best` comes first, text-only samples go by sample_id; `near_boundary` puts first the samples that the
-    smallest change of the threshold would move: those with `best` or `agreed` nearest to it. Empty where no sample is on
-    that page.
-    """
-    best_first = "sample_id" if kind == "text-only" else "best DESC, sample_id"
-    nearest_first = "least(abs(best - threshold), abs(agreed - threshold)) NULLS LAST, sample_id"
-    order = nearest_first if near_boundary else best_first
-    study.require("samples")
-    found = _ask_misaligned(
-        study,
-        corpus,
-        threshold,
-        concept,
-        f"""SELECT sample_id, caption, image, "offset", length, width, height, text_concepts,
-                   image_concepts[:seen] AS image_concepts, image_scores[:seen] AS image_scores, best, agreed
-            FROM (SELECT * FROM disagreeing WHERE kind = $kind ORDER BY {order} LIMIT $limit OFFSET $skipped)
-            JOIN (SELECT * EXCLUDE (corpus) FROM samples WHERE corpus = $corpus) USING (sample_id) ORDER BY {order}""",
-        kind=kind,
-        limit=limit,
-        skipped=offset,
-    )
-    lists = {name: [list(values) for values in found[name]] for name in ("text_concepts", "image_concepts", "image_scores")}
-    return split_urls(found.assign(**lists).astype(INTEGERS))
-
-
-def _ask_misaligned(study: Study, corpus: str, threshold: float, concept: str | None, sql: str, **parameters) -> pd.DataFrame:
-    """The answer of a query over `disagreeing`: the rows of `misaligned` that disagree at a threshold, with `kind`."""
-    search = describe_search(study, corpus, "misaligned")
-    counted = search.counted
-    if not np.float32(counted[0]) <= np.float32(threshold) <= np.float32(counted[-1]):
-        raise EmptySelection(
-            f"The samples of '{corpus}' were compared at thresholds from {counted[0]:g} to {counted[-1]:g}, not {threshold:g}."
-        )
-    about = "TRUE" if concept is None else "list_contains(text_concepts || image_concepts[:seen], $concept)"
-    if concept is not None:
-        parameters["concept"] = concept
-    return study.query(
-        f"""WITH judged AS (
-                SELECT * EXCLUDE (corpus), CAST($threshold AS FLOAT) AS threshold,
-                       coalesce(best >= threshold, FALSE) AS shown, coalesce(agreed >= threshold, FALSE) AS aligned,
-                       len(list_filter(image_scores, lambda score: score >= CAST($threshold AS FLOAT))) AS seen
-                FROM misaligned WHERE corpus = $corpus
-            ), disagreeing AS (
-                SELECT *, CASE WHEN len(text_concepts) = 0 THEN 'image-only' WHEN shown THEN 'conflicting'
-                               ELSE 'text-only' END AS kind
-                FROM judged WHERE NOT aligned AND (shown OR len(text_concepts) > 0) AND {about}
-            ) {sql}""",
-        corpus=corpus,
-        threshold=threshold,
-        **parameters,
-    )

@@ -1,11 +1,13 @@
 """The Arrow schema and key of every table of a study, and where a table lies.
 
-A table is one file, `NAME.parquet`, or, where it grows with a corpus, a folder of one file a corpus, `NAME/CORPUS.parquet`.
+A table is one file, `NAME.parquet`, or, where it grows with a corpus, a folder: of each corpus one file, `NAME/CORPUS.parquet`,
+or, where its rows are many, several, `NAME/CORPUS/00000.parquet` and so on, whose rows follow one another.
 """
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -20,11 +22,20 @@ MODALITIES = ("text", "image", "joint")
 CLUSTERS = ("task", "concept")  # what an interval resamples
 CONTENTS = ("words", "characters", "language", "copies", "repeated", "dispersion")  # what `contents` tells of captions
 ROW_GROUP = 32_768  # a page reads one model's rows of `performance`: small groups let DuckDB skip the others
-SAMPLE_ROW_GROUP = 8_192  # a page reads one concept's hits and two dozen samples of what may be millions
+SAMPLE_ROW_GROUP = 8_192  # a page reads the samples of one concept out of what may be millions
+# Of a table that is looked up in, by measurement: DuckDB weighs each row group by its least and greatest values, 5 µs each, and
+# unpacks of those that may hold a row none but the pages in which it is.
+SAMPLES_AT_ONCE = 32_768
+HITS_AT_ONCE = 65_536
+PAGE_BYTES = 16_384
+FILE_ROWS = 8_000_000  # of one file of a corpus, about: a footer of this many rows is read in some milliseconds
+SEARCHED = ("samples", "hits", "cooccurrences", "misaligned", "disagreements")  # of which a search writes files of a corpus
+EVERY_CONCEPT = ""  # stands in `disagreements` for all concepts of a sample
 
 _CORPUS_FILE = re.compile(r"[^./\\\0][^/\\\0]*")  # a corpus names its files: no path, nothing hidden
 
 _STRING = pa.string()
+_STRINGS = pa.list_(pa.string())
 
 
 def _field(name: str, kind: pa.DataType = _STRING, *, null: bool = False) -> pa.Field:
@@ -35,8 +46,9 @@ def _field(name: str, kind: pa.DataType = _STRING, *, null: bool = False) -> pa.
 class TableSpec:
     """What one table holds: its columns, the columns that name a row, and the allowed words and ranges.
 
-    `per_corpus`: a folder table, one file a corpus. `order`: the rows' order as SQL has it, where readers count on it to
-    be fast; a file in another order is slow, not wrong.
+    `per_corpus`: a folder table, with files of each corpus. `order`: the rows' order as SQL has it, where readers count on it
+    to be fast; a file in another order is slow, not wrong. `looked_up`: the columns by which some rows are read out of
+    millions.
     """
 
     schema: pa.Schema
@@ -46,9 +58,28 @@ class TableSpec:
     per_corpus: bool = False
     row_group: int = ROW_GROUP
     order: str | None = None
+    looked_up: tuple[str, ...] = ()
+
+    @property
+    def writing(self) -> dict[str, Any]:
+        """How its Parquet files are written: the options of `pyarrow.parquet.ParquetWriter`.
+
+        What is looked up has small pages, and least and greatest values of nothing but what it is looked up by: of captions
+        they would be most of the footer.
+        """
+        if not self.looked_up:
+            return {"compression": "zstd"}
+        lists = [f"{field.name}.list.element" for field in self.schema if field.type == _STRINGS]
+        kinds = {name: self.schema.field(name).type for name in ("corpus", *self.looked_up)}
+        return {
+            "compression": "zstd",
+            "data_page_size": PAGE_BYTES,
+            "write_statistics": list(kinds),
+            "use_dictionary": [name for name, kind in kinds.items() if kind == _STRING] + lists,
+            "column_encoding": {name: "DELTA_BINARY_PACKED" for name, kind in kinds.items() if pa.types.is_integer(kind)},
+        }
 
 
-_STRINGS = pa.list_(pa.string())
 _KIND = {"kind": KINDS}
 _MODALITY = {"modality": MODALITIES}
 
@@ -237,8 +268,9 @@ TABLES: dict[str, TableSpec] = {
         ("sample_id",),
         not_negative=("sample_id", "offset", "length", "width", "height"),
         per_corpus=True,
-        row_group=SAMPLE_ROW_GROUP,
+        row_group=SAMPLES_AT_ONCE,
         order="sample_id",
+        looked_up=("sample_id",),
     ),
     "hits": TableSpec(
         pa.schema(
@@ -248,8 +280,9 @@ TABLES: dict[str, TableSpec] = {
         ("concept", "modality", "method", "sample_id"),
         {"modality": ("text", "image")},  # joint hits follow from the two
         per_corpus=True,
-        row_group=SAMPLE_ROW_GROUP,
+        row_group=HITS_AT_ONCE,
         order="concept, modality, method, score DESC NULLS LAST, sample_id",
+        looked_up=("concept", "modality", "method", "sample_id", "score"),
     ),
     "cooccurrences": TableSpec(  # in how many samples two concepts are hit together; each pair twice, under either concept
         pa.schema([_field(name) for name in ("corpus", "concept", "other", "modality", "method")] + [_field("count", _I64)]),
@@ -274,14 +307,29 @@ TABLES: dict[str, TableSpec] = {
         ),
         ("sample_id",),
         per_corpus=True,
-        row_group=SAMPLE_ROW_GROUP,
+        row_group=SAMPLES_AT_ONCE,
         order="sample_id",
+        looked_up=("sample_id",),
+    ),
+    # The samples of `misaligned` by each concept that they are about, and by none, which stands for all. `said`: the caption
+    # has the concept · `score`: of the image for it · `named`: the caption has any · `best`, `agreed`: as in `misaligned`.
+    "disagreements": TableSpec(
+        pa.schema(
+            [_field("corpus"), _field("concept"), _field("sample_id", _I64), _field("said", pa.bool_())]
+            + [_field("named", pa.bool_()), *(_field(name, _F32, null=True) for name in ("score", "best", "agreed"))]
+        ),
+        ("concept", "sample_id"),
+        not_negative=("sample_id",),
+        per_corpus=True,
+        row_group=HITS_AT_ONCE,
+        order="concept, best DESC NULLS LAST, sample_id",
+        looked_up=("concept", "sample_id", "score", "best", "agreed"),
     ),
 }
 
 
 def table_path(folder: Path, name: str, corpus: str | None = None) -> Path:
-    """Where a table lies in a study's folder; a folder table has a file for each corpus.
+    """Where a table lies in a study's folder, of a folder table the file of a corpus whose rows are in one.
 
     Raises InvalidTable where the corpus cannot name a file.
     """
@@ -293,9 +341,35 @@ def table_path(folder: Path, name: str, corpus: str | None = None) -> Path:
     return folder / name / f"{corpus}.parquet"
 
 
-def table_files(folder: Path, name: str) -> dict[str | None, Path]:
-    """The files of a table that lie in a study's folder: corpus -> path, sorted; None -> path for a table of one file."""
-    if TABLES[name].per_corpus:
-        return {path.stem: path for path in sorted((folder / name).glob("[!.]*.parquet")) if path.is_file()}
-    path = table_path(folder, name)
-    return {None: path} if path.is_file() else {}
+def parts_path(folder: Path, name: str, corpus: str) -> Path:
+    """The folder in which the files of a corpus lie where its rows are in several."""
+    return table_path(folder, name, corpus).with_suffix("")
+
+
+def part_name(number: int) -> str:
+    """The name of one of a corpus's several files, which sort as their rows do.
+
+    >>> part_name(7)
+    '00007.parquet'
+    """
+    return f"{number:05}.parquet"
+
+
+def corpus_files(folder: Path, name: str, corpus: str) -> list[Path]:
+    """The files of a folder table that hold a corpus's rows, in the order of the rows; none where it has none."""
+    path = table_path(folder, name, corpus)
+    return [path] if path.is_file() else sorted(parts_path(folder, name, corpus).glob("[!.]*.parquet"))
+
+
+def table_files(folder: Path, name: str) -> dict[str | None, list[Path]]:
+    """The files of a table that lie in a study's folder: corpus -> paths, sorted; None -> the path of a table of one file."""
+    if not TABLES[name].per_corpus:
+        path = table_path(folder, name)
+        return {None: [path]} if path.is_file() else {}
+    lying = (folder / name).glob("[!.]*")
+    corpora = {path.name if path.is_dir() else path.name.removesuffix(".parquet") for path in lying if _holds_rows(path)}
+    return {corpus: corpus_files(folder, name, corpus) for corpus in sorted(corpora)}
+
+
+def _holds_rows(path: Path) -> bool:
+    return any(path.glob("[!.]*.parquet")) if path.is_dir() else path.name.endswith(".parquet")

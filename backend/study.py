@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Collection, Mapping
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,18 @@ import pyarrow.parquet as pq
 
 from backend.errors import EmptySelection, InvalidTable, MissingTable, StudyNotFound
 from backend.manifest import Manifest
-from backend.schema import MANIFEST, SCHEMA_VERSION, TABLES, table_files
+from backend.schema import MANIFEST, SCHEMA_VERSION, SEARCHED, TABLES, table_files
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDIES = Path(os.environ.get("TAILSCOPE_DATA", ROOT / "data"))  # the folder of studies
 MEMORY_LIMIT = "1GB"  # of one study's connection; DuckDB spills or fails clearly beyond it
 
+# A footer is read once, that of a changed file again; and of a column no more than the pages that are asked for.
+_LOOK_UPS = ("parquet_metadata_cache = true", "disable_parquet_prefetching = true", "enable_external_file_cache = false")
+
 EMBEDDED = "python -m precompute synthetic"  # needs nothing but this program, and makes every table of its study
 PUBLISHED = "python -m precompute published"
-_SEARCHED = ("samples", "hits", "misaligned", "cooccurrences", "distinct_hits", "drops", "contents")
+_SEARCHED = (*SEARCHED, "distinct_hits", "drops", "contents")
 # What the paper's release has no part of:
 NOT_RELEASED = {*_SEARCHED, "synonyms", "name_counts", "predictions", "search_quality", "truth", "sample_truth"}
 _INDEX = "python -m precompute index --study {study} --corpus NAME --shards GLOB"
@@ -62,7 +66,7 @@ class Study:
     @cached_property
     def _files(self) -> dict[str, list[Path]]:
         """The files of every table, as they lay there when the study was first asked."""
-        found = {name: list(table_files(self.folder, name).values()) for name in sorted(TABLES)}
+        found = {name: list(chain.from_iterable(table_files(self.folder, name).values())) for name in sorted(TABLES)}
         return {name: files for name, files in found.items() if files}
 
     @cached_property
@@ -92,6 +96,8 @@ class Study:
             }
         )
         try:
+            for setting in _LOOK_UPS:
+                connection.execute(f"SET GLOBAL {setting}")
             for name, paths in self._files.items():
                 quoted = [str(path).replace("'", "''") for path in paths]
                 files = ", ".join(f"'{path}'" for path in quoted)

@@ -30,7 +30,7 @@ def write_table(folder: Path, name: str, table: pa.Table, corpus: str | None = N
         raise InvalidTable(f"{name}: {'; '.join(faults)}")
     path.parent.mkdir(exist_ok=True)
     with write_file(path) as part:
-        pq.write_table(table, part, compression="zstd", row_group_size=spec.row_group)
+        pq.write_table(table, part, row_group_size=spec.row_group, **spec.writing)
     return {"rows": table.num_rows, "sha256": file_sha256(path)}
 
 

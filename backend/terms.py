@@ -23,7 +23,7 @@ from backend.bands import find_band, lie_outside
 from backend.cooccurrence import measure_company
 from backend.errors import EmptySelection, InvalidTable, MissingTable
 from backend.expected import POOLED, read_peers
-from backend.samples import INTEGERS, PAGE, split_urls
+from backend.samples import PAGE, read_samples
 from backend.study import Study, quote_folder
 from backend.words import TEXT_METHODS, Needed, canonical, is_run, list_needed
 
@@ -156,14 +156,7 @@ def find_captions(
     """
     terms = _open_terms(study, corpus)
     query = _all_of([terms.make_query(_read_name(one), method) for one in (name, other) if one])
-    found = study.query(
-        """WITH found AS (SELECT unnest(CAST($found AS BIGINT[])) AS sample_id)
-           SELECT sample_id, caption, image, "offset", length, width, height
-           FROM found JOIN samples USING (sample_id) WHERE samples.corpus = $corpus ORDER BY sample_id""",
-        corpus=corpus,
-        found=terms.list_samples(query, offset, limit),
-    )
-    return split_urls(found.astype(INTEGERS))
+    return read_samples(study, corpus, pd.DataFrame({"sample_id": terms.list_samples(query, offset, limit)}, dtype="int64"))
 
 
 def place_count(study: Study, corpus: str, method: str, count: int) -> Place:
@@ -187,7 +180,11 @@ def expect_scores(study: Study, corpus: str, method: str, count: int, *, kind: s
     model, low, expected, high (of four concepts in five), extrapolates. Without a row where no such model has scores enough.
     """
     models = study.query("SELECT model FROM models WHERE corpus = $corpus ORDER BY model", corpus=corpus)["model"]
-    peers, counts, rows = read_peers(study, kind=kind, setting=setting, method=method), np.array([count], float), []
+    remembered = _PEERS.setdefault(study, {})
+    key = (kind, setting, method)
+    if key not in remembered:  # of all models, whatever the name: tens of milliseconds
+        remembered[key] = read_peers(study, kind=kind, setting=setting, method=method)
+    peers, counts, rows = remembered[key], np.array([count], float), []
     for model in models:
         if group := peers.get((model, POOLED)):
             low, middle, high = find_band(group, counts)[:, 0]
@@ -279,6 +276,7 @@ def _read_name(name: str) -> list[Needed]:
     return needed
 
 
+_PEERS: WeakKeyDictionary[Study, dict[tuple[str, str, str], dict]] = WeakKeyDictionary()
 _OPENED: WeakKeyDictionary[Study, dict[str, _Terms]] = WeakKeyDictionary()
 
 

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backend.errors import InvalidTable
-from backend.manifest import FileEntry, Manifest, TableEntry
-from backend.schema import MANIFEST, SCHEMA_VERSION, TABLES, table_files, table_path
+from backend.manifest import FileEntry, Manifest, PartEntry, TableEntry
+from backend.schema import MANIFEST, SCHEMA_VERSION, TABLES, corpus_files, part_name, parts_path, table_files, table_path
 from backend.terms import checksum_terms, terms_path
-from backend.writing import file_sha256
+from backend.writing import file_sha256, join_sha256
 
+_OF_SAMPLES = ("hits", "misaligned", "disagreements", "sample_truth")  # tables whose rows point to samples
 CHECK_MEMORY = "1GB"  # of the connection that checks folder tables; DuckDB spills beyond it
 
 
@@ -63,8 +64,7 @@ def study_faults(folder: Path) -> list[str]:
 def _table_faults(folder: Path, name: str, listed: TableEntry | None, connection: duckdb.DuckDBPyConnection) -> list[str]:
     """What is wrong with the files of a table, those that lie there and those that the manifest lists."""
     faults = []
-    for corpus, path, entry in _list_files(folder, name, listed):
-        label = name if corpus is None else f"{name}/{corpus}"
+    for label, path, corpus, entry in _list_files(folder, name, listed):
         if entry is None:
             faults.append(f"{label}: {path.name} lies here, but the manifest does not list it")
         elif not path.is_file():
@@ -75,7 +75,25 @@ def _table_faults(folder: Path, name: str, listed: TableEntry | None, connection
         rows = sum(file.rows for file in listed.files.values())
         if rows != listed.rows:
             faults.append(f"{name}: its files have {rows} rows by the manifest, which says {listed.rows} in all")
+        if not faults:
+            for corpus, file in listed.files.items():
+                faults += [f"{name}/{corpus}: {fault}" for fault in _parts_faults(folder, name, corpus, file, connection)]
     return faults
+
+
+def _parts_faults(
+    folder: Path, name: str, corpus: str, listed: FileEntry, connection: duckdb.DuckDBPyConnection
+) -> Iterator[str]:
+    """What is wrong between the several files of a corpus, each of which is well by itself."""
+    if not listed.parts:
+        return
+    if sum(part.rows for part in listed.parts) != listed.rows:
+        yield f"its files have {sum(part.rows for part in listed.parts)} rows by the manifest, which says {listed.rows} in all"
+    if join_sha256([part.sha256 for part in listed.parts]) != listed.sha256:
+        yield "the manifest's sha256 of it is not that of its files"
+    paths = [str(path) for path in corpus_files(folder, name, corpus)]
+    if alike := _count_alike(connection, "read_parquet($paths, hive_partitioning = false)", name, paths=paths):
+        yield f"{alike} rows repeat the key ({', '.join(TABLES[name].key)})"
 
 
 def _is_whole(name: str, entry: TableEntry) -> bool:
@@ -88,19 +106,28 @@ def _is_whole(name: str, entry: TableEntry) -> bool:
 
 def _list_files(
     folder: Path, name: str, entry: TableEntry | None
-) -> Iterator[tuple[str | None, Path, FileEntry | TableEntry | None]]:
-    """corpus, path and manifest entry of every file of a table that lies there or is listed."""
+) -> Iterator[tuple[str, Path, str | None, FileEntry | PartEntry | TableEntry | None]]:
+    """Name in print, path, corpus and manifest entry of every file of a table that lies there or is listed."""
     lying = table_files(folder, name)
-    if TABLES[name].per_corpus:
-        listed = entry.files if entry else {}
-        for corpus in sorted({*lying, *listed}):
-            yield corpus, folder / name / f"{corpus}.parquet", listed.get(corpus)
-    elif lying or entry:
-        yield None, table_path(folder, name), entry
+    if not TABLES[name].per_corpus:
+        if lying or entry:
+            yield name, table_path(folder, name), None, entry
+        return
+    listed = entry.files if entry else {}
+    for corpus in sorted({*lying, *listed}):
+        whole = table_path(folder, name, corpus)
+        several = listed[corpus].parts if corpus in listed else ()
+        wanted: dict[Path, FileEntry | PartEntry] = {whole: listed[corpus]} if corpus in listed else {}
+        if several:
+            place = parts_path(folder, name, corpus)
+            wanted = {place / part_name(number): part for number, part in enumerate(several)}
+        for path in sorted({*lying.get(corpus, []), *wanted}):
+            label = f"{name}/{corpus}" if path == whole else f"{name}/{corpus}/{path.stem}"
+            yield label, path, corpus, wanted.get(path)
 
 
 def _file_faults(
-    path: Path, name: str, corpus: str | None, entry: FileEntry | TableEntry, connection: duckdb.DuckDBPyConnection
+    path: Path, name: str, corpus: str | None, entry: FileEntry | PartEntry | TableEntry, connection: duckdb.DuckDBPyConnection
 ) -> list[str]:
     if file_sha256(path) != entry.sha256:
         return [f"{path.name} is not the file that the manifest describes (sha256 differs)"]
@@ -152,20 +179,30 @@ def _list_checks(name: str, corpus: str | None) -> list[tuple[str, str]]:
 def _find_faults(connection: duckdb.DuckDBPyConnection, source: str, name: str, corpus: str | None, **parameters) -> list[str]:
     """The faults in the rows of a table, which lie in what SQL calls `source`."""
     checks = _list_checks(name, corpus)
-    key = ", ".join(f'"{column}"' for column in TABLES[name].key)
 
     def ask(*expressions: str, **more: str) -> tuple:
         sql = f"WITH rows AS (FROM {source}) SELECT {', '.join(expressions)} FROM rows"
         return connection.execute(sql, (parameters | more) or None).fetchone()
 
-    expressions = [expression for expression, _ in checks]
     named = {} if corpus is None else {"corpus": corpus}
-    alike, *answers = ask(f"count(*) - count(DISTINCT hash({key}))", *expressions, **named)
+    answers = ask("count(*)", *(expression for expression, _ in checks), **named)[1:]
     faults = [sentence.format(answer) for (_, sentence), answer in zip(checks, answers, strict=True) if answer not in (None, 0)]
-    if alike:  # distinct hashes are distinct keys, found in half the time; only else the keys themselves are compared
-        (repeated,) = ask(f"count(*) - (SELECT count(*) FROM (SELECT DISTINCT {key} FROM rows))")
-        faults += [f"{repeated} rows repeat the key ({', '.join(TABLES[name].key)})"] if repeated else []
+    if alike := _count_alike(connection, source, name, **parameters):
+        faults += [f"{alike} rows repeat the key ({', '.join(TABLES[name].key)})"]
     return faults
+
+
+def _count_alike(connection: duckdb.DuckDBPyConnection, source: str, name: str, **parameters: str | list[str]) -> int:
+    """How many rows of a table have the key of another one."""
+    key = ", ".join(f'"{column}"' for column in TABLES[name].key)
+    # Distinct hashes are distinct keys, found in half the time; only else the keys themselves are compared.
+    hashed = f"SELECT count(*) - count(DISTINCT hash({key})) FROM {source}"
+    exact = f"SELECT (SELECT count(*) FROM {source}) - (SELECT count(*) FROM (SELECT DISTINCT {key} FROM {source}))"
+    for sql in (hashed, exact):
+        (alike,) = connection.execute(sql, parameters or None).fetchone()
+        if not alike:
+            return 0
+    return alike
 
 
 def _reference_faults(folder: Path, present: set[str]) -> list[str]:
@@ -244,10 +281,10 @@ def _sample_reference_faults(folder: Path, present: set[str]) -> list[str]:
         if "concepts" in present:
             concepts = table_path(folder, "concepts")
             for corpus, hits in files["hits"].items():
-                if them := _orphans(connection, "concept", hits, concepts):
+                if them := _orphans(connection, "concept", hits, [concepts]):
                     faults.append(f"hits/{corpus}: {them[0]} concept not in concepts, such as {them[1]}")
         if "samples" in present:
-            pointing = [(name, corpus) for name in ("hits", "misaligned", "sample_truth") for corpus in files[name]]
+            pointing = [(name, corpus) for name in _OF_SAMPLES for corpus in files[name]]
             for name, corpus in pointing:
                 if corpus not in files["samples"]:
                     faults.append(f"{name}/{corpus}: the study holds no samples of this corpus")
@@ -256,13 +293,13 @@ def _sample_reference_faults(folder: Path, present: set[str]) -> list[str]:
     return faults
 
 
-def _orphans(connection: duckdb.DuckDBPyConnection, column: str, child: Path, parent: Path) -> tuple | None:
-    """How many values of a column of one file are not in another's, and the first of them; None where all are."""
+def _orphans(connection: duckdb.DuckDBPyConnection, column: str, child: Sequence[Path], parent: Sequence[Path]) -> tuple | None:
+    """How many values of a column of some files are not in others', and the first of them; None where all are."""
     count, first = connection.execute(
         f"""SELECT count(DISTINCT child.{column}), min(child.{column})
             FROM read_parquet($child, hive_partitioning = false) AS child
             ANTI JOIN read_parquet($parent, hive_partitioning = false) AS parent ON child.{column} = parent.{column}""",
-        {"child": str(child), "parent": str(parent)},
+        {"child": list(map(str, child)), "parent": list(map(str, parent))},
     ).fetchone()
     return (count, first) if count else None
 

@@ -8,7 +8,8 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from backend.samples import INTEGERS, find_misaligned
+from backend.disagreements import find_misaligned
+from backend.samples import INTEGERS
 from backend.study import Study
 
 TABLE = "sample_truth"
@@ -25,7 +26,7 @@ def judge_samples(study: Study, corpus: str, found: pd.DataFrame) -> pd.DataFram
     """The rows of `find_misaligned` with `shown`, what each sample's picture shows in truth (list), and `erring` (of SIDES)."""
     truth = study.query(
         """SELECT sample_id, shown, named FROM sample_truth
-           WHERE corpus = $corpus AND list_contains(CAST($samples AS BIGINT[]), sample_id)""",
+           WHERE corpus = $corpus AND sample_id IN (SELECT unnest(CAST($samples AS BIGINT[])))""",
         corpus=corpus,
         samples=found["sample_id"].tolist(),
     ).set_index("sample_id")
@@ -46,7 +47,7 @@ def _find_erring(caption: bool, tagger: bool) -> str:
 
 
 def count_verdicts(study: Study, corpus: str, threshold: float, kind: str, concept: str | None = None) -> dict[str, int]:
-    """Who errs, of SIDES -> in how many of the samples that disagree in one way (`samples.count_misaligned`)."""
+    """Who errs, of SIDES -> in how many of the samples that disagree in one way (`disagreements.count_misaligned`)."""
     found = find_misaligned(study, corpus, threshold, kind, concept=concept, limit=_EVERY)
     counted = judge_samples(study, corpus, found)["erring"].value_counts()
     return {side: int(counted.get(side, 0)) for side in SIDES}

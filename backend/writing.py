@@ -40,8 +40,29 @@ def file_entry(path: Path) -> dict:
     return {"rows": pq.read_metadata(path).num_rows, "sha256": file_sha256(path)}
 
 
+def corpus_entry(paths: Sequence[Path]) -> dict:
+    """The manifest entry of a corpus's rows of a folder table, which lie in one file or, in this order, in several."""
+    parts = [file_entry(path) for path in paths]
+    if len(parts) == 1:
+        return parts[0]
+    return {
+        "rows": sum(part["rows"] for part in parts),
+        "sha256": join_sha256([part["sha256"] for part in parts]),
+        "parts": parts,
+    }
+
+
+def join_sha256(checksums: Sequence[str]) -> str:
+    """One checksum of several files', in their order.
+
+    >>> join_sha256(["ab", "cd"]) != join_sha256(["cd", "ab"])
+    True
+    """
+    return hashlib.sha256("\n".join(checksums).encode()).hexdigest()
+
+
 def folder_entry(files: dict[str, dict]) -> dict:
-    """The manifest entry of a folder table, from the entries of its files by corpus.
+    """The manifest entry of a folder table, from the entries of its corpora.
 
     >>> folder_entry({"mine": {"rows": 2, "sha256": "ab"}, "cc3m": {"rows": 3, "sha256": "cd"}})["rows"]
     5

@@ -6,12 +6,14 @@ from benchmarks import (
     encode,
     foreign,
     intervals,
+    matching,
     pages,
     probe,
     retrieval,
     samples,
     server,
     startup,
+    tars,
     terms,
     text_search,
 )
@@ -29,6 +31,8 @@ def main() -> None:
     server.main(["--seconds", "10", "--runs", "1000"])
     browser.main([])
     text_search.main(["--runs", "1"])
+    tars.main([])
+    matching.main([])
     terms.main([])
     encode.main(["--images", "64", "--models", "ViT-B-32"])
     retrieval.main([])

@@ -4,7 +4,7 @@ What a job writes it writes where it runs. So the study and its kept searches mu
 same path (NFS, Lustre; mount it with lookupcache=positive), and so must the project, the shards, and the folder TAILSCOPE_CACHE
 where these are packed or URLs. Each worker looks before its first job whether the folder, the code and the libraries are the
 same: a cluster that would make other tables is refused. A job whose worker dies is done again by Ray, anywhere; so a job clears
-what it may have left. The sorted hits are put in one file here, by one process, a batch at a time.
+what it may have left. No process sees every hit: each range of concepts is a file of the corpus.
 Ray is imported where a cluster is asked for and nowhere else. Nothing is reported to anybody and no dashboard is started.
 """
 

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from backend.nouns import is_noun, lemma
 from backend.schema import table_files
 from backend.words import drop_hint, split_words
+from precompute.search.corpus_files import read_batches
 
 LEAST_CAPTIONS = 5
 MOST_CAPTIONS = 200_000  # of a corpus that are looked at: a spelling that stands in none of them is rare
+AT_ONCE = 1 << 16
 _SHORTEST_PART = 2
 
 Spelling = tuple[str, ...]  # what makes it another one: a closed word, or two words
@@ -47,10 +47,9 @@ def find_spellings(
 
 def read_indexed_captions(study: Path) -> Iterator[str]:
     """Captions of every corpus that a study holds samples of, the first 200,000 of each."""
-    for path in table_files(study, "samples").values():
-        with pq.ParquetFile(path) as held:
-            batches = held.iter_batches(columns=["caption"])
-            yield from islice((caption for batch in batches for caption in batch["caption"].to_pylist()), MOST_CAPTIONS)
+    for files in table_files(study, "samples").values():
+        batches = read_batches(files, AT_ONCE, ["caption"])
+        yield from islice((caption for batch in batches for caption in batch["caption"].to_pylist()), MOST_CAPTIONS)
 
 
 def _propose(concept: str) -> Iterator[tuple[str, Spelling]]:

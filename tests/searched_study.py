@@ -75,6 +75,17 @@ def hit_rows() -> list[dict]:
     return [{"corpus": "mine"} | row for row in rows]
 
 
+def disagreement_rows() -> list[dict]:
+    """The rows of `disagreements` for `MISALIGNED`: of each sample one a concept, and one for all."""
+    rows = []
+    for sample_id, said, shown, scores, best, agreed in MISALIGNED:
+        told = {"corpus": "mine", "sample_id": sample_id, "named": bool(said), "best": best, "agreed": agreed}
+        scored = dict(zip(shown, scores, strict=True))
+        rows.append(told | {"concept": "", "said": True, "score": best})
+        rows += [told | {"concept": name, "said": name in said, "score": scored.get(name)} for name in sorted({*said, *shown})]
+    return rows
+
+
 def build(folder: Path) -> Study:
     """A study of one searched corpus, whose images lie in a shard and in a plain file, and one that is only counted."""
     places = write_shard(folder / "shards" / "0000.tar")
@@ -102,4 +113,5 @@ def build(folder: Path) -> Study:
         samples=sample_rows,
         hits=hit_rows(),
         misaligned=[{"corpus": "mine"} | dict(zip(names, row, strict=True)) for row in MISALIGNED],
+        disagreements=disagreement_rows(),
     )

@@ -20,6 +20,7 @@ from backend.tail import average_percentiles, list_tail
 from backend.testset import expect_scores
 
 SURE_AMONG = 24  # of the likeliest samples
+MOST_HITS = 5_000_000  # of a corpus in which is looked for what else a caption names: hits are sorted by concept, not by sample
 EXPECTED = ["expected", "low", "high", "extrapolates"]
 
 
@@ -123,7 +124,7 @@ def find_sure_examples(study: Study, concept: str, count: int = 2) -> tuple[str 
     for corpus in list_sampled_corpora(study)["corpus"]:
         search = describe_search(study, corpus, "samples", "hits")
         text, image = search.chosen.text, search.chosen.image
-        if not image:
+        if not image or study.manifest.tables["hits"].files[corpus].rows > MOST_HITS:
             continue
         rows = find_hits(study, concept, corpus, "joint", text_method=text, image_method=image, limit=SURE_AMONG)
         named = study.query(

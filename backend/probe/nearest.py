@@ -23,7 +23,7 @@ from backend.models.classifiers import CACHE
 from backend.models.encode import Model
 from backend.probe.reference import keep_array
 from backend.progress import Progress
-from backend.samples import INTEGERS, PAGE
+from backend.samples import PAGE, draw_images, read_samples
 from backend.study import Study, quote_folder
 
 EMBEDDINGS = "embeddings"
@@ -90,12 +90,7 @@ def draw_embeddings(
     """The embeddings of so many images of a corpus, drawn by lot, the same ones each time; made now and kept on disk, outside
     the study. An image that cannot be decoded has the sample_id -1.
     """
-    rows = study.query(
-        """SELECT sample_id, image, "offset", length FROM samples WHERE corpus = $corpus AND image IS NOT NULL
-           ORDER BY hash(sample_id), sample_id LIMIT $images""",
-        corpus=corpus,
-        images=images,
-    )
+    rows = draw_images(study, corpus, images)
 
     def encode() -> np.ndarray:
         readable = np.zeros(len(rows), bool)
@@ -150,11 +145,5 @@ def find_images(
         raise EmptySelection("Type a text to look for.")
     embeddings = embeddings or load_embeddings(study, corpus, model)
     sample_ids, similarities = rank_nearest(embeddings, model.encode_texts([text.strip()])[0], count)
-    rows = study.query(
-        """SELECT sample_id, caption, image, "offset", length, width, height FROM samples
-           WHERE corpus = $corpus AND sample_id IN (SELECT unnest($sample_ids))""",
-        corpus=corpus,
-        sample_ids=sample_ids.tolist(),
-    )
     found = pd.DataFrame({"sample_id": sample_ids, "similarity": similarities.astype(float)})
-    return found.merge(rows, on="sample_id").astype(INTEGERS)
+    return read_samples(study, corpus, found)

@@ -16,10 +16,12 @@ from backend.models.encode import Model, join_features, take_batches
 from backend.probe.answer import Answer
 from backend.probe.appearance import LEVELS, SHARES, SIDE, Appearance, fit_appearance, measure_pictures
 from backend.progress import Progress
+from backend.samples import OWN_IMAGE, draw_images
 from backend.study import Study
 
 REFERENCE_IMAGES = 256  # whose best candidates are known
 LOOKED_AT = 768  # images that say how the study's pictures look
+SEEN_FIRST = 20_000  # samples of a corpus that say whether it has images of its own
 MEASURED_AT_ONCE = 64
 FEWEST_IMAGES = 20
 REFERENCE_BYTES = 64 * 2**20  # of all references on disk, 0.5 MB each by 512 numbers
@@ -97,12 +99,19 @@ def judge_fit(answer: Answer, reference: Reference | None) -> FitVerdict | None:
 
 
 def _find_largest(study: Study) -> str | None:
-    """The corpus with the most samples; None where the study holds none."""
-    if not study.has("samples"):
-        return None
-    corpora = study.query("""SELECT corpus FROM samples WHERE image IS NOT NULL AND NOT contains(image, '://')
-           GROUP BY corpus ORDER BY count(*) DESC, corpus LIMIT 1""")["corpus"]
-    return None if corpora.empty else corpora[0]
+    """The corpus with the most samples, of those with images of their own among the first `SEEN_FIRST`; None without one."""
+    samples = study.manifest.tables.get("samples")
+    held = samples.files if samples else {}
+    for corpus in sorted(held, key=lambda corpus: (-held[corpus].rows, corpus)):
+        own = study.query(
+            f"""SELECT count_if({OWN_IMAGE}) AS images
+                FROM (SELECT image FROM samples WHERE corpus = $corpus LIMIT $most)""",
+            corpus=corpus,
+            most=SEEN_FIRST,
+        )
+        if own["images"].iloc[0]:
+            return corpus
+    return None
 
 
 def keep_array(folder: Path, key: str, make: Callable[[], np.ndarray]) -> np.ndarray:
@@ -117,12 +126,7 @@ def keep_array(folder: Path, key: str, make: Callable[[], np.ndarray]) -> np.nda
 
 
 def _draw_images(study: Study, corpus: str, images: int, say: Progress | None) -> Iterator[Image.Image]:
-    rows = study.query(
-        """SELECT image, "offset", length FROM samples WHERE corpus = $corpus AND image IS NOT NULL AND NOT contains(image, '://')
-           ORDER BY hash(sample_id), sample_id LIMIT $images""",
-        corpus=corpus,
-        images=images,
-    )
+    rows = draw_images(study, corpus, images)
     for number, row in enumerate(rows.itertuples(index=False), start=1):
         with suppress(ImageError):
             yield decode_image(read_image_bytes(study.folder, row.image, row.offset, row.length))

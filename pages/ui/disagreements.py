@@ -3,9 +3,10 @@
 import math
 from functools import partial
 
+import pandas as pd
 import streamlit as st
 
-from backend import charts, samples, verdicts
+from backend import charts, disagreements, samples, verdicts
 from backend.concepts import find_concept
 from backend.methods import Method
 from backend.printing.caption import Shown
@@ -36,7 +37,7 @@ def show_disagreements(study: Study) -> None:
         return
     st.header("Which samples disagree?", anchor=False)
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-        kind = choose_word("Which", samples.DISAGREEMENTS, "disagreement")
+        kind = choose_word("Which", disagreements.DISAGREEMENTS, "disagreement")
         query = st.text_input(
             "About a concept", key="about", bind="query-params", placeholder="any", icon=":material/search:", width=260
         )
@@ -51,7 +52,12 @@ def show_disagreements(study: Study) -> None:
     concept = find_concept(study, query).concept if query else None
     if query and concept is None:
         st.info(f"No concept of this study is named “{escape(query)}”. These are the samples of all concepts.")
-    counted = answer(samples.count_misaligned, study, corpus, threshold, concept).set_index("kind")["samples"]
+    profile = answer(disagreements.profile_misaligned, study, corpus, concept)
+    if threshold in disagreements.list_steps(search.counted):
+        counted = disagreements.count_profile(profile, threshold)
+    else:  # one that the address asks for
+        counted = answer(disagreements.count_misaligned, study, corpus, threshold, concept)
+    counted = counted.set_index("kind")["samples"]
     title = escape(corpus_titles(study).get(corpus, corpus))
     about = f" about “{escape(concept)}”" if concept else ""
     of = f" of {title}'s {held[corpus]:,} samples" if held[corpus] else f" samples of {title}"
@@ -64,7 +70,8 @@ def show_disagreements(study: Study) -> None:
     else:
         show_samples(study, corpus, concept, threshold, kind, order, int(counted[kind]))
     if held[corpus] and len(search.counted) > 1:
-        show_sweep(study, corpus, concept, threshold, held[corpus])
+        swept = disagreements.sweep_profile(profile, search.counted)
+        show_sweep(swept, corpus_titles(study).get(corpus, corpus), threshold, held[corpus])
 
 
 def show_samples(study: Study, corpus: str, concept: str | None, threshold: float, kind: str, order: str, counted: int) -> None:
@@ -74,7 +81,7 @@ def show_samples(study: Study, corpus: str, concept: str | None, threshold: floa
         st.markdown(tell_verdicts(answer(verdicts.count_verdicts, study, corpus, threshold, kind, concept)))
     asked = (study.token, corpus, concept, threshold, kind, order)
     rows = answer(
-        samples.find_misaligned,
+        disagreements.find_misaligned,
         study,
         corpus,
         threshold,
@@ -145,11 +152,10 @@ def explain_verdict(row) -> list[str]:
     return [*explain_disagreement(row), f":material/gavel: **{errs}**; in truth {shown}"]
 
 
-def show_sweep(study: Study, corpus: str, concept: str | None, threshold: float, held: int) -> None:
-    """How many samples disagree at every counted threshold."""
-    swept = answer(samples.sweep_misaligned, study, corpus, concept)
+def show_sweep(swept: pd.DataFrame, title: str, threshold: float, held: int) -> None:
+    """How many of a corpus's samples disagree at every counted threshold."""
     swept = swept.assign(share=100.0 * swept["samples"] / held)
     with st.expander("What does the threshold decide?"):
         figure = charts.draw_disagreements(swept, threshold)
-        shown = Shown(corpora=[corpus_titles(study).get(corpus, corpus)])
+        shown = Shown(corpora=[title])
         show_figure(figure, "disagreements", "Samples that disagree at each threshold", rows=swept, shown=shown)

@@ -34,7 +34,7 @@ def show_examples(study: Study, concept: str) -> None:
     if search.image:
         with right:
             image_method = choose_method(list(search.image), "image_method", "Image search", search.chosen.image)
-    counted = answer(samples.count_hits, study, concept, corpus)
+    counted = answer(samples.count_hits, study, concept, corpus, text_method)
     modalities = ["joint", "text", "image"] if image_method else ["text"]
     methods = {"text": text_method, "image": image_method, "joint": image_method and join_methods(text_method, image_method)}
     hits = {name: int(counted.loc[counted["method"] == methods[name], "hits"].iloc[0]) for name in modalities}

@@ -8,8 +8,8 @@ from backend.errors import SourceError
 from backend.images import IMAGE_ENDINGS
 from backend.words import canonical
 from precompute.corpus.sample import NO_IMAGE, OTHER
-from precompute.corpus.tar import SECOND_IMAGE
 from precompute.corpus.tar_members import is_plain, read_members
+from precompute.corpus.tar_samples import SECOND_IMAGE
 from precompute.evaluate.prepared import Place
 from precompute.ledger import Ledger
 

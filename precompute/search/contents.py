@@ -1,12 +1,12 @@
 """Describes a corpus by its samples: how long its captions are, in what languages, which come more than once, how they clump.
 
-Reads: a corpus's file of `samples`, and of `hits`. Writes: its rows of `contents`, which `index` puts into the study.
+Reads: a corpus's files of `samples`, and of `hits`. Writes: its rows of `contents`, which `index` puts into the study.
 DuckDB reads the files and spills to disk: no corpus is held in memory. Cost: 5 s of one core for a million captions.
 """
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -19,9 +19,11 @@ import pyarrow as pa
 from backend.corpus_report import step_of
 from backend.errors import TailscopeError
 from backend.rates import BLOCKS, measure_dispersion
-from backend.schema import CONTENTS, table_path
+from backend.schema import CONTENTS, corpus_files
 from backend.study import Study, find_build_command
+from precompute.search.run_log import Stopwatch
 
+DESCRIBING, LANGUAGES = "describing", "telling languages"  # what its time goes into
 MEMORY_LIMIT = "1GB"  # of DuckDB's connection; it spills beyond it
 LANGUAGE_SAMPLE = 10_000  # captions whose language is told: shares are right to one point in a hundred
 SURE = 0.3  # the least confidence of a language; alt text of a few names and numbers stays below it
@@ -64,20 +66,24 @@ FROM hits WHERE modality = 'text' GROUP BY ALL
 """
 
 
-def describe_contents(samples: Path | pa.Table, hits: Path | pa.Table | None = None) -> pd.DataFrame:
+def describe_contents(
+    samples: Sequence[Path] | pa.Table, hits: Sequence[Path] | pa.Table | None = None, clock: Stopwatch | None = None
+) -> pd.DataFrame:
     """what, value, count: the rows of `contents` of one corpus, in order, without the corpus's name.
 
     samples, hits: files of these tables, or tables with the columns that are read of them: sample_id and caption; concept,
-    modality, method and sample_id.
+    modality, method and sample_id. clock: counts the time, that of the languages, which does not grow with the corpus, apart.
     """
-    with _open_tables(samples, hits) as connection:
+    clock = clock or Stopwatch()
+    with clock.during(DESCRIBING), _open_tables(samples, hits) as connection:
 
         def ask(sql: str, **parameters) -> pd.DataFrame:
             return connection.execute(sql, parameters or None).df()
 
         lengths = _round_values(ask(_LENGTHS))
         captions = ask(_SAMPLE, size=LANGUAGE_SAMPLE)["caption"]
-        found = Counter(map(tell_language, captions))
+        with clock.during(LANGUAGES):
+            found = Counter(map(tell_language, captions))
         languages = pd.DataFrame({"what": "language", "value": list(found), "count": list(found.values())})
         copies = _round_values(ask(_COPIES).assign(what="copies"))
         repeated = ask(_REPEATED, most=MOST_REPEATED).assign(what="repeated")
@@ -104,10 +110,9 @@ def describe_corpus(study: Study, corpus: str) -> pd.DataFrame:
     return describe_files(study.folder, corpus)
 
 
-def describe_files(folder: Path, corpus: str) -> pd.DataFrame:
+def describe_files(folder: Path, corpus: str, clock: Stopwatch | None = None) -> pd.DataFrame:
     """`describe_contents` of the files of a corpus in a study's folder; without hits nothing says how they clump."""
-    hits = table_path(folder, "hits", corpus)
-    return describe_contents(table_path(folder, "samples", corpus), hits if hits.is_file() else None)
+    return describe_contents(corpus_files(folder, "samples", corpus), corpus_files(folder, "hits", corpus) or None, clock)
 
 
 def tell_language(caption: str) -> str:
@@ -123,17 +128,20 @@ def _load_identifier():
 
 
 @contextmanager
-def _open_tables(samples: Path | pa.Table, hits: Path | pa.Table | None) -> Iterator[duckdb.DuckDBPyConnection]:
+def _open_tables(
+    samples: Sequence[Path] | pa.Table, hits: Sequence[Path] | pa.Table | None
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with the views `samples` and `hits`."""
     with tempfile.TemporaryDirectory(prefix="tailscope-contents-") as folder:
         connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": folder})
         try:
             for name, source in (("samples", samples), ("hits", hits)):
-                if isinstance(source, Path):
-                    file = str(source).replace("'", "''")
-                    connection.execute(f"CREATE VIEW given_{name} AS FROM read_parquet('{file}', hive_partitioning = false)")
-                elif source is not None:
+                if isinstance(source, pa.Table):
                     connection.register(f"given_{name}", source)
+                elif source is not None:
+                    quoted = [str(path).replace("'", "''") for path in source]
+                    files = ", ".join(f"'{path}'" for path in quoted)
+                    connection.execute(f"CREATE VIEW given_{name} AS FROM read_parquet([{files}], hive_partitioning = false)")
                 if source is not None:
                     captioned = " WHERE caption <> ''" if name == "samples" else ""  # a picture may have no caption
                     connection.execute(f"CREATE VIEW {name} AS FROM given_{name}{captioned}")

@@ -15,11 +15,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from backend.errors import TailscopeError
-from backend.schema import TABLES, table_files
+from backend.schema import TABLES, corpus_files, table_path
 from backend.study import Study
 from backend.synonyms import METHOD, Names, gather_names, list_synonyms
 from backend.tables import replace_rows, to_arrow, write_table
 from backend.words import canonical
+from precompute.search.corpus_files import read_batches
 from precompute.search.ranges import expand_ranges
 from precompute.search.text import compile_vocabulary, search_captions
 from precompute.study_writer import extend_study
@@ -89,8 +90,8 @@ def count_names(part: Path, manifest: dict, corpus: str) -> None:
     A concept without another name counts as it does as a phrase.
     """
     study = Study(part, manifest)
-    samples = table_files(part, "samples").get(corpus)
-    if samples is None or not study.has("frequency"):
+    samples = corpus_files(part, "samples", corpus)
+    if not samples or not study.has("frequency"):
         return
     synonyms = list_synonyms(study)
     counted = study.query("SELECT DISTINCT concept FROM frequency WHERE corpus = $corpus ORDER BY concept", corpus=corpus)
@@ -106,32 +107,31 @@ def count_names(part: Path, manifest: dict, corpus: str) -> None:
     _write_frequency(part, manifest, corpus, dict(zip(concepts, hits.tolist(), strict=True)))
 
 
-def _count_captions(samples: Path, names: Names, concepts: int) -> tuple[np.ndarray, np.ndarray]:
-    """The captions of a file of samples that each concept is named in, and that have each name, int64."""
+def _count_captions(samples: Sequence[Path], names: Names, concepts: int) -> tuple[np.ndarray, np.ndarray]:
+    """The captions of a corpus's files of samples that each concept is named in, and that have each name, int64."""
     hits, of_names = np.zeros(concepts, np.int64), np.zeros(len(names.names), np.int64)
     if not concepts:
         return hits, of_names
     vocabulary = compile_vocabulary(names.names)
-    with pq.ParquetFile(samples) as held:
-        for batch in held.iter_batches(_BATCH, columns=["caption"]):
-            folded = fold_names(search_captions(batch["caption"], vocabulary), names, concepts)
-            hits += np.bincount(folded.found[METHOD][1], minlength=concepts)
-            of_names += folded.names
+    for batch in read_batches(samples, _BATCH, ["caption"]):
+        folded = fold_names(search_captions(batch["caption"], vocabulary), names, concepts)
+        hits += np.bincount(folded.found[METHOD][1], minlength=concepts)
+        of_names += folded.names
     return hits, of_names
 
 
 def _write_name_counts(part: Path, manifest: dict, corpus: str, rows: list[tuple]) -> None:
     columns = TABLES["name_counts"].schema.names
-    path = table_files(part, "name_counts").get(None)
-    held = pq.read_table(path).to_pandas() if path else pd.DataFrame(columns=columns)
+    path = table_path(part, "name_counts")
+    held = pq.read_table(path).to_pandas() if path.is_file() else pd.DataFrame(columns=columns)
     every = pd.concat([held[held["corpus"] != corpus], pd.DataFrame(rows, columns=columns)])
-    if len(every) or path:
+    if len(every) or path.is_file():
         every = every.astype({"count": "int64"}).sort_values(["corpus", "concept", "name"])
         manifest["tables"]["name_counts"] = write_table(part, "name_counts", to_arrow("name_counts", every))
 
 
 def _write_frequency(part: Path, manifest: dict, corpus: str, counts: dict[str, int]) -> None:
-    rows = pq.read_table(table_files(part, "frequency")[None]).to_pandas()
+    rows = pq.read_table(table_path(part, "frequency")).to_pandas()
     ours = (rows["corpus"] == corpus) & (rows["method"] == METHOD)
     if not counts and not ours.any():
         return

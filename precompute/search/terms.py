@@ -6,19 +6,20 @@ or of other code is made anew whenever its corpus is indexed.
 """
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import tantivy
 
 from backend.errors import TailscopeError
 from backend.progress import StageProgress
-from backend.schema import table_path
+from backend.schema import corpus_files
 from backend.study import Study
 from backend.terms import RUNS, SAMPLE, WORDS, checksum_terms, make_index, terms_path
 from backend.words import is_run, list_keys, split_words
 from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger
+from precompute.search.corpus_files import count_rows, read_batches
 from precompute.study_writer import extend_study
 
 WORKING_BYTES = 200_000_000  # of words that wait to be written, whatever the corpus
@@ -42,7 +43,7 @@ def update_terms(study: Path, work: Path, corpus: str, *, wanted: bool, say: Sta
         return manifest.to_json()
     made = work / f"making-terms-{corpus}"
     try:
-        books = build_terms(table_path(study, "samples", corpus), made, say)
+        books = build_terms(corpus_files(study, "samples", corpus), made, say)
         with extend_study(study) as (part, extended):
             if extended["tables"]["samples"]["files"][corpus]["sha256"] != samples.sha256:
                 raise TailscopeError(f"The samples of '{corpus}' changed while their words were indexed. Run again.")
@@ -62,8 +63,8 @@ def update_terms(study: Path, work: Path, corpus: str, *, wanted: bool, say: Sta
     return extended
 
 
-def build_terms(samples: Path, folder: Path, say: StageProgress = lambda stage, done: None) -> dict[str, Ledger]:
-    """Makes an index of the captions of a file of samples in a folder of its own; what lay there is deleted.
+def build_terms(samples: Sequence[Path], folder: Path, say: StageProgress = lambda stage, done: None) -> dict[str, Ledger]:
+    """Makes an index of the captions of a corpus's files of samples in a folder of its own; what lay there is deleted.
 
     Returns its books, of captions and of words. A word that is too long is left out of its caption, and its place is held.
     """
@@ -71,11 +72,11 @@ def build_terms(samples: Path, folder: Path, say: StageProgress = lambda stage, 
     folder.mkdir(parents=True)
     books = {"captions": Ledger(), "words": Ledger()}
     writer = make_index(folder).writer(WORKING_BYTES, num_threads=1)
-    with pq.ParquetFile(samples) as held:
-        for batch in held.iter_batches(_BATCH, columns=["sample_id", "caption"]):
-            for sample_id, caption in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                _add_caption(writer, sample_id, split_words(caption), books)
-            say("indexing all words", books["captions"].read / held.metadata.num_rows)
+    rows = count_rows(samples)
+    for batch in read_batches(samples, _BATCH, ["sample_id", "caption"]):
+        for sample_id, caption in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            _add_caption(writer, sample_id, split_words(caption), books)
+        say("indexing all words", books["captions"].read / rows)
     writer.commit()
     writer.wait_merging_threads()
     return books

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from backend.methods import Method, join_methods, name_tagged
-from backend.schema import MODALITIES, table_path
+from backend.schema import MODALITIES, corpus_files
 from precompute.corpus.shard import SAMPLES_PER_SHARD
 from precompute.search.calibrate import choose_threshold
 from precompute.synthetic.corpora import SHARD, Plan
@@ -89,7 +89,7 @@ def _list_true(plans: Sequence[Plan], modality: str, species: int) -> np.ndarray
 def _read_hits(study: Path, corpus: str, names: Sequence[str]) -> pd.DataFrame:
     """modality, method, score and pair, numbered as the true ones are, of every hit of a corpus."""
     columns = ["concept", "modality", "method", "sample_id", "score"]
-    hits = pq.read_table(table_path(study, "hits", corpus), columns=columns).to_pandas()
+    hits = pq.read_table(corpus_files(study, "hits", corpus), columns=columns).to_pandas()
     shard, position = hits["sample_id"] // SAMPLES_PER_SHARD, hits["sample_id"] % SAMPLES_PER_SHARD
     numbers = hits["concept"].map({name: number for number, name in enumerate(names)})
     return hits.assign(pair=(shard * SHARD + position) * len(names) + numbers)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from backend import samples
+from backend.disagreements import count_misaligned
 from backend.errors import EmptySelection, MissingTable
 from backend.settings import SHOW_URLS
 from backend.study import Study
@@ -169,7 +170,7 @@ def test_corpus_without_samples_is_named_with_the_command(study):
 
 def test_study_without_samples_says_what_to_run(tmp_path):
     study = write_study(tmp_path, count_rows("mine", "lemmatized", {"rose": 4}))
-    for ask in (samples.list_sampled_corpora, lambda study: samples.count_misaligned(study, "mine", 0.2)):
+    for ask in (samples.list_sampled_corpora, lambda study: count_misaligned(study, "mine", 0.2)):
         with pytest.raises(MissingTable, match="python -m precompute index --study"):
             ask(study)
 
@@ -180,91 +181,13 @@ def test_hits_given_in_a_file_need_no_threshold(tmp_path):
     search = {"text": ["lemmatized"], "image": ["annotated"], "chosen": {"text": "lemmatized", "image": "annotated"}}
     study = write_study(
         tmp_path,
-        count_rows("mine", "lemmatized", {"rose": 4}),
+        count_rows("mine", "lemmatized", {"rose": 0}),
         manifest={"search": {"mine": search}},
         samples=[sample | {"width": None, "height": None}],
         hits=hits,
     )
     assert find(study, "rose", "image", "annotated") == [(3, False, 1.0)]
     assert samples.count_hits(study, "rose", "mine")["hits"].tolist() == [0, 1, 0]
-
-
-# Samples that disagree
-
-
-@pytest.mark.parametrize(
-    ("threshold", "concept", "expected"),
-    [
-        (0.20, None, [1, 1, 1]),
-        (0.26, None, [1, 2, 1]),
-        (0.30, None, [1, 3, 0]),
-        (0.26, "rose", [1, 2, 1]),
-        (0.26, "lily", [1, 0, 0]),
-        (0.20, "lily", [1, 0, 0]),
-        (0.26, "unicorn", [0, 0, 0]),
-    ],
-)
-def test_disagreements_are_counted_by_kind(study, threshold, concept, expected):
-    counts = samples.count_misaligned(study, "mine", threshold, concept)
-    assert list(zip(counts["kind"], counts["samples"], strict=True)) == list(
-        zip(["conflicting", "text-only", "image-only"], expected, strict=True)
-    )
-    for kind, count in zip(counts["kind"], counts["samples"], strict=True):
-        assert len(samples.find_misaligned(study, "mine", threshold, kind, concept=concept)) == count
-
-
-@pytest.mark.parametrize(
-    ("threshold", "kind", "near_boundary", "expected"),
-    [
-        (0.20, "conflicting", False, [FAR]),  # only now is its lily seen
-        (0.23, "conflicting", False, [2, FAR]),  # best 0.33, 0.24
-        (0.23, "conflicting", True, [FAR, 2]),  # 0.24 is 0.01 away, and the agreed 0.21 of sample 2 is 0.02 away
-        (0.26, "conflicting", False, [2]),
-        (0.26, "text-only", False, [4, FAR]),
-        (0.26, "text-only", True, [FAR, 4]),  # sample 4 has no score at all
-        (0.26, "image-only", False, [3]),
-        (0.30, "text-only", False, [1, 4, FAR]),  # 0.26 agreed no longer counts, nor does it as a conflict
-        (0.30, "image-only", False, []),
-    ],
-)
-def test_disagreeing_samples_and_their_order(study, threshold, kind, near_boundary, expected):
-    found = samples.find_misaligned(study, "mine", threshold, kind, near_boundary=near_boundary)
-    assert found["sample_id"].tolist() == expected
-
-
-def test_disagreeing_sample_tells_its_concepts_and_scores(study):
-    row = next(samples.find_misaligned(study, "mine", 0.26, "conflicting").itertuples(index=False))
-    assert (row.caption, row.text_concepts, row.image_concepts) == ("a lily", ["lily"], ["rose"])
-    assert [round(score, 2) for score in row.image_scores] == [0.33]
-    assert (round(row.best, 2), round(row.agreed, 2), row.image) == (0.33, 0.21, "shards/0000.tar")
-
-
-def test_pages_of_disagreeing_samples_follow_each_other(study):
-    first, second = (
-        samples.find_misaligned(study, "mine", 0.30, "text-only", limit=2, offset=offset)["sample_id"].tolist()
-        for offset in (0, 2)
-    )
-    assert (first, second) == ([1, 4], [FAR])
-
-
-@pytest.mark.parametrize("threshold", [0.19, 0.31])
-def test_threshold_that_was_not_counted_is_refused(study, threshold):
-    with pytest.raises(EmptySelection) as error:
-        samples.count_misaligned(study, "mine", threshold)
-    assert str(error.value) == f"The samples of 'mine' were compared at thresholds from 0.2 to 0.3, not {threshold}."
-
-
-def test_threshold_from_a_slider_may_be_off_by_rounding(study):
-    assert samples.count_misaligned(study, "mine", 0.1 + 0.2)["samples"].tolist() == [1, 3, 0]
-
-
-def test_disagreements_are_swept_over_the_counted_thresholds(study):
-    swept = samples.sweep_misaligned(study, "mine")
-    assert swept.pivot(index="threshold", columns="kind", values="samples").reset_index().values.tolist() == [
-        [0.2, 1, 1, 1],  # threshold, conflicting, image-only, text-only
-        [0.26, 1, 1, 2],
-        [0.3, 1, 0, 3],
-    ]
 
 
 def test_threshold_is_compared_as_scores_are_stored():

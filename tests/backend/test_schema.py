@@ -334,17 +334,17 @@ def test_study_with_samples_has_no_line(sampled):
 def test_folder_table_has_a_file_for_each_corpus(sampled):
     assert sorted(path.name for path in (sampled / "samples").iterdir()) == ["mine.parquet", "other.parquet"]
     assert table_files(sampled, "samples") == {
-        "mine": sampled / "samples" / "mine.parquet",
-        "other": sampled / "samples" / "other.parquet",
+        "mine": [sampled / "samples" / "mine.parquet"],
+        "other": [sampled / "samples" / "other.parquet"],
     }
-    assert table_files(sampled, "truth") == {None: sampled / "truth.parquet"}
+    assert table_files(sampled, "truth") == {None: [sampled / "truth.parquet"]}
     assert table_files(sampled, "tail") == table_files(sampled / "absent", "hits") == {}
     entry = json.loads((sampled / MANIFEST).read_text(encoding="utf-8"))["tables"]["samples"]
     assert (entry["rows"], entry["files"]["mine"]) == (3, file_entry(sampled / "samples" / "mine.parquet"))
 
 
 def test_samples_lie_in_small_groups_of_rows(tmp_path):
-    write_table(tmp_path, "samples", to_table("samples", [sample_row(i) for i in range(8_193)]), "mine")
+    write_table(tmp_path, "samples", to_table("samples", [sample_row(i) for i in range(32_769)]), "mine")
     assert pq.read_metadata(tmp_path / "samples" / "mine.parquet").num_row_groups == 2
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from backend import verdicts
-from backend.samples import find_misaligned
+from backend.disagreements import find_misaligned
 from backend.study import Study
 from tests.searched_study import CAPTIONS, FAR, MISALIGNED, build
 from tests.tiny_study import write_rows

@@ -11,13 +11,14 @@ import pytest
 from PIL import Image
 
 from backend.alignment import list_degrees
+from backend.disagreements import count_misaligned
 from backend.distinct import list_distinct
 from backend.drops import list_drops
 from backend.errors import InvalidTable, MissingTable, SourceError, StudyNotFound, TailscopeError
 from backend.images import read_image_bytes
 from backend.manifest import ChosenMethods
 from backend.roots import allowed_roots, declare_roots
-from backend.samples import count_hits, count_misaligned, describe_search, find_hits
+from backend.samples import count_hits, describe_search, find_hits
 from backend.study import Study
 from backend.validation import study_faults
 from backend.writing import file_sha256
@@ -275,11 +276,11 @@ def test_run_that_is_killed_anywhere_ends_with_the_same_bytes_when_it_is_run_aga
 
 
 def test_half_written_part_is_not_taken_for_a_whole_one(study, corpus, searched, monkeypatch):
-    def full(table, path, **options):
-        raise OSError(28, "No space left on device", str(path))
+    def full(writer, table, **options):
+        raise OSError(28, "No space left on device", str(writer.where))
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
-        patch.setattr(shard_search.pq, "write_table", full)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left.*samples.parquet"):
+        patch.setattr(shard_search.pq.ParquetWriter, "write_table", full)
         with extend_study(study) as (part, _):
             index_corpus(part, CorpusPlan("mine", "Mine", find_shards([str(corpus / "0.tar")]), study.with_name("work"), study))
     searched[:] = []

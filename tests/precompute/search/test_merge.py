@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from backend.schema import TABLES, table_path
+from backend.schema import SEARCHED, TABLES, corpus_files
 from precompute.corpus.sample import SCHEMA
 from precompute.corpus.shard import Shard
 from precompute.processes import Processes
@@ -86,7 +86,7 @@ def merge_parts(
 
 
 def read_rows(folder, name: str, corpus: str = "mine") -> list[tuple]:
-    table = pq.read_table(table_path(folder, name, corpus))
+    table = pq.read_table(corpus_files(folder, name, corpus))
     assert table.schema.equals(TABLES[name].schema)
     return [tuple(row.values())[1:] for row in table.to_pylist()]
 
@@ -153,16 +153,44 @@ def test_merged_files_have_the_order_of_their_tables(tmp_path):
         "hits": 8,
         "cooccurrences": 0,
         "misaligned": 2,
+        "disagreements": 4,
     }
+    assert read_rows(tmp_path, "disagreements") == [  # concept, sample, said, named, score, best, agreed
+        ("", 0, True, True, 0.25, 0.25, 0.25),
+        ("", 1, True, True, None, None, None),
+        ("rose", 0, True, True, 0.25, 0.25, 0.25),
+        ("sky", 1, True, True, None, None, None),
+    ]
     assert (counts.samples, counts.hits["lemmatized"].tolist()) == (3, [0, 2, 1])
-    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["mine.parquet"] * 4
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["mine.parquet"] * 5
+
+
+def test_samples_that_disagree_lie_by_each_concept_that_they_are_about(tmp_path):
+    merge_parts([make_part(TEXT, IMAGE)], tmp_path, "mine", METHODS)
+    rows = [
+        (name, sample, said, named, score and round(score, 2))
+        for name, sample, said, named, score, *_ in read_rows(tmp_path, "disagreements")
+    ]
+    assert rows == [
+        ("", 5, True, False, 0.9),
+        ("", 1, True, True, 0.4),
+        ("", 2, True, True, 0.25),
+        ("", 4, True, True, None),
+        ("fern", 1, False, True, 0.2),
+        ("rose", 1, True, True, 0.25),
+        ("rose", 2, True, True, None),
+        ("rose", 4, True, True, None),
+        ("sky", 5, False, False, 0.9),
+        ("sky", 1, False, True, 0.4),
+        ("sky", 2, False, True, 0.25),
+    ]
 
 
 def test_row_groups_have_the_size_of_the_table_whatever_the_shards_have(tmp_path):
-    parts = [make_part({}, {}, first, 5_000) for first in range(0, 20_000, 5_000)]
+    parts = [make_part({}, {}, first, 9_000) for first in range(0, 36_000, 9_000)]
     merge_parts(parts, tmp_path, "mine", Methods(METHODS.text))
     metadata = pq.read_metadata(tmp_path / "samples" / "mine.parquet")
-    assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == [8_192, 8_192, 3_616]
+    assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == [32_768, 3_232]
 
 
 def test_corpus_without_image_search_has_no_file_of_misaligned_samples(tmp_path):
@@ -173,7 +201,7 @@ def test_corpus_without_image_search_has_no_file_of_misaligned_samples(tmp_path)
 
 def test_corpus_without_a_sample_has_empty_files(tmp_path):
     entries, counts = merge_parts([], tmp_path, "mine", METHODS)
-    assert [entry["rows"] for entry in entries.values()] == [0, 0, 0, 0]
+    assert [entry["rows"] for entry in entries.values()] == [0, 0, 0, 0, 0]
     assert describe_alignment("mine", METHODS, counts)["degree"].tolist() == [0, 0]
 
 
@@ -234,22 +262,60 @@ def test_degrees_are_shares_of_all_samples_and_of_those_with_a_concept():
     ]
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_ranges_of_concepts_make_the_same_bytes_as_one(tmp_path, monkeypatch, processes):
+@pytest.fixture
+def three_parts() -> list[ShardPart]:
+    """Parts of thirty samples each, with more than 200 hits together."""
     chance = np.random.default_rng(3)
     parts = []
     for first in range(0, 90, 30):
         text = {row: " ".join(name for name in CONCEPTS if chance.random() < 0.5) for row in range(30)}
         image = {row: {name: float(chance.random() / 2 + 0.2) for name in CONCEPTS[:2]} for row in range(0, 30, 2)}
         parts.append(make_part({row: names for row, names in text.items() if names}, image, first, 30))
-    entries, _ = merge_parts(parts, tmp_path / "one", "mine", METHODS)
+    return parts
+
+
+def divide_into_files(monkeypatch) -> None:
+    """Makes a corpus of ninety samples a large one: ranges of 100 hits, files of 40 samples, batches of 17 rows."""
     monkeypatch.setattr(merge, "RANGE_HITS", 100)
-    monkeypatch.setattr(merge, "ROWS_AT_ONCE", 17)
+    monkeypatch.setattr(merge, "FILE_ROWS", 40)
     monkeypatch.setattr("precompute.search.sorting.ROWS_AT_ONCE", 17)
     monkeypatch.setattr(merge, "PARTS_AT_ONCE", 1)
+
+
+def test_files_of_a_large_corpus_have_the_rows_of_one(tmp_path, monkeypatch, three_parts):
+    whole, _ = merge_parts(three_parts, tmp_path / "one", "mine", METHODS)
+    divide_into_files(monkeypatch)
     assert merge.split_concepts([80, 60, 30]) == [(0, 1), (1, 3)]
-    assert merge_parts(parts, tmp_path / "ranges", "mine", METHODS, processes)[0] == entries
+    entries, _ = merge_parts(three_parts, tmp_path / "several", "mine", METHODS)
+    for name in SEARCHED:
+        assert read_rows(tmp_path / "several", name) == read_rows(tmp_path / "one", name)
+        assert entries[name]["rows"] == whole[name]["rows"]
     assert entries["hits"]["rows"] > 200
+    assert [part["rows"] for part in entries["samples"]["parts"]] == [30, 30, 30]
+    hits = [set(pq.read_table(path)["concept"].to_pylist()) for path in corpus_files(tmp_path / "several", "hits", "mine")]
+    assert hits == [{"fern"}, {"rose"}, {"sky"}]
+    assert "parts" not in entries["cooccurrences"]
+
+
+def test_files_of_a_large_corpus_are_the_same_bytes_in_two_processes(tmp_path, monkeypatch, three_parts):
+    divide_into_files(monkeypatch)
+    made = [merge_parts(three_parts, tmp_path / f"{count}", "mine", METHODS, count)[0] for count in (1, 2)]
+    assert made[0] == made[1]
+
+
+def test_corpus_that_grew_or_shrank_leaves_no_file_of_before(tmp_path, monkeypatch, three_parts):
+    merge_parts(three_parts, tmp_path, "mine", METHODS)
+    with monkeypatch.context() as larger:
+        divide_into_files(larger)
+        merge_parts(three_parts, tmp_path, "mine", METHODS)
+    assert sorted(path.name for path in (tmp_path / "samples").rglob("*")) == [
+        "00000.parquet",
+        "00001.parquet",
+        "00002.parquet",
+        "mine",
+    ]
+    merge_parts(three_parts, tmp_path, "mine", METHODS)
+    assert [path.name for path in (tmp_path / "samples").rglob("*")] == ["mine.parquet"]
 
 
 def test_hits_of_a_part_can_be_read_by_concept(tmp_path):

@@ -1,0 +1,87 @@
+"""Spreads misaligned samples over the concepts that they are about, so that a page finds those of one side by side.
+
+Each sample is a row of every concept that its caption or its image has, and a row of no concept, which stands for all of them.
+Cost: 0.2 s of one core for 100,000 misaligned samples with 300,000 concepts, and as long again to sort them.
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from backend.schema import EVERY_CONCEPT, TABLES
+from precompute.search.corpus_files import CorpusFile
+from precompute.search.sorting import MEMORY_LIMIT, ROWS_AT_ONCE
+
+SCHEMA = pa.schema(
+    [pa.field("concept", pa.int32()), *(field for field in TABLES["disagreements"].schema if field.type != "string")]
+)
+NO_CONCEPT = -1  # the number of the row that stands for all of a sample's concepts
+
+
+def spread_samples(disagreeing: pa.Table, concepts: Sequence[str]) -> pa.Table:
+    """The rows of `SCHEMA` for rows of `misaligned`, by rising concept."""
+    size, rows = len(concepts) + 1, np.arange(disagreeing.num_rows)
+    named_rows, named = _flatten(disagreeing["text_concepts"], concepts)
+    shown_rows, shown = _flatten(disagreeing["image_concepts"], concepts)
+    scores = np.full(len(shown), np.nan, np.float32)
+    scores[:] = pc.list_flatten(disagreeing["image_scores"]).to_numpy()
+    said, seen = named * len(rows) + named_rows, shown * len(rows) + shown_rows
+    every = np.unique(np.concatenate([said, seen]))
+    concept, row = np.divmod(every, max(len(rows), 1))
+    score = np.full(len(every), np.nan, np.float32)
+    score[np.searchsorted(every, seen)] = scores
+    text = np.zeros(len(rows), bool)
+    text[named_rows] = True
+    assert not len(concept) or 0 <= concept[0] <= concept[-1] < size
+    whole = np.concatenate([rows, row])
+    best, agreed = (disagreeing[name].combine_chunks().take(pa.array(whole)) for name in ("best", "agreed"))
+    columns = {
+        "concept": np.concatenate([np.full(len(rows), NO_CONCEPT), concept]).astype(np.int32),
+        "sample_id": disagreeing["sample_id"].combine_chunks().take(pa.array(whole)),
+        "said": np.concatenate([np.ones(len(rows), bool), np.isin(every, said)]),
+        "named": text[whole],
+        "score": pa.concat_arrays([disagreeing["best"].combine_chunks(), pa.array(score, mask=np.isnan(score))]),
+        "best": best,
+        "agreed": agreed,
+    }
+    return pa.table(columns).select(SCHEMA.names).cast(SCHEMA)
+
+
+def count_spread(rows: pa.Table, concepts: int) -> np.ndarray:
+    """How many rows of `SCHEMA` there are of no concept, and of each concept: int64 (1 + concepts,)."""
+    return np.bincount(rows["concept"].to_numpy() - NO_CONCEPT, minlength=concepts + 1)
+
+
+def sort_disagreements(
+    found: Sequence[Path], concepts: Sequence[str], corpus: str, bounds: tuple[int, int], path: Path
+) -> None:
+    """Writes the rows of a range of concepts, from a place in what `count_spread` gives to before another, as a file of the
+    corpus in the order of the table. `found`: files of `SCHEMA`, of which no other row group is read."""
+    spilled = path.with_suffix(".spilled")
+    shutil.rmtree(spilled, ignore_errors=True)
+    names = pa.array([EVERY_CONCEPT, *concepts], pa.string())
+    config = {"memory_limit": f"{MEMORY_LIMIT}B", "temp_directory": str(spilled)}
+    with duckdb.connect(config=config) as connection, CorpusFile(path, "disagreements", corpus) as file:
+        if not found:  # a corpus without a sample
+            return
+        rows = connection.sql(
+            """SELECT * FROM read_parquet($found, hive_partitioning = false) WHERE concept >= $first AND concept < $end
+               ORDER BY concept, best DESC NULLS LAST, sample_id""",
+            params={"found": list(map(str, found)), "first": bounds[0] + NO_CONCEPT, "end": bounds[1] + NO_CONCEPT},
+        )
+        for batch in rows.to_arrow_reader(ROWS_AT_ONCE):
+            concept = names.take(pc.subtract(batch["concept"], NO_CONCEPT))
+            file.write(pa.table(batch).set_column(0, "concept", concept))
+    shutil.rmtree(spilled, ignore_errors=True)
+
+
+def _flatten(lists: pa.ChunkedArray, concepts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The row, and the number of the concept, of every name in lists of names."""
+    lists = lists.combine_chunks()
+    numbers = pc.index_in(pc.list_flatten(lists), value_set=pa.array(concepts, pa.string()))
+    return pc.list_parent_indices(lists).to_numpy().astype(np.int64), numbers.to_numpy().astype(np.int64)

@@ -73,18 +73,19 @@ def list_settings(study: Study) -> pd.DataFrame:
 
 
 def list_models(study: Study, kind: str, setting: str) -> pd.DataFrame:
-    """model, corpus (null where its data is not in the study), score: models with scores, those with a corpus first.
+    """model, corpus (null where its data is not in the study), tasks, score: models with scores, those with a corpus first.
 
-    The study's manifest may name its `main` model, to come before all others. score is the mean over the tasks of their
-    overall value, null where the study has none.
+    The study's manifest may name its `main` model, to come before all others. tasks: on how many it has scores · score: the
+    mean over the tasks of their overall value, null where the study has none.
     """
     study.require("models", "performance")
     scores = "overall" if study.has("overall") else "(SELECT model, kind, setting, value FROM performance LIMIT 0)"
     return study.query(
-        f"""WITH scored AS (SELECT DISTINCT model FROM performance WHERE kind = $kind AND setting = $setting),
+        f"""WITH scored AS (SELECT model, count(DISTINCT task) AS tasks FROM performance
+                            WHERE kind = $kind AND setting = $setting GROUP BY model),
                 means AS (SELECT model, avg(value) AS score FROM {scores} WHERE kind = $kind AND setting = $setting
                           GROUP BY model)
-           SELECT model, corpus, score FROM models JOIN scored USING (model) LEFT JOIN means USING (model)
+           SELECT model, corpus, tasks, score FROM models JOIN scored USING (model) LEFT JOIN means USING (model)
            ORDER BY model <> $first, corpus IS NULL, corpus, model""",
         kind=kind,
         setting=setting,
@@ -93,9 +94,12 @@ def list_models(study: Study, kind: str, setting: str) -> pd.DataFrame:
 
 
 def pick_best(models: pd.DataFrame) -> list[str]:
-    """Of `list_models`, the best model of each corpus, in their order; models whose corpus the study lacks are left out."""
-    known = models[models["corpus"].notna()]
-    return list(known.sort_values("score", ascending=False, kind="stable").drop_duplicates("corpus").sort_index()["model"])
+    """Of `list_models`, the best model of each corpus, in their order; models whose corpus the study lacks are left out.
+
+    Means over a few tasks are not those over many: it is the best of the models with scores on the most tasks.
+    """
+    known = models[models["corpus"].notna()].sort_values(["tasks", "score"], ascending=False, kind="stable")
+    return list(known.drop_duplicates("corpus").sort_index()["model"])
 
 
 def join_points(

@@ -15,6 +15,7 @@ import argparse
 import os
 import tempfile
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -128,6 +129,7 @@ def encode_as_clip_benchmark(model: Model, places: Sequence[Place]) -> None:
     import torch
     from torch.utils.data import DataLoader
 
+    warnings.filterwarnings("ignore", "This DataLoader will create")  # four workers, as documented, on fewer cores
     loader = DataLoader(Photos(places, model.preprocess), PEER_BATCH, shuffle=False, num_workers=WORKERS)
     with torch.inference_mode(), torch.autocast(model.device, enabled=model.device == "cuda"):
         for images in loader:

@@ -3,6 +3,7 @@
 import math
 import shutil
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -147,6 +148,13 @@ def test_main_model_comes_first_then_those_with_a_corpus_with_their_mean_score(s
     assert models["model"].tolist() == ["ViT-B-32/laion400m", "RN50/cc3m", "ViT-B-32/datacomp"]
     assert models["corpus"].fillna("").tolist() == ["laion400m", "cc3m", ""]
     assert models["score"].tolist() == [60, 19, 70]
+    assert models["tasks"].tolist() == [1, 1, 1]
+
+
+def test_model_with_one_easy_task_is_not_the_best_of_its_corpus():
+    rows = [("own", "web", 1, 95.0), ("small", "web", 18, 40.0), ("large", "web", 18, 60.0), ("other", "photos", 2, 30.0)]
+    models = pd.DataFrame([*rows, ("elsewhere", None, 18, 99.0)], columns=["model", "corpus", "tasks", "score"])
+    assert scaling.pick_best(models) == ["large", "other"]
 
 
 def test_models_of_a_study_without_overall_scores_have_none(small_study, tmp_path):

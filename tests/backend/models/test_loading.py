@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from backend.errors import TailscopeError
+from backend.models import encode
 from backend.models.classifiers import ClassifierCache
 from backend.models.device import choose_device, describe_device
 from backend.models.download import shorten_error
@@ -107,6 +108,17 @@ def test_images_prepared_in_another_process_have_the_same_features(model):
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         prepared = np.stack(list(pool.map(model.prepare, pictures)))
     np.testing.assert_array_equal(model.encode_prepared(prepared), model.encode_images(pictures))
+
+
+def test_next_batch_is_begun_before_the_one_before_is_waited_for(model, monkeypatch):
+    monkeypatch.setitem(encode.IMAGE_BATCH, "cpu", 2)
+    begin, finish, told = Model.begin_batch, Model.finish_batch, []
+    monkeypatch.setattr(Model, "begin_batch", lambda self, pixels: told.append(f"begin {len(pixels)}") or begin(self, pixels))
+    monkeypatch.setattr(Model, "finish_batch", lambda self, batch: told.append(f"finish {len(batch)}") or finish(self, batch))
+    pictures = draw_pictures(5)
+    together = model.encode_images(pictures)
+    assert told == ["begin 2", "begin 2", "finish 2", "begin 1", "finish 2", "finish 1"]
+    np.testing.assert_allclose(together, np.concatenate([model.encode_images([one]) for one in pictures]), atol=1e-6)
 
 
 def test_no_prepared_images_have_no_features(model):

@@ -24,10 +24,18 @@ Z = float(stats.norm.ppf(0.975))
 _OWN = f"""{COUNTED_LABELS}, own AS (
     SELECT task, label, any_value(concept) AS concept, max(count) AS count FROM counted WHERE corpus = $corpus GROUP BY ALL
 )"""
+# Scores on the same label of a task; where the other model's task spells the label otherwise, on the same concept.
 _POINTS = f"""WITH {_OWN}, one AS (SELECT * FROM performance WHERE kind = $kind AND setting = $setting AND model = $first),
-other AS (SELECT * FROM performance WHERE kind = $kind AND setting = $setting AND model = $second)
-SELECT task, label, own.concept, own.count, one.value AS first, other.value AS second, least(one.n, other.n) AS n
-FROM one JOIN other USING (task, label) JOIN own USING (task, label) ORDER BY task, label
+other AS (SELECT * FROM performance WHERE kind = $kind AND setting = $setting AND model = $second),
+pairs AS (
+    SELECT one.task, one.label, one.value AS first, other.value AS second, least(one.n, other.n) AS n
+    FROM one JOIN other USING (task, concept)
+    QUALIFY one.label = other.label
+            OR NOT (bool_or(one.label = other.label) OVER (PARTITION BY one.task, one.label)
+                    OR bool_or(one.label = other.label) OVER (PARTITION BY one.task, other.label))
+)
+SELECT task, label, own.concept, own.count, first, second, n FROM pairs JOIN own USING (task, label)
+ORDER BY task, label, second
 """
 # Of the images that both models were shown, how many the one alone, and the other alone, told right.
 _DISCORDANT = """
@@ -48,6 +56,11 @@ SELECT task, label, own.concept, guess, guessed.concept AS guessed, images, own.
 FROM wrong JOIN own USING (task, label) JOIN own guessed ON guessed.task = wrong.task AND guessed.label = wrong.guess
 ORDER BY images DESC, task, label, guess
 """
+_CELL = """
+SELECT item, label, place, best[1] AS guess, image, "offset", length FROM predictions
+WHERE model = $model AND setting = $strategy AND task = $task AND label = $label AND place > 1 AND best[1] = $guess
+ORDER BY item
+"""
 _IMAGES = """
 SELECT item, label, one.place AS first_place, one.best[1] AS first_guess, other.place AS second_place,
        other.best[1] AS second_guess, one.image, one."offset", one.length
@@ -64,7 +77,8 @@ class Versus:
     points: task, label, concept, count, first, second, difference (first less second, points), n, low and high (95% of the
     difference; nan where n is not known), paired (whether both saw the same images), stands_out (survives Benjamini and
     Hochberg's procedure among all) · mean: of the differences, (estimate, low, high) · fit: the line of the difference over
-    log10 count · clusters: what the intervals of mean and line draw.
+    log10 count · clusters: what the intervals of mean and line draw. Where only one model's n is known, the other's score is
+    taken to rest on as many images.
     """
 
     points: pd.DataFrame
@@ -88,7 +102,7 @@ def list_rivals(study: Study, model: str, *, kind: str, setting: str) -> list[st
     """The models that share scores with a model in this setting; those with results on the same images come first."""
     study.require("performance", "models")
     rows = study.query(
-        """SELECT DISTINCT other.model FROM performance one JOIN performance other USING (task, label, kind, setting)
+        """SELECT DISTINCT other.model FROM performance one JOIN performance other USING (task, concept, kind, setting)
            WHERE one.model = $model AND other.model <> $model AND kind = $kind AND setting = $setting ORDER BY ALL""",
         model=model,
         kind=kind,
@@ -189,6 +203,12 @@ def list_images(study: Study, first: str, second: str, *, setting: str, task: st
     return study.query(_IMAGES, first=first, second=second, strategy=split_ranked(setting)[0], task=task, label=label)
 
 
+def list_cell(study: Study, model: str, *, setting: str, task: str, label: str, guess: str) -> pd.DataFrame:
+    """The test images of a label that a model took for another: item, label, place, guess, image, offset, length."""
+    study.require("predictions")
+    return study.query(_CELL, model=model, strategy=split_ranked(setting)[0], task=task, label=label, guess=guess)
+
+
 def find_paired_interval(
     images: np.ndarray, first_alone: np.ndarray, second_alone: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -220,9 +240,9 @@ def _add_intervals(points: pd.DataFrame, discordant: pd.DataFrame) -> pd.DataFra
     p[paired] = _mcnemar(one, other)
     for row in np.flatnonzero(~paired & (table["n"].fillna(0) > 0).to_numpy()):
         n = int(table["n"].iloc[row])
-        hits = [round(table[name].iloc[row] * n / 100) for name in ("first", "second")]
+        hits = [table[name].iloc[row] * n / 100 for name in ("first", "second")]  # no whole number where n is the other's
         low[row], high[row] = (100 * end for end in confint_proportions_2indep(hits[0], n, hits[1], n, method="newcomb"))
-        p[row] = stats.fisher_exact([[hits[0], n - hits[0]], [hits[1], n - hits[1]]]).pvalue
+        p[row] = stats.fisher_exact([[round(hit), n - round(hit)] for hit in hits]).pvalue
     return points.assign(low=low, high=high, paired=paired, stands_out=keep_discoveries(p))
 
 

@@ -161,6 +161,30 @@ class TermsEntry:
 
 
 @dataclass(frozen=True)
+class RunEntry:
+    """What a run that searched shards of a corpus took, as it was measured.
+
+    `began`: in UTC · `machine`: in words · `processes`: at the same time · `searched`: samples of the shards that it read, the
+    dropped ones too · `indexed`: samples of the corpus that it merged · `core_seconds`: of the processes' time, by what it went
+    into · `stages`: seconds by the clock · `memory`: bytes of a process that searches, at most, and `peak` of the one that
+    merges · `study_bytes`: of the corpus's files, and `kept_bytes` of what is kept beside the study.
+    """
+
+    began: str
+    machine: str
+    processes: int
+    searched: int
+    indexed: int
+    core_seconds: Mapping[str, float]
+    stages: Mapping[str, float]
+    memory: int
+    peak: int
+    study_bytes: int
+    kept_bytes: int
+    tagger: str = ""
+
+
+@dataclass(frozen=True)
 class MainEntry:
     """The corpus and the model that pages begin with, where nothing else is chosen; empty where the study names none."""
 
@@ -200,6 +224,7 @@ class Manifest:
     absent: tuple[str, ...] = ()
     embeddings: Mapping[str, EmbeddingsEntry] = field(default_factory=dict)
     terms: Mapping[str, TermsEntry] = field(default_factory=dict)
+    runs: Mapping[str, tuple[RunEntry, ...]] = field(default_factory=dict)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, metadata={"not_read": True})
 
     @classmethod

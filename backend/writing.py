@@ -4,8 +4,9 @@ import hashlib
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 from backend.schema import MANIFEST
 
 PART = ".part"  # how the name of an unfinished file ends; it begins with a dot
+STALE_SECONDS = 3600  # an unfinished file of that age was left by a process that was killed
 
 
 @contextmanager
@@ -78,3 +80,26 @@ def file_sha256(path: Path) -> str:
     """The SHA-256 of a file, as 64 hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sweep_folder(folder: Path, newest: Path, max_bytes: int, *, companions: Sequence[str] = ()) -> None:
+    """Deletes the files of a cache that were used longest ago, until all together take no more than `max_bytes`.
+
+    The cache's files end as `newest` does, which stays whatever it takes; with a file goes what its name and one of the
+    `companions` name. Unfinished files that nobody writes any more go as well.
+    """
+    files = []
+    for path in (*folder.glob(f"*{newest.suffix}"), *folder.glob(f".*{PART}")):
+        with suppress(OSError):  # another process may sweep as well
+            state = path.stat()
+            if path.suffix == newest.suffix:
+                files.append((path == newest, state.st_mtime_ns, state.st_size, path))
+            elif time.time() - state.st_mtime > STALE_SECONDS:
+                path.unlink()
+    total = sum(size for _, _, size, _ in files)
+    for _, _, size, path in sorted(files)[:-1]:
+        if total <= max_bytes:
+            break
+        for companion in ("", *companions):
+            Path(f"{path}{companion}").unlink(missing_ok=True)
+        total -= size

@@ -1,6 +1,22 @@
 """Runs every benchmark: `make bench`, or python -m benchmarks."""
 
-from benchmarks import bands, browser, encode, foreign, intervals, pages, probe, samples, server, startup, terms, text_search
+from benchmarks import (
+    bands,
+    browser,
+    encode,
+    foreign,
+    intervals,
+    matching,
+    pages,
+    probe,
+    retrieval,
+    samples,
+    server,
+    startup,
+    tars,
+    terms,
+    text_search,
+)
 
 
 def main() -> None:
@@ -15,8 +31,11 @@ def main() -> None:
     server.main(["--seconds", "10", "--runs", "1000"])
     browser.main([])
     text_search.main(["--runs", "1"])
+    tars.main([])
+    matching.main([])
     terms.main([])
     encode.main(["--images", "64", "--models", "ViT-B-32"])
+    retrieval.main([])
 
 
 if __name__ == "__main__":

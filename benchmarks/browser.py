@@ -38,6 +38,7 @@ PAGES = {  # what a page is asked for, beside its study
     "probe": {},
     "compare": {},
     "your_corpus": {},
+    "web_scale": {},
 }
 WATCH = """() => {
   const note = () => { window.lastChange = performance.now() };

@@ -35,6 +35,7 @@ PAGES = [
     ("let_it_wag", {}, "method"),
     ("your_corpus", {}, "reference"),
     ("your_corpus", {"part": "What to collect"}, "reference"),
+    ("web_scale", {}, "measure_run"),
     ("test_set", {"names": "rose\nflamingo\npickup truck"}, "model"),
 ]
 CONCEPTS = ("dog", "flamingo", "acadian flycatcher", "jeans", "pickup truck", "golden", "hammer", "beach", "pizza")

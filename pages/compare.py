@@ -1,5 +1,7 @@
 """Where do two models differ? Concept by concept, whether it goes with frequency, what they take for what, and the images."""
 
+from typing import NamedTuple
+
 import pandas as pd
 import streamlit as st
 
@@ -20,10 +22,12 @@ from pages.ui.text import escape, tell_interval
 READING = (
     "**Difference:** the first model's score on a concept less the second's, in points. **Interval:** where both models' "
     "results are kept image by image, of the paired difference (Wald's with half a pair more in each cell, after Bonett and "
-    "Price); else Newcombe's, as if each had seen images of its own. **Stands out:** by McNemar's mid-p (Fisher's exact test "
-    "without results by image), among all concepts shown, after Benjamini and Hochberg at 5%. **Without regard to frequency:** "
+    "Price); else Newcombe's, as if each had seen images of its own, as many as the one whose number is known. **Stands "
+    "out:** by McNemar's mid-p (Fisher's exact test without results by image), among all concepts shown, after Benjamini and "
+    "Hochberg at 5%. **Without regard to frequency:** "
     "mistakes that fell on any other class alike."
 )
+CELLS = 50  # mistakes shown of a model, the most frequent ones
 IMAGES = "python -m precompute evaluate ... --per-image"
 
 
@@ -77,8 +81,13 @@ def show_differences(found: Versus) -> None:
             link_concepts(rows["concept"].drop_duplicates().head(4))
 
 
-def show_mistakes(study: Study, models: tuple[str, str], *, setting: str, corpus: str, method: str) -> None:
-    """Whether the mistakes of each model go towards frequent concepts, and the most frequent ones."""
+def show_mistakes(
+    study: Study, models: tuple[str, ...], *, setting: str, corpus: str, method: str
+) -> dict[str, tuple[str, NamedTuple]]:
+    """Whether the mistakes of each model go towards frequent concepts, and the most frequent ones.
+
+    The mistakes whose images can be asked for, by what they are called: the model, and the row of `list_mistakes`.
+    """
     st.header("What do they take for what?", anchor=False)
     title = corpus_titles(study)[corpus]
     tables = {}
@@ -99,7 +108,36 @@ def show_mistakes(study: Study, models: tuple[str, str], *, setting: str, corpus
     for tab, (model, mistakes) in zip(st.tabs(list(tables)), tables.items(), strict=True) if tables else ():
         with tab:
             rows = mistakes[["concept", "guessed", "images", "count", "guess_count", "task"]]
-            show_table(rows.head(50), f"mistakes-{models.index(model)}", columns=shown)
+            show_table(rows.head(CELLS), f"mistakes-{models.index(model)}", columns=shown)
+    return {
+        f"{row.label} taken for {row.guess} by {model} · {row.task} · {row.images}": (model, row)
+        for model, mistakes in tables.items()
+        for row in mistakes.head(CELLS).itertuples(index=False)
+    }
+
+
+def show_cell(study: Study, cells: dict[str, tuple[str, NamedTuple]], setting: str) -> None:
+    """The test images of one mistake."""
+    named = st.selectbox("Images of a mistake", list(cells), index=None, key="mistake", placeholder="none chosen")
+    if named is None:
+        return
+    model, row = cells[named]
+    asked = {"setting": setting, "task": row.task, "label": row.label, "guess": row.guess}
+    rows = answer(compare.list_cell, study, model, **asked).assign(caption=row.label)
+    skipped = choose_page(len(rows), "mistake_page", (study.token, model, *asked.values()))
+    show_gallery(study, rows.iloc[skipped : skipped + PAGE], "mistaken-images", tell_place)
+
+
+def tell_place(image) -> list[str]:
+    """What an image was taken for, and how near the right answer came."""
+    return [f":material/close: {escape(image.guess)}; right at place {image.place}"]
+
+
+def show_confusions(study: Study, models: tuple[str, ...], *, setting: str, corpus: str, method: str) -> None:
+    """The mistakes of models, and the images of one of them."""
+    cells = show_mistakes(study, models, setting=setting, corpus=corpus, method=method)
+    if cells:
+        show_cell(study, cells, setting)
 
 
 def tell_pull(pull: Pull, model: str, corpus: str) -> str:
@@ -158,11 +196,15 @@ with lead:
         f"95% intervals of mean and slope draw {found.clusters}. One training run a model."
     )
 show_differences(found)
+known = set(answer(compare.list_by_image, study, setting))
+by_image = tuple(model for model in models if model in known)
+if by_image:
+    show_guarded(lambda: show_confusions(study, by_image, setting=setting, corpus=corpus, method=method))
 if found.points["paired"].any():
-    show_guarded(lambda: show_mistakes(study, models, setting=setting, corpus=corpus, method=method))
     show_guarded(show_images, study, found.points, models, setting)
 else:
+    lacking = " and ".join(escape(model) for model in models if model not in known) or "the same images"
     st.caption(
-        f"Confusions and images need both models' results image by image, which this study lacks. They come with: {IMAGES}"
+        f"Confusions and images need results image by image, which this study lacks of {lacking}. They come with: {IMAGES}"
     )
 explain_counting(study, [method], READING)

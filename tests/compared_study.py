@@ -45,9 +45,13 @@ def accuracy(guesses: dict[str, list[str]]) -> dict[str, float]:
     return {label: 100 * np.mean([guess == label for guess in best]) for label, best in guesses.items()}
 
 
-def write_compared(folder: Path) -> Study:
-    """The study of both models' results, image by image, and of a third model with one score."""
-    scores = [*score_rows("one", accuracy(ONE)), *score_rows("other", accuracy(OTHER)), *score_rows("third", {"ant": 5})]
+def write_compared(folder: Path, third: dict[str, float] | None = None) -> Study:
+    """The study of both models' results, image by image, and of a third model with scores alone: one, if not given."""
+    scores = [
+        *score_rows("one", accuracy(ONE)),
+        *score_rows("other", accuracy(OTHER)),
+        *score_rows("third", third or {"ant": 5}),
+    ]
     return write_study(
         folder,
         count_rows("web", "lemmatized", COUNTS),

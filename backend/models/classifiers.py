@@ -22,13 +22,12 @@ from backend.models.prompts import build_classifier, spell_templates
 from backend.progress import Progress
 from backend.shelf import Shelf
 from backend.study import STUDIES
-from backend.writing import PART, write_file
+from backend.writing import sweep_folder, write_file
 
 CACHE = STUDIES / ".cache"
 DISK_BYTES = 512 * 2**20  # of all files of one folder: 60 sets of 4,000 names, 512 numbers each
 MEMORY_BYTES = 128 * 2**20
 MAX_NAMES = 50_000
-STALE_SECONDS = 3600  # an unfinished file of that age was left by a process that was killed
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,21 +116,4 @@ def store_array(path: Path, array: np.ndarray, max_bytes: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with write_file(path) as part, part.open("wb") as stream:
         np.save(stream, array)
-    _sweep(path.parent, path, max_bytes)
-
-
-def _sweep(folder: Path, newest: Path, max_bytes: int) -> None:
-    files = []
-    for path in (*folder.glob("*.npy"), *folder.glob(f".*{PART}")):
-        with suppress(OSError):  # another process may sweep as well
-            state = path.stat()
-            if path.suffix == ".npy":
-                files.append((path == newest, state.st_mtime_ns, state.st_size, path))
-            elif time.time() - state.st_mtime > STALE_SECONDS:
-                path.unlink()
-    total = sum(size for _, _, size, _ in files)
-    for _, _, size, path in sorted(files)[:-1]:
-        if total <= max_bytes:
-            break
-        path.unlink(missing_ok=True)
-        total -= size
+    sweep_folder(path.parent, path, max_bytes)

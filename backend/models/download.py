@@ -1,11 +1,13 @@
 """Weights of open_clip's tags: found in the cache of this machine, or fetched into it with progress."""
 
+import errno
 import hashlib
 import pickle
 import re
 import shutil
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from backend.errors import TailscopeError
@@ -16,6 +18,10 @@ TOKENIZER_PARTS = (  # files by which a model of the hub reads text, where it br
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt", "vocab.txt"),
     *("sentencepiece.bpe.model", "spiece.model"),
 )
+
+UNREACHED = "the place where they lie cannot be reached. Is this machine connected to the Internet?"
+
+_NO_ROUTE = (errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH)
 
 
 def find_cached(tag: dict) -> Path | None:
@@ -62,7 +68,7 @@ def fetch_repository(repository: str, config: str, allow_download: bool, say: Pr
     Raises TailscopeError where it has to be fetched and that is not allowed, or fails.
     """
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
-    from huggingface_hub.errors import EntryNotFoundError, HTTPError, XetDownloadError
+    from huggingface_hub.errors import EntryNotFoundError, HTTPError, LocalEntryNotFoundError, XetDownloadError
 
     told, tag = f"hf-hub:{repository}", {"hf_hub": f"{repository}/"}
     here = try_to_load_from_cache(repository, config)
@@ -74,16 +80,44 @@ def fetch_repository(repository: str, config: str, allow_download: bool, say: Pr
             "allow_download=True in Python."
         )
     try:
-        place = Path(hf_hub_download(repository, config)).parent
-        for name in TOKENIZER_PARTS:
-            with suppress(EntryNotFoundError):  # most models have few of them, or none
-                hf_hub_download(repository, name)
-        _fetch(tag, say or (lambda done: None))
+        with _keep_retries_quiet():
+            place = Path(hf_hub_download(repository, config)).parent
+            for name in TOKENIZER_PARTS:
+                _fetch_part(repository, name)
+            _fetch(tag, say or (lambda done: None))
         return place
+    except LocalEntryNotFoundError as error:  # neither here nor reached; it is one of the next kind, too
+        raise TailscopeError(f"{told} could not be fetched: {UNREACHED}") from error
     except EntryNotFoundError as error:
         raise TailscopeError(f"{told} has no {config} or no weights, so it is no model in open_clip's format.") from error
     except (OSError, RuntimeError, ValueError, HTTPError, XetDownloadError) as error:
         raise TailscopeError(f"{told} could not be fetched: {shorten_error(error)}") from error
+
+
+def _fetch_part(repository: str, name: str) -> None:
+    """Fetches a file that a model may have. Raises LocalEntryNotFoundError where the hub was not reached to ask."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    try:
+        hf_hub_download(repository, name)
+    except LocalEntryNotFoundError:
+        raise
+    except EntryNotFoundError:  # most models have few of them, or none
+        pass
+
+
+@contextmanager
+def _keep_retries_quiet() -> Iterator[None]:
+    """The hub's client prints a line for each of its tries; what comes of them is said once, by an error."""
+    from huggingface_hub.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _fetch(tag: dict, say: Progress) -> Path | None:
@@ -150,7 +184,7 @@ def shorten_error(error: BaseException) -> str:
     if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
         return NO_WEIGHTS
     if _is_unreached(error):
-        return "the place where they lie cannot be reached. Is this machine connected to the Internet?"
+        return UNREACHED
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}."
     text = " ".join(str(error).split()) or type(error).__name__
@@ -160,7 +194,7 @@ def shorten_error(error: BaseException) -> str:
 def _is_unreached(error: BaseException | None) -> bool:
     """Whether an error comes from a name that is not resolved or a host that does not answer, however clients wrap it."""
     while error is not None:
-        if isinstance(error, (socket.gaierror, ConnectionError, TimeoutError)):
+        if isinstance(error, (socket.gaierror, ConnectionError, TimeoutError)) or getattr(error, "errno", None) in _NO_ROUTE:
             return True
         error = error.__cause__ or error.__context__
     return False

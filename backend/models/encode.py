@@ -126,10 +126,9 @@ class Model:
 
     def encode_prepared(self, pixels: np.ndarray) -> np.ndarray:
         """`encode_images` of images that went through `prepare` already, stacked: (images, 3, side, side)."""
-        import torch
-
-        batches = torch.from_numpy(pixels).split(IMAGE_BATCH[self.device])
-        return join_features([self._encode_batch(batch) for batch in batches if len(batch)])
+        at_once = IMAGE_BATCH[self.device]
+        batches = (pixels[start : start + at_once] for start in range(0, len(pixels), at_once))
+        return join_features([self.finish_batch(self.begin_batch(batch)) for batch in batches])
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """The features of texts, float32 (texts, width), each of length 1. Tokens beyond the context are cut off.
@@ -154,30 +153,44 @@ class Model:
             )
         return features
 
-    def _encode_batch(self, pixels: "torch.Tensor") -> np.ndarray:
+    def begin_batch(self, pixels: np.ndarray) -> "torch.Tensor":
+        """The features of one stacked batch on the model's device, which may still be computing them when this returns."""
         import torch
 
+        batch = torch.from_numpy(pixels)
         fast = torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda")
         if self.device == "cuda":  # from pinned memory the copy goes on while the GPU computes
-            pixels = pixels.pin_memory()
+            batch = batch.pin_memory()
         with torch.inference_mode():
-            completed = self._complete(pixels.to(self.device, non_blocking=True))
+            completed = self._complete(batch.to(self.device, non_blocking=True))
             with fast:
                 encoded = self.net.encode_image(completed).float()
-            return self.check_features(torch.nn.functional.normalize(encoded, dim=-1).cpu().numpy())
+            return torch.nn.functional.normalize(encoded, dim=-1)
+
+    def finish_batch(self, features: "torch.Tensor") -> np.ndarray:
+        """What `begin_batch` began, once it is computed. Raises TailscopeError for features that are not finite."""
+        return self.check_features(features.cpu().numpy())
 
 
 def encode_with_all(models: Sequence[Model], prepared: Iterable[dict[str, np.ndarray]]) -> list[np.ndarray]:
     """The features of the same images by each of the models, as `Model.encode_images` gives them.
 
     prepared: of each image what the models' `prepare` made, by its key: models that prepare alike, such as those of one
-    architecture, share it. It is drawn batch by batch.
+    architecture, share it. It is drawn batch by batch; while a GPU computes one, the next is drawn and stacked.
     """
     features: list[list[np.ndarray]] = [[] for _ in models]
+    begun: list[torch.Tensor] = []  # of the batch before, one a model
+
+    def finish() -> None:
+        for model, parts, one in zip(models, features, begun, strict=False):
+            parts.append(model.finish_batch(one))
+
     for batch in take_batches(prepared, min(IMAGE_BATCH[model.device] for model in models)):
         pixels = {key: np.stack([image[key] for image in batch]) for key in batch[0]}
-        for model, parts in zip(models, features, strict=True):
-            parts.append(model.encode_prepared(pixels[model.prepare.key]))
+        following = [model.begin_batch(pixels[model.prepare.key]) for model in models]
+        finish()
+        begun = following
+    finish()
     return [join_features(parts) for parts in features]
 
 

@@ -225,10 +225,18 @@ def _load(source: _Source, options: Mapping[str, Any] | None = None) -> Model:
             f"The weights of {source.name} are damaged: {unusable} holds numbers that are not finite, so nothing is computed "
             "with them. Fetch or write the file again."
         )
+    net = settle_net(net, device)
+    return Model(source.name, net, preprocess, tokenizer, device, source.files, source.architecture, stamp, source.tag, notes)
+
+
+def settle_net(net: Any, device: str) -> Any:
+    """The same network in evaluation mode, as it encodes fastest on a device."""
+    import torch
+
     net = net.eval().requires_grad_(False)
     if device in ("cpu", "cuda"):  # convolutions take half the time in this layout, and nothing else takes longer
         net = net.to(memory_format=torch.channels_last)
-    return Model(source.name, net, preprocess, tokenizer, device, source.files, source.architecture, stamp, source.tag, notes)
+    return net
 
 
 @contextmanager

@@ -74,6 +74,13 @@ ENTRIES = (
         "What is in a corpus of image-text pairs, or in a file of captions, and what it hardly shows.",
     ),
     Entry(
+        "web_scale",
+        "Web scale",
+        "cloud",
+        "What indexing LAION-400M, five billion pairs or any number of them takes: time, memory, disk and money.",
+        ("corpora",),
+    ),
+    Entry(
         "test_set",
         "Test set",
         "checklist",

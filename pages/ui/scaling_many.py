@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from backend import charts, fit_tables, scaling
+from backend import charts, defaults, fit_tables, scaling
 from backend.frequency import list_methods
 from backend.printing.caption import Shown
 from backend.study import Study
 from pages.ui.address import answer
 from pages.ui.blocks import explain_counting, show_figure
+from pages.ui.choice import read_choice
 from pages.ui.controls import choose_kind, choose_method, choose_tasks, corpus_titles, list_models_with_corpus, unit_of
 from pages.ui.scaling_statistics import explain_statistics, show_fits
 from pages.ui.text import escape, tell_range
@@ -16,7 +17,8 @@ from pages.ui.text import escape, tell_range
 def show_several_models(study: Study, multiples: bool) -> None:
     """Bin means and fits of models over their own corpora: some in one plot, or every one in a small plot of its own.
 
-    In one plot, where nobody chose any, the best model of each corpus: so few that their names stand at their lines.
+    In one plot, where nobody chose any, the best model of each corpus and the one chosen at the side: so few that their
+    names stand at their lines.
     """
     answered = st.container()
     with st.expander("More: models, kind of task, prompts, method, tasks"):
@@ -27,8 +29,11 @@ def show_several_models(study: Study, multiples: bool) -> None:
             method = choose_method(list(answer(list_methods, study)["method"]))
             tasks = choose_tasks(study, kind)
         held = list_models_with_corpus(study, kind, setting)
-        shown = list(held["model"]) if multiples else scaling.pick_best(held)
-        every = f"all {len(held)}" if len(shown) == len(held) else "the best of each corpus"
+        best, own = scaling.pick_best(held), read_choice(study).model
+        others = set(held["model"]) - {*best, answer(defaults.find_start, study).model}
+        added = [own] if own in others else []
+        shown = list(held["model"]) if multiples else [*best, *added]
+        every = f"all {len(held)}" if len(shown) == len(held) else f"the best of each corpus{' and yours' * bool(added)}"
         with right:
             chosen = st.multiselect("Models", list(held["model"]), key="models", bind="query-params", placeholder=every)
     with answered:

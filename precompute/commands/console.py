@@ -17,7 +17,7 @@ from backend.progress import Pace
 from backend.quantities import spell_bytes, spell_seconds
 
 if TYPE_CHECKING:  # a command imports what it needs when it runs
-    from precompute.search.run_log import Took
+    from precompute.search.run_log import Expected, Took
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console(stderr=True)
@@ -29,12 +29,14 @@ def precompute() -> None:
 
 
 class StageBars:
-    """A bar for each stage that a step tells of: time left in the stage, samples a second, memory of all processes here."""
+    """A bar for each stage that a step tells of: time left in the run and in the stage, samples a second, memory of all
+    processes here."""
 
     def __init__(self, progress: Progress, now: Callable[[], float] = time.monotonic):
         self._progress = progress
         self._now = now
         self._bars: dict[str, tuple[TaskID, Pace, float]] = {}
+        self._expected: dict[str, float] = {}  # seconds of the stages that are expected, by their names
         self._samples = 0
         self._memory = (-math.inf, 0)  # when it was measured, and the bytes
 
@@ -45,22 +47,34 @@ class StageBars:
             for bar, _, _ in self._bars.values():
                 self._progress.update(bar, completed=1.0, pace="")
             self._samples = 0
-            self._bars[stage] = (self._progress.add_task(stage, total=1.0, pace=""), Pace(done, now), now)
+            bar = self._progress.add_task(stage, total=1.0, pace="")
+            self._bars[stage] = (bar, Pace(done, now, self._expected.get(stage)), now)
         bar, pace, _ = self._bars[stage]
         pace.note(done, now)
         self._progress.update(bar, completed=done, pace=self.describe)
 
-    def note(self, took: "Took") -> None:
-        """Takes what a shard took."""
-        self._samples += took.samples + took.dropped
+    def note(self, told: "Took | Expected") -> None:
+        """Takes what a shard took, or what a stage to come is expected to take."""
+        if hasattr(told, "stage"):
+            self._expected[told.stage] = told.seconds
+        else:
+            self._samples += told.samples + told.dropped
+
+    def left(self) -> tuple[float, float] | None:
+        """Seconds left in the last stage, and those of the stages to come that something is known of; None before anything."""
+        _, pace, _ = list(self._bars.values())[-1]
+        left = pace.left(self._now())
+        return None if left is None else (left, sum(of for stage, of in self._expected.items() if stage not in self._bars))
 
     def describe(self) -> str:
         """What the last stage's bar says of its pace."""
-        _, pace, began = list(self._bars.values())[-1]
-        now = self._now()
-        left, told = pace.left(now), []
-        if left is not None:
-            told.append(f"{spell_seconds(left)} left")
+        began, now = list(self._bars.values())[-1][-1], self._now()
+        told = []
+        if (left := self.left()) is not None:
+            here, later = left
+            told.append(
+                f"{spell_seconds(here + later)} left" + (f", {spell_seconds(later)} of it in later stages" if later else "")
+            )
         if self._samples and now > began:
             told.append(f"{self._samples / (now - began):,.0f} samples/s")
         if now - self._memory[0] >= 1.0:  # bars are drawn ten times a second, and this takes milliseconds

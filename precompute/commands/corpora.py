@@ -235,20 +235,26 @@ def index(
 def scale(
     study: Annotated[Path, typer.Option(help="The study's folder.")],
     corpus: Annotated[str, typer.Option(help="A corpus of it that was indexed: what that took is the measure.")],
-    price: Annotated[float, typer.Option(min=0, help="What a core costs for an hour.")],
-    cores: Annotated[int, typer.Option(min=1, help="Cores that work at the same time.")] = 64,
+    price: Annotated[float, typer.Option(min=0, help="What a machine costs for an hour.")],
+    machines: Annotated[int, typer.Option(min=1, help="Machines that work at the same time.")] = 4,
+    cores: Annotated[int, typer.Option(min=1, help="Cores of a machine.")] = 16,
     pairs: Annotated[
         list[int] | None, typer.Option(min=1, help="Pairs of the corpus to tell of; default: LAION-400M, and 5 billion.")
     ] = None,
 ) -> None:
     """Tells what a corpus of any size would take on a cluster: time, memory, disk and money, from what a corpus here took.
 
-    Example: python -m precompute scale --study data/mine --corpus web --cores 64 --price 0.04
+    Example: python -m precompute scale --study data/mine --corpus web --machines 4 --price 0.64
     """
-    from backend.scale import PRESETS, price_corpus
-    from precompute.search.index import measure_corpus
+    from backend.scale import PRESETS, Fleet, list_runs, measure_rates, price_corpus, tell_command, tell_run
+    from backend.study import Study
 
-    rates = measure_corpus(study, corpus)
-    print(f"Measured on {rates.measured:,} samples of '{corpus}', by the log of its runs.")
-    for count in pairs or PRESETS.values():
-        print(price_corpus(rates, count, cores, price).describe())
+    opened = Study(study.resolve())
+    runs = [one for one in list_runs([opened]) if one.corpus == corpus]
+    if not runs:
+        raise TailscopeError(f"No run of '{corpus}' was measured. This measures one: {tell_command(opened, images=False)}")
+    for one in runs:
+        rates = measure_rates(one.run, images=one.has_images)
+        print(f"{'With images' if one.has_images else 'Captions alone'}. {tell_run(one)}")
+        for count in pairs or PRESETS.values():
+            print(f"  {price_corpus(rates, count, Fleet(machines, cores, price)).describe()}")

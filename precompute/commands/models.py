@@ -13,6 +13,8 @@ from precompute.ledger import describe_entry
 if TYPE_CHECKING:
     from precompute.evaluate.tasks import TaskPlace
 
+SHOWN = 10  # classes that are named in a line
+
 
 @app.command()
 def evaluate(
@@ -42,6 +44,12 @@ def evaluate(
     retrieval: Annotated[
         list[str] | None, typer.Option(help="NAME=PATTERN: held-out pairs, in shards as `index` reads them. May be repeated.")
     ] = None,
+    images: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=FOLDER: where the photos of held-out pairs lie, such as coco=val2017, if not beside their list."
+        ),
+    ] = None,
     prompts: Annotated[
         str, typer.Option(help="How classes are named to the model: class, simple, ensemble, ensemble80; separated by commas.")
     ] = "class,simple,ensemble",
@@ -49,6 +57,12 @@ def evaluate(
         str | None, typer.Option(help="The model's name: ARCHITECTURE/PRETRAINING; default: as it is loaded.")
     ] = None,
     corpus: Annotated[str | None, typer.Option(help="The corpus of the study that the model was trained on.")] = None,
+    decoders: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Processes that decode images, 0 for threads; default: all cores but one beside a GPU, else 0."
+        ),
+    ] = None,
     allow_download: Annotated[bool, typer.Option("--allow-download", help="Fetch weights that are not here.")] = False,
 ) -> None:
     """Scores a model on every concept of tasks, and draws the study's scaling lines anew.
@@ -63,8 +77,24 @@ def evaluate(
     start = time.monotonic()
     tasks = _place_tasks(task, names, split, templates)
     patterns = {task: [pattern] for task, pattern in split_named(retrieval, "--retrieval NAME=PATTERN").items()}
+    photos = {task: Path(folder) for task, folder in split_named(images, "--images NAME=FOLDER").items()}
+    if unknown := sorted(photos.keys() - patterns.keys()):
+        raise TailscopeError(
+            f"--images is of '{unknown[0]}', which no --retrieval names. Named: {', '.join(patterns) or 'none'}."
+        )
     strategies = [strategy.strip() for strategy in prompts.split(",")]
-    asked = Evaluation(model, tasks, patterns, strategies, name, corpus, allow_download, per_image)
+    asked = Evaluation(
+        model,
+        tasks,
+        patterns,
+        strategies,
+        name,
+        corpus,
+        allow_download=allow_download,
+        per_image=per_image,
+        decoders=decoders,
+        images=photos,
+    )
     with show_progress() as say:
         report = evaluate_model(study, asked, say)
     for one in report.scores:
@@ -74,6 +104,12 @@ def evaluate(
         if known < classes:
             way = "" if known else _tell_way(study, name)
             print(f"  {name}: {known:,} of {classes:,} classes are concepts of this study.{way}")
+    for name, classes in report.uncounted.items():
+        some = ", ".join(classes[:SHOWN]) + ", ..." * (len(classes) > SHOWN)
+        print(
+            f"  {name}: {len(classes):,} of its classes stand{'s' * (len(classes) == 1)} beside no count, and in no plot over "
+            f"frequency: {some}. The study may spell them otherwise: a class joins by the name of its folder."
+        )
     for unit, ledger in report.ledgers.items():
         print(describe_entry(unit, ledger.entry()))
 

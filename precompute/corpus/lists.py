@@ -6,11 +6,15 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from precompute.corpus.photos import FIRST_NAMES, Listed, checksum_photos, join_photos, locate_photos
-from precompute.corpus.sample import Sample
+import pyarrow as pa
+
+from precompute.corpus.listed import batch_columns
+from precompute.corpus.photos import FIRST_NAMES, Listed, Photos, checksum_photos, join_photos, locate_photos
+from precompute.corpus.sample import Sample, SampleBatch
 from precompute.corpus.shard import Layout, Piece, Reader, Reading, ReadOptions, Shard, checksum_content
 
 Rows = Callable[[Shard, Reading], Iterator[Listed]]
+Columns = Callable[[Shard, Reading], Iterator[pa.Table] | None]
 
 
 def list_reader(
@@ -21,15 +25,22 @@ def list_reader(
     cut: Callable[[Path, ReadOptions], list[Piece]],
     describe: Callable[[Shard], Layout],
     checksum: Callable[[Shard], str] = checksum_content,
+    columns: Columns = lambda shard, reading: None,
 ) -> Reader:
     """The reader of a kind of list: its photos are looked for, and its checksum covers what is taken of it.
 
     `rows(shard, reading)`: of a piece, in order; those that are none are booked · `checksum(shard)`: of a piece of the list
-    itself. The others as in `Reader`.
+    itself · `columns(shard, reading)`: the rows as columns (`batch_columns`), where that can be. The others as in `Reader`.
     """
 
     def read(shard: Shard, reading: Reading, with_images: bool) -> Iterator[Sample]:
         yield from join_photos(shard, rows(shard, reading), reading, with_images, _first_names(rows, shard))
+
+    def read_columns(shard: Shard, reading: Reading, with_images: bool) -> Iterator[SampleBatch] | None:
+        tables = columns(shard, reading)
+        if tables is None or Photos(shard, with_images, _first_names(rows, shard)).where.here:
+            return None
+        return batch_columns(shard, tables, reading)
 
     def identify(shard: Shard, with_images: bool) -> str:
         photos = checksum_photos(shard, rows(shard, Reading()), with_images, _first_names(rows, shard))
@@ -41,7 +52,7 @@ def list_reader(
         where = locate_photos(shard, names)
         return replace(layout, notes=(*layout.notes, where)) if where else layout
 
-    return Reader(kind, endings, title, read, cut, identify, describe_with_photos)
+    return Reader(kind, endings, title, read, cut, identify, describe_with_photos, read_columns=read_columns)
 
 
 def _first_names(rows: Rows, shard: Shard) -> list[str]:

@@ -26,6 +26,7 @@ from precompute.corpus.shard import Column, Layout, Piece, Reader, Reading, Read
 from precompute.corpus.values import list_samples
 
 ROWS_AT_ONCE = 4096
+COLUMNS_AT_ONCE = 1 << 15  # rows, of which only texts are read
 IMAGES_AT_ONCE = 32  # rows whose images are held at a time
 PIECE_BYTES = 1 << 30  # of row groups: a piece ends where it has more
 
@@ -44,7 +45,7 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path, memory_map=True) as file:
             yield file
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{path} is no readable Parquet file: {str(error).splitlines()[0]}") from error
 
 
@@ -102,11 +103,22 @@ def _read_rows(file: pq.ParquetFile, shard: Shard, columns: Sequence[Column], si
     for group in groups:
         number = 0
         for batch in file.iter_batches(size, row_groups=[group], columns=names):
-            for values in batch.to_pylist():
+            for values in _list_values(batch):
                 seen += 1
                 reading.done = seen / total
                 yield _Row(group, number, values)
                 number += 1
+
+
+def _list_values(batch: pa.RecordBatch) -> list[dict]:
+    """The rows of a batch; a text that is no UTF-8 is its bytes."""
+    try:
+        return batch.to_pylist()
+    except UnicodeDecodeError:
+        kinds = [pa.large_binary() if _holds_texts(field.type) else field.type for field in batch.schema]
+        return pa.table(
+            [column.cast(kind) for column, kind in zip(batch.columns, kinds, strict=True)], batch.schema.names
+        ).to_pylist()
 
 
 def _read_captions(shard: Shard, reading: Reading) -> Iterator[Listed]:
@@ -114,6 +126,33 @@ def _read_captions(shard: Shard, reading: Reading) -> Iterator[Listed]:
         columns = _find_columns(file, shard)
         for row in _read_rows(file, shard, columns, ROWS_AT_ONCE, reading):
             yield from list_samples(row.values, columns)
+
+
+def _read_columns(shard: Shard, reading: Reading) -> Iterator[pa.Table] | None:
+    """The rows of a piece as columns; None where a cell may hold anything but one text."""
+    with open_parquet(shard.path) as file:
+        schema = file.schema_arrow
+        chosen = {column.role: column.name for column in _find_columns(file, shard)}
+        if not all(name in schema.names and _holds_texts(schema.field(name).type) for name in chosen.values()):
+            return None
+    return _iterate_columns(shard, reading, chosen)
+
+
+def _iterate_columns(shard: Shard, reading: Reading, chosen: Mapping[str, str]) -> Iterator[pa.Table]:
+    with open_parquet(shard.path) as file:
+        groups = _groups(file, shard)
+        total, seen = max(sum(file.metadata.row_group(group).num_rows for group in groups), 1), 0
+        for batch in file.iter_batches(COLUMNS_AT_ONCE, row_groups=groups, columns=list(dict.fromkeys(chosen.values()))):
+            seen += len(batch)
+            reading.done = seen / total
+            nothing = pa.nulls(len(batch), pa.string())
+            columns = (("name", "image"), ("caption", "caption"), ("url", "url"))
+            yield pa.table({name: batch[chosen[role]] if role in chosen else nothing for name, role in columns})
+
+
+def _holds_texts(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def _read_cells(shard: Shard, reading: Reading, with_images: bool) -> Iterator[Sample]:
@@ -222,7 +261,7 @@ def _describe_cells(shard: Shard) -> Layout:
     return Layout("Parquet table with the images in it", (*texts, image), note_choice(names, texts))
 
 
-READER = list_reader("parquet", (".parquet",), "Parquet (.parquet)", _read_captions, _cut, _describe, _identify)
+READER = list_reader("parquet", (".parquet",), "Parquet (.parquet)", _read_captions, _cut, _describe, _identify, _read_columns)
 CELLS = Reader(
     "cells",
     (),

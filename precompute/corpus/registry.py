@@ -153,7 +153,10 @@ def read_samples(shard: Shard, reading: Reading, with_images: bool = False) -> I
 
 def read_batches(shard: Shard, reading: Reading, with_images: bool = False) -> Iterator[SampleBatch]:
     """`read_samples` in batches of bounded memory; their ids rise but where a tar's members stand apart."""
-    return batch_samples(read_samples(shard, reading, with_images))
+    shard = _bring(shard)
+    with _named_by(shard.path, shard.source):
+        batches = _BY_KIND[shard.kind].read_columns(shard, reading, with_images)
+        yield from batch_samples(read_samples(shard, reading, with_images)) if batches is None else batches
 
 
 def identify_shard(shard: Shard, with_images: bool = False) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from backend.errors import SourceError
-from precompute.corpus.sample import Sample
+from precompute.corpus.sample import Sample, SampleBatch
 from precompute.ledger import Ledger
 
 SAMPLES_PER_SHARD = 10_000_000  # sample_id = file number * this + position in the file
@@ -122,7 +122,8 @@ class Reader:
     piece; the images' bytes too where they are asked for · `cut(path, options)`: the pieces of a file, each of bounded size ·
     `identify(shard, with_images)`: a checksum of all that the samples depend on, and of the images where they count ·
     `describe(shard)`: what its file seems to be.
-    `holds_images`: images stand in the shard's own file, so that all samples of a shard have one `image` path.
+    `holds_images`: images stand in the shard's own file, so that all samples of a shard have one `image` path ·
+    `read_columns(shard, reading, with_images)`: the same samples in batches; None where `read` is the only way.
     """
 
     kind: str
@@ -133,6 +134,7 @@ class Reader:
     identify: Callable[[Shard, bool], str]
     describe: Callable[[Shard], Layout]
     holds_images: bool = False
+    read_columns: Callable[[Shard, Reading, bool], Iterator[SampleBatch] | None] = lambda shard, reading, with_images: None
 
 
 def keep_whole(path: Path) -> list[Piece]:

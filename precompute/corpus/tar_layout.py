@@ -28,7 +28,7 @@ CAPTION_ENDINGS = ("txt", "caption", "text", "cap")  # of a member that holds no
 JSON = "json"
 MAX_JSON = 1 << 24  # bytes of a member
 
-_FIRST_MEMBERS = 512
+_FIRST_MEMBERS = 128
 _MOST_MEMBERS = 100_000  # where all images stand before all captions, or behind them
 _FIRST_JSONS = 16
 
@@ -61,7 +61,7 @@ class TarLayout:
         """A member's key, its role, and where it plays none the reason."""
         folder, _, name = info.name.rpartition("/")
         stem, ending = split_name(name, self.last_dot)
-        key = f"{folder}/{stem}"
+        key = f"{folder}/{stem}".removeprefix("/")
         if not is_plain(info):
             return key, "", FOLDER if info.isdir() else SPECIAL
         if is_litter(name):

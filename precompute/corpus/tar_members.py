@@ -36,13 +36,14 @@ def read_members(
     headers = _Headers(stream, size)
     try:
         archive = tarfile.TarFile(fileobj=headers, tarinfo=_Member)
+        has_members = archive.firstmember is not None
     except _BAD_HEADER as error:
-        if stream.tell() < size:
+        if first == 0 and stream.tell() < size:
             raise SourceError(f"{path} is no tar archive ({error}). Delete it, or fetch it again.") from error
-        yield None, TRUNCATED
+        yield None, TRUNCATED if stream.tell() >= size else DAMAGED
         return
     try:
-        while info := archive.next():
+        while has_members and (info := archive.next()):
             fault = ""
             if is_plain(info) and not 0 <= info.size <= size - info.offset_data:
                 fault = DAMAGED if info.size < 0 else TRUNCATED

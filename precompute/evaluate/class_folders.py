@@ -13,13 +13,14 @@ from backend.errors import SourceError
 from backend.file_kinds import LITTER, is_litter
 from backend.images import IMAGE_ENDINGS
 from backend.words import canonical
-from precompute.evaluate.features import Place
+from precompute.evaluate.prepared import Place
 from precompute.ledger import Ledger
 from precompute.vocabulary import read_class_positions
 
 CLASS_NAMES = "classnames.txt"
 STRANGE_FILE = "file that is no image by its name"
 OUTSIDE = "image in no class folder"
+FOLDER = "folder with the name of an image"
 SPLITS = frozenset(("train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval", "holdout"))
 MAX_NAMES_FILE = 1 << 23  # bytes
 
@@ -58,9 +59,11 @@ def read_class_folders(
 
 def _list_images(folder: Path, ledger: Ledger) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
-        if path.is_dir():
+        if path.is_dir() and not _is_image(path):
             continue
-        if any(map(is_litter, path.relative_to(folder).parts)):
+        if path.is_dir():
+            ledger.take(dropped=1, reason=FOLDER)
+        elif any(map(is_litter, path.relative_to(folder).parts)):
             ledger.take(dropped=1, reason=LITTER)
         elif _is_image(path):
             yield path

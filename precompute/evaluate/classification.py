@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from backend.models.encode import Model
-from backend.models.prompts import build_classifier, spell_name
+from backend.models.prompts import build_classifier, find_templates, spell_name
+from precompute.evaluate.tasks import Task
 
 IMAGES_AT_ONCE = 8192
 BEST = 5  # nearest classes that are kept of an image, and within which top-5 accuracy counts
@@ -122,6 +123,25 @@ def describe_repeats(labels: Sequence[str]) -> str:
     some = ", ".join(shared[:3]) + ", ..." * (len(shared) > 3)
     said = [f"{len(shared)} of the names stand{'s' * (len(shared) == 1)} for several classes each: {some}"]
     return "; ".join(said * bool(shared) + [f"classes without a name: {unnamed}"] * bool(unnamed))
+
+
+def find_task_templates(task: Task, strategies: Sequence[str]) -> dict[str, str | Sequence[str]]:
+    """strategy -> its templates: a task's own take the place of `ensemble`'s, as in the paper."""
+    own = {"ensemble": task.templates} if task.templates else {}
+    return {strategy: own.get(strategy, strategy) for strategy in strategies}
+
+
+def describe_scores(task: Task, strategy: str, scores: ClassScores) -> str:
+    """On how many images, by which templates; the mean over classes, where that is another number than over images."""
+    count = len(find_templates(task.templates if strategy == "ensemble" and task.templates else strategy))
+    of = f" of {task.templates_from}" if strategy == "ensemble" and task.templates else ""
+    said = [
+        f"evaluated on {scores.n.sum():,} images",
+        f"{count} template{'s' * (count != 1)} a class{of}",
+        f"mean per-class recall {scores.mean:.2f}%",
+        describe_repeats(task.labels),
+    ]
+    return "; ".join(filter(None, said))
 
 
 def _guess(similarities: np.ndarray, classes: np.ndarray) -> Guesses:

@@ -4,37 +4,19 @@ Reads: images by their places. Writes: features into the folder of `kept_feature
 Cost beside the model's own: decoding and preprocessing take 0.4 ms for a picture of 96 pixels, on one core of a server.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from backend.errors import ImageError
-from backend.images import read_image_bytes
 from backend.models.encode import Model, encode_with_all
 from backend.progress import Progress
-from precompute.evaluate.kept_features import KeptFeatures, digest_image, stack_kept
-from precompute.evaluate.pipeline import map_ahead
+from precompute.evaluate.kept_features import KeptFeatures, stack_kept
+from precompute.evaluate.prepared import Place, Prepared, Preparer, choose_decoders, prepare_ahead
 from precompute.ledger import Ledger
-from precompute.search.images import NOT_READ, read_picture
 
 CHUNK = 1024  # images that a killed run has to encode again
-THREADS = min(os.cpu_count() or 1, 16)  # that decode and prepare
-AHEAD = 256  # prepared images that may wait for the model: 150 KB each at 224 pixels
-
-
-class _Prepared(NamedTuple):
-    """An image's digest, and what each way of preparing made of it (nothing where its features are kept), or its fault."""
-
-    digest: bytes
-    pixels: dict[str, np.ndarray] = {}  # noqa: RUF012  (never changed)
-    fault: str = ""
-
-
-Place = tuple[str, int | None, int | None]  # the path of a file; where an image stands in it: offset, length (None: all of it)
 
 
 def stream_features(
@@ -43,16 +25,19 @@ def stream_features(
     ledger: Ledger,
     kept: Path | None = None,
     say: Progress = lambda done: None,
+    decoders: int | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The features of images, chunk by chunk, of at most `CHUNK`: float32 (readable images, width), and which of the places
     each belongs to, int64.
 
     No more than a chunk's features are in memory. The ledger counts images; one that cannot be decoded is booked there. In
     the folder `kept` features are found, and left, by the model's weights and by the images' bytes: the same image in
-    another place or run is not encoded again, a changed one is.
+    another place or run is not encoded again, a changed one is. decoders: processes that prepare images, 0 for threads of
+    this one; without a word as the model's device wants it.
     """
     stores = [KeptFeatures(kept, model)] if kept else []
-    prepared = _prepare_ahead([model], places, stores)
+    decoders = choose_decoders(model.device) if decoders is None else decoders
+    prepared = prepare_ahead(_make_preparer([model], stores), places, decoders)
     for start in range(0, len(places), CHUNK):
         chunk = places[start : start + CHUNK]
         (encoded,), faults = _encode_chunk([model], islice(prepared, len(chunk)), stores)
@@ -71,9 +56,10 @@ def encode_places(
     ledger: Ledger,
     kept: Path | None = None,
     say: Progress = lambda done: None,
+    decoders: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """All that `stream_features` gives, at once: for what compares every image with every other."""
-    chunks = list(stream_features(model, places, ledger, kept, say))
+    chunks = list(stream_features(model, places, ledger, kept, say, decoders))
     if not chunks:
         return np.empty((0, 0), np.float32), np.empty(0, np.int64)
     features, numbers = zip(*chunks, strict=True)
@@ -86,32 +72,16 @@ def encode_ahead(models: Sequence[Model], places: Sequence[Place], start: int, k
     Each image is decoded once, and chunks can be encoded by several processes.
     """
     stores = [KeptFeatures(kept, model) for model in models]
-    _encode_chunk(models, _prepare_ahead(models, places[start : start + CHUNK], stores), stores)
+    prepared = prepare_ahead(_make_preparer(models, stores), places[start : start + CHUNK], 0)
+    _encode_chunk(models, prepared, stores)
 
 
-def _prepare_ahead(models: Sequence[Model], places: Sequence[Place], stores: Sequence[KeptFeatures]) -> Iterator[_Prepared]:
-    """Every image as the models take it: threads read, decode and prepare while the models encode those before.
-
-    What all stores have is only read.
-    """
-    ways = {model.prepare.key: model.prepare for model in models}
-
-    def prepare(place: Place) -> _Prepared:
-        try:
-            content = read_image_bytes(Path(), *place, confined=False)
-        except ImageError:
-            return _Prepared(b"", {}, NOT_READ)
-        digest = digest_image(content)
-        if stores and all(store.has(digest) for store in stores):
-            return _Prepared(digest)
-        image, fault = read_picture(Path(), place, content)
-        return _Prepared(digest, {key: way(image) for key, way in ways.items()} if image else {}, fault)
-
-    return map_ahead(prepare, places, threads=THREADS, ahead=AHEAD)
+def _make_preparer(models: Sequence[Model], stores: Sequence[KeptFeatures]) -> Preparer:
+    return Preparer({model.prepare.key: model.prepare for model in models}, stores)
 
 
 def _encode_chunk(
-    models: Sequence[Model], images: Iterable[_Prepared], stores: Sequence[KeptFeatures]
+    models: Sequence[Model], images: Iterable[Prepared], stores: Sequence[KeptFeatures]
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Each model's features of the images without a fault, each distinct one encoded once; and every image's fault."""
     faults: list[str] = []

@@ -6,15 +6,18 @@ Cost: 20 µs to write a feature of 512 numbers and 10 µs to read one, on one co
 """
 
 import hashlib
+import shutil
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from backend.errors import TailscopeError
 from backend.models.encode import Model
+from backend.writing import sweep_folder
 
 MAX_BYTES = 8 << 30  # of all files of one folder: four million features of 512 numbers
 READ_AT_ONCE = 500  # SQLite takes some thousand values in one question
@@ -41,15 +44,25 @@ class KeptFeatures:
         self.path = folder / f"{key[:32]}.sqlite"
         self.max_bytes = max_bytes
         self._local = threading.local()
-        with self._connect() as connection:
+        with self._explain(), self._connect() as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("CREATE TABLE IF NOT EXISTS features (digest BLOB PRIMARY KEY, feature BLOB) WITHOUT ROWID")
         self.path.touch()
-        _sweep(folder, self.path, max_bytes)
+        sweep_folder(folder, self.path, max_bytes, companions=("-wal", "-shm"))
+
+    def __getstate__(self) -> dict:
+        """What another process needs to open the same file; a connection stays where it was opened."""
+        return {"path": self.path, "max_bytes": self.max_bytes}
+
+    def __setstate__(self, state: dict) -> None:
+        """Opens nothing before it is asked for something."""
+        self.__dict__.update(state)
+        self._local = threading.local()
 
     def has(self, digest: bytes) -> bool:
         """Whether the feature of an image is kept."""
-        return self._connect().execute("SELECT 1 FROM features WHERE digest = ?", (digest,)).fetchone() is not None
+        with self._explain():
+            return self._connect().execute("SELECT 1 FROM features WHERE digest = ?", (digest,)).fetchone() is not None
 
     def read(self, digests: Iterable[bytes]) -> dict[bytes, np.ndarray]:
         """The features, float32 (width,), of those of these images that are kept."""
@@ -58,20 +71,34 @@ class KeptFeatures:
         for start in range(0, len(wanted), READ_AT_ONCE):
             some = wanted[start : start + READ_AT_ONCE]
             marks = ", ".join("?" * len(some))
-            rows = self._connect().execute(f"SELECT digest, feature FROM features WHERE digest IN ({marks})", some)  # noqa: S608
-            found |= {digest: np.frombuffer(feature, np.float32) for digest, feature in rows}
+            with self._explain():
+                rows = self._connect().execute(f"SELECT digest, feature FROM features WHERE digest IN ({marks})", some)  # noqa: S608
+                found |= {digest: np.frombuffer(feature, np.float32) for digest, feature in rows}
         return found
 
     def write(self, features: Mapping[bytes, np.ndarray]) -> None:
-        """Keeps features, all or none of them; nothing where the folder is full. Raises OSError where the disk is."""
+        """Keeps features, all or none of them; nothing where the folder is full. Raises TailscopeError where the disk is."""
         if not features or self.path.stat().st_size > self.max_bytes:
             return
         rows = [(digest, np.ascontiguousarray(feature, np.float32).tobytes()) for digest, feature in features.items()]
+        with self._explain(), self._connect() as connection:
+            connection.executemany("INSERT OR IGNORE INTO features VALUES (?, ?)", rows)
+
+    @contextmanager
+    def _explain(self) -> Iterator[None]:
+        """Makes SQLite's errors one sentence with the next step."""
         try:
-            with self._connect() as connection:
-                connection.executemany("INSERT OR IGNORE INTO features VALUES (?, ?)", rows)
-        except sqlite3.OperationalError as error:
-            raise OSError(f"Features cannot be kept in {self.path}: {error}.") from error
+            yield
+        except sqlite3.OperationalError as error:  # a full disk, or one that cannot be written
+            free = shutil.disk_usage(self.path.parent).free
+            raise TailscopeError(
+                f"Features cannot be kept in {self.path} ({error}; {free / 1e6:,.1f} MB are free there). Make room and "
+                "run again: what was encoded before is kept."
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise TailscopeError(
+                f"{self.path}, which keeps features, is damaged ({error}). Delete it, and run again."
+            ) from error
 
     def _connect(self) -> sqlite3.Connection:
         if not hasattr(self._local, "connection"):
@@ -82,18 +109,3 @@ class KeptFeatures:
 def stack_kept(found: Mapping[bytes, np.ndarray], digests: Sequence[bytes], width: int) -> np.ndarray:
     """The features of images in the order of their digests, float32 (images, width)."""
     return np.stack([found[digest] for digest in digests]) if digests else np.empty((0, width), np.float32)
-
-
-def _sweep(folder: Path, newest: Path, max_bytes: int) -> None:
-    """Deletes the files of the models that were used longest ago, until the folder takes no more than `max_bytes`."""
-    files = []
-    for path in folder.glob("*.sqlite"):
-        with suppress(OSError):  # another process may sweep as well
-            files.append((path == newest, path.stat().st_mtime_ns, path.stat().st_size, path))
-    total = sum(size for _, _, size, _ in files)
-    for _, _, size, path in sorted(files)[:-1]:
-        if total <= max_bytes:
-            break
-        for ending in ("", "-wal", "-shm"):
-            Path(f"{path}{ending}").unlink(missing_ok=True)
-        total -= size

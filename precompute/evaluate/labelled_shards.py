@@ -8,12 +8,13 @@ from backend.errors import SourceError
 from backend.images import IMAGE_ENDINGS
 from backend.words import canonical
 from precompute.corpus.sample import NO_IMAGE, OTHER
-from precompute.corpus.tar import SECOND_IMAGE
 from precompute.corpus.tar_members import is_plain, read_members
-from precompute.evaluate.features import Place
+from precompute.corpus.tar_samples import SECOND_IMAGE
+from precompute.evaluate.prepared import Place
 from precompute.ledger import Ledger
 
 MAX_LABEL = 1 << 16  # bytes of a .cls or .json member
+GZIP = b"\x1f\x8b"
 NO_LABEL = "no label"
 STRANGE_LABEL = "label that is no class of the task"
 MULTI_LABEL = (
@@ -69,6 +70,10 @@ def _read_label_members(shard: Path, ledger: Ledger) -> tuple[dict[str, tuple[in
     texts: dict[str, str] = {}
     key = fault = ""
     with shard.open("rb") as stream:
+        if stream.read(len(GZIP)) == GZIP:
+            raise SourceError(
+                f"{shard} is packed with gzip, so that no image in it can be found by its place. Unpack it: gunzip."
+            )
         for info, fault in read_members(stream, shard):
             if info and is_plain(info):
                 path, _, name = info.name.rpartition("/")

@@ -14,8 +14,8 @@ from backend.errors import SourceError
 from backend.image_cells import find_image_column
 from backend.image_ref import ImageRef
 from precompute.corpus.sample import NO_IMAGE
-from precompute.evaluate.features import Place
 from precompute.evaluate.labelled_shards import MULTI_LABEL, NO_LABEL
+from precompute.evaluate.prepared import Place
 from precompute.ledger import Ledger
 
 LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "class_name", "classname", "category", "target", "y")
@@ -82,7 +82,8 @@ def _choose(path: Path, columns: Sequence[str], names: Sequence[str], what: str)
         if name in by_name:
             return by_name[name]
     raise SourceError(
-        f"{path} has the columns {', '.join(columns) or 'none'}: none of {what}. Call it {' or '.join(names[:3])}."
+        f"{path} has {'the columns ' + ', '.join(columns) if columns else 'no heading'}: no column of {what}. Call it "
+        f"{' or '.join(names[:3])}."
     )
 
 

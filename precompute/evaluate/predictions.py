@@ -11,7 +11,7 @@ import pyarrow as pa
 from backend.image_ref import ImageRef
 from backend.schema import TABLES
 from precompute.evaluate.classification import Guesses
-from precompute.evaluate.features import Place
+from precompute.evaluate.prepared import Place
 from precompute.evaluate.tasks import Task
 
 SCHEMA = TABLES["predictions"].schema

@@ -9,22 +9,26 @@ Cost beside encoding: 4 s for COCO's 5,000 images with five captions each, featu
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from backend.errors import SourceError
 from backend.models.encode import Model
 from backend.score_settings import name_ranked
 from precompute.corpus.registry import find_shards, read_samples
 from precompute.corpus.sample import NO_IMAGE
-from precompute.corpus.shard import Reading
-from precompute.evaluate.features import Place
-from precompute.ledger import Ledger
+from precompute.corpus.shard import Reading, ReadOptions
+from precompute.evaluate.prepared import Place
+from precompute.ledger import Ledger, describe_entry
 from precompute.search.text import compile_vocabulary, search_captions
 
 RANKS = (1, 5, 10)
 METHOD = "lemmatized"  # of the text search that says which concepts a caption names
 CELLS_AT_ONCE = 1 << 24  # similarities in memory: 64 MB, and twice as much beside them
+TEXT_FILES = ("tar", "folder")  # kinds of shards in which an image's captions are a text file of their own
+ELSEWHERE = "its image is not here"
 LOST_IMAGE = "its image cannot be encoded"
 
 
@@ -58,26 +62,35 @@ class RecallScores:
     overall: float
 
 
-def read_pairs(patterns: Sequence[str], ledger: Ledger) -> Pairs:
+def read_pairs(patterns: Sequence[str], ledger: Ledger, images: Path | None = None) -> Pairs:
     """The pairs of all shards that the patterns match; captions of one photo belong to one image. The ledger counts pairs.
 
-    A text of several lines is several captions, as benchmarks of retrieval keep them.
+    A text file of several lines is several captions, as benchmarks of retrieval keep them; in a list a caption is one, however
+    it is broken. images: the folder of the photos that
+    lists name, where that is neither theirs nor `images` in it. Raises SourceError where no photo is here.
     """
     numbers: dict[Place, int] = {}
     captions: list[str] = []
     of_image: list[int] = []
-    for shard in find_shards(patterns):
+    for shard in find_shards(patterns, ReadOptions(images=images)):
         for sample in sorted(read_samples(shard, Reading(ledger)), key=lambda sample: sample.sample_id):
-            if sample.image is None:
+            if sample.image is None or sample.image.kind == "url":
                 ledger.written -= 1
-                ledger.dropped[NO_IMAGE] += 1
+                ledger.dropped[NO_IMAGE if sample.image is None else ELSEWHERE] += 1
                 continue
-            lines = [line.strip() for line in sample.caption.splitlines() if line.strip()]
+            texts = sample.caption.splitlines() if shard.kind in TEXT_FILES else [" ".join(sample.caption.split())]
+            lines = [text.strip() for text in texts if text.strip()]
             ledger.take(written=max(len(lines) - 1, 0))
             place = sample.image.below(shard.root).columns()
             number = numbers.setdefault(place, len(numbers))
             of_image += [number] * len(lines)
             captions += lines
+    if not captions:
+        raise SourceError(
+            f"{', '.join(patterns)}: no pair of a caption and an image that is here "
+            f"({describe_entry('pairs', ledger.entry())}). Where the photos of a list lie in another folder, name it: "
+            "--images NAME=FOLDER."
+        )
     return Pairs(list(numbers), captions, np.array(of_image, np.int64))
 
 
@@ -120,7 +133,9 @@ def rank_captions(images: np.ndarray, texts: np.ndarray, of_image: np.ndarray, o
 
     images (images, width), texts (distinct captions, width) · of each caption its image and its text: int (captions,).
     """
-    copies = np.bincount(of_text, minlength=len(texts)).astype(float)
+    copies = np.bincount(of_text, minlength=len(texts))
+    several = np.flatnonzero(copies > 1)  # few, as a rule
+    more = copies[several] - 1
     order = np.argsort(of_image, kind="stable")
     begins = np.searchsorted(of_image[order], np.arange(len(images) + 1))
     blocks = []
@@ -133,7 +148,11 @@ def rank_captions(images: np.ndarray, texts: np.ndarray, of_image: np.ndarray, o
         best = np.full(stop - start, -np.inf, near.dtype)
         np.maximum.at(best, rows, near[rows, columns])
         right = np.bincount(rows[near[rows, columns] == best[rows]], minlength=stop - start)
-        blocks.append(((near > best[:, None]) @ copies, (near == best[:, None]) @ copies, right))
+        above, tied = (
+            np.count_nonzero(cells, axis=1) + cells[:, several] @ more
+            for cells in (near > best[:, None], near == best[:, None])
+        )
+        blocks.append((above, tied, right))
     return _join(blocks)
 
 
@@ -144,7 +163,7 @@ def rank_images(images: np.ndarray, texts: np.ndarray, of_image: np.ndarray, of_
     for start in range(0, len(of_text), at_once):
         near = texts[of_text[start : start + at_once]] @ images.T
         own = near[np.arange(len(near)), of_image[start : start + at_once]][:, None]
-        blocks.append(((near > own).sum(axis=1), (near == own).sum(axis=1), np.ones(len(near))))
+        blocks.append((np.count_nonzero(near > own, axis=1), np.count_nonzero(near == own, axis=1), np.ones(len(near))))
     return _join(blocks)
 
 

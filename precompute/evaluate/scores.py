@@ -20,21 +20,30 @@ from backend.errors import TailscopeError
 from backend.models.encode import Model
 from backend.models.loading import load_model
 from backend.models.prompts import PROMPTS, find_templates
-from backend.progress import StageProgress
+from backend.progress import Progress, StageProgress
 from backend.roots import declare_roots
 from backend.schema import TABLES, table_path
 from backend.score_settings import name_ranked
 from backend.study import Study, find_build_command
 from backend.tables import replace_rows, to_arrow, write_table
-from precompute.evaluate.classification import BEST, ClassScores, Guesses, describe_repeats, pool_labels, score_prompts
+from precompute.evaluate.classification import BEST, Guesses, describe_scores, find_task_templates, pool_labels, score_prompts
 from precompute.evaluate.features import encode_places, stream_features
 from precompute.evaluate.kept_features import find_kept
-from precompute.evaluate.predictions import list_folders, tabulate_guesses
+from precompute.evaluate.predictions import list_folders, name_item, tabulate_guesses
 from precompute.evaluate.retrieval import Pairs, evaluate_retrieval, keep_encoded, read_pairs
 from precompute.evaluate.scaling import build_scaling
-from precompute.evaluate.task_labels import ADDED, STEP, add_labels, copy_counts, count_known, drop_former_labels, name_concepts
+from precompute.evaluate.task_labels import (
+    ADDED,
+    STEP,
+    add_labels,
+    copy_counts,
+    count_known,
+    drop_former_labels,
+    list_uncounted,
+    name_concepts,
+)
 from precompute.evaluate.tasks import Task, TaskPlace, read_task
-from precompute.ledger import Ledger
+from precompute.ledger import Ledger, describe_entry
 from precompute.study_writer import extend_study
 
 NO_IMAGES = "class without an image"
@@ -61,7 +70,7 @@ class EvaluationReport:
     """What came of an evaluation: the model's name and how it was loaded, its scores, and the books by what they count.
 
     predictions: rows of the table of that name, where results image by image were asked for · known: by task how many of how
-    many classes were concepts of the study before.
+    many classes were concepts of the study before · uncounted: by task the classes without a count, where others have one.
     """
 
     model: str
@@ -70,6 +79,7 @@ class EvaluationReport:
     predictions: list[pa.Table] = field(default_factory=list)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     known: dict[str, tuple[int, int]] = field(default_factory=dict)
+    uncounted: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,8 @@ class Evaluation:
 
     prompts: how classes are named · name: the model's in the study, its own without one · corpus: the study's that it was
     trained on · per_image: keep what the model makes of every image · top5: score too whether the class is among the five
-    nearest, of tasks with more classes.
+    nearest, of tasks with more classes · images: by retrieval task the folder of its photos · decoders: processes that decode
+    images, as `stream_features` takes them.
     """
 
     spec: str
@@ -90,6 +101,22 @@ class Evaluation:
     allow_download: bool = False
     per_image: bool = False
     top5: bool = True
+    decoders: int | None = None
+    images: dict[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class _Encoder:
+    """A model, and how it encodes the images of tasks: where features are kept, who is told, how many processes decode."""
+
+    model: Model
+    kept: Path
+    say: StageProgress
+    decoders: int | None
+
+    def options(self, task: str) -> tuple[Path, Progress, int | None]:
+        """What `stream_features` takes beside images and their books."""
+        return self.kept, lambda done: self.say(f"{task}: images", done), self.decoders
 
 
 def evaluate_model(folder: Path, asked: Evaluation, say: StageProgress) -> EvaluationReport:
@@ -114,22 +141,35 @@ def score_model(folder: Path, asked: Evaluation, kept: Path, say: StageProgress 
     study = Study(folder)
     _check_arguments(study, asked)
     ledgers = {task: Ledger() for task in [*asked.tasks, *asked.retrieval]}
-    labelled = {task: read_task(place, ledgers[task]) for task, place in asked.tasks.items()}
-    paired = {task: read_pairs(patterns, ledgers[task]) for task, patterns in asked.retrieval.items()}
+    labelled = {task: _read_images(task, place, ledgers[task]) for task, place in asked.tasks.items()}
+    paired = {task: read_pairs(found, ledgers[task], asked.images.get(task)) for task, found in asked.retrieval.items()}
     model = load_model(asked.spec, allow_download=asked.allow_download)
     made = {"model": asked.spec, "weights_sha256": model.weights_sha256, "device": model.device, "prompts": list(asked.prompts)}
     report = EvaluationReport(asked.name or model.name, made | {library: version(library) for library in LIBRARIES})
     _check_model(study.manifest.raw, _list_models(study), report)
+    encoder = _Encoder(model, kept, say, asked.decoders)
     for task, read in labelled.items():
-        scores, guessed = _score_classification(model, task, read, asked, ledgers[task], kept, say)
+        scores, guessed = _score_classification(encoder, task, read, asked, ledgers[task])
         report.scores += scores
         if asked.per_image:
             report.predictions.append(tabulate_guesses(task, read, *guessed, model=report.model, study=folder))
         report.ledgers |= {f"{task}: images": ledgers[task], f"{task}: scores": _book_scores(report.scores, task, NO_IMAGES)}
     for task, pairs in paired.items():
-        report.scores += _score_retrieval(model, task, pairs, study, ledgers[task], kept, say)
+        report.scores += _score_retrieval(encoder, task, pairs, study, ledgers[task])
         report.ledgers |= {f"{task}: pairs": ledgers[task], f"{task}: scores": _book_scores(report.scores, task, NO_QUERIES)}
     return report
+
+
+def _read_images(name: str, place: TaskPlace | Path, ledger: Ledger) -> Task:
+    """`read_task`. Raises TailscopeError for a task without any image, before a model is loaded for it."""
+    task = read_task(place, ledger)
+    if not task.places:
+        path = place.path if isinstance(place, TaskPlace) else place
+        found = f" ({describe_entry('found', ledger.entry())})" if ledger.dropped else ""
+        raise TailscopeError(
+            f"'{name}' has {len(task.labels):,} classes at {path} and not one image with a label{found}. Is it the right place?"
+        )
+    return task
 
 
 def add_scores(part: Path, manifest: dict, report: EvaluationReport, corpus: str | None = None) -> None:
@@ -147,6 +187,8 @@ def add_scores(part: Path, manifest: dict, report: EvaluationReport, corpus: str
     books = {unit: ledger.entry() for unit, ledger in report.ledgers.items()}
     manifest.setdefault("counts", {}).setdefault(STEP, {}).setdefault(report.model, {}).update(books)
     _write_scores(part, manifest, report, corpus)
+    of_classes = {one.task: one.labels for one in report.scores if one.kind == "classification"}
+    report.uncounted = list_uncounted(part, manifest, of_classes)
 
 
 def fit_lines(part: Path, manifest: dict, say: StageProgress) -> None:
@@ -206,22 +248,25 @@ def _check_model(manifest: dict, models: Sequence[str], report: EvaluationReport
 
 
 def _score_classification(
-    model: Model, name: str, task: Task, asked: Evaluation, ledger: Ledger, kept: Path, say: StageProgress
+    encoder: _Encoder, name: str, task: Task, asked: Evaluation, ledger: Ledger
 ) -> tuple[list[TaskScores], tuple[np.ndarray, dict[str, Guesses]]]:
     """A model's scores on a task, and of which of its images (their numbers) it made which guesses in each setting."""
     numbers: list[np.ndarray] = []
 
     def draw() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for features, some in stream_features(model, task.places, ledger, kept, lambda done: say(f"{name}: images", done)):
+        for features, some in stream_features(encoder.model, task.places, ledger, *encoder.options(name)):
             numbers.append(some)
             yield features, task.classes[some]
 
-    scored, guesses = score_prompts(model, draw(), task.labels, find_task_templates(task, asked.prompts))
+    scored, guesses = score_prompts(encoder.model, draw(), task.labels, find_task_templates(task, asked.prompts))
     if not numbers:
-        raise TailscopeError(f"None of the {len(task.places):,} images of '{name}' can be decoded.")
+        raise TailscopeError(
+            f"None of the {len(task.places):,} images of '{name}' can be decoded. The first: {name_item(*task.places[0])}. "
+            "Is it an image, and whole?"
+        )
     found = []
     for strategy, scores in scored.items():
-        source = _describe_scores(task, strategy, scores)
+        source = describe_scores(task, strategy, scores)
         labels, pooled = pool_labels(task.labels, scores)
         found.append(TaskScores(name, "classification", strategy, labels, pooled.values, pooled.n, pooled.overall, source))
         if asked.top5 and len(task.labels) > BEST:
@@ -232,29 +277,8 @@ def _score_classification(
     return found, (np.concatenate(numbers), guesses)
 
 
-def find_task_templates(task: Task, strategies: Sequence[str]) -> dict[str, str | Sequence[str]]:
-    """strategy -> its templates: a task's own take the place of `ensemble`'s, as in the paper."""
-    own = {"ensemble": task.templates} if task.templates else {}
-    return {strategy: own.get(strategy, strategy) for strategy in strategies}
-
-
-def _describe_scores(task: Task, strategy: str, scores: ClassScores) -> str:
-    """On how many images, by which templates; the mean over classes, where that is another number than over images."""
-    count = len(find_templates(task.templates if strategy == "ensemble" and task.templates else strategy))
-    of = f" of {task.templates_from}" if strategy == "ensemble" and task.templates else ""
-    said = [
-        f"evaluated on {scores.n.sum():,} images",
-        f"{count} template{'s' * (count != 1)} a class{of}",
-        f"mean per-class recall {scores.mean:.2f}%",
-        describe_repeats(task.labels),
-    ]
-    return "; ".join(filter(None, said))
-
-
-def _score_retrieval(
-    model: Model, name: str, pairs: Pairs, study: Study, ledger: Ledger, kept: Path, say: StageProgress
-) -> list[TaskScores]:
-    features, numbers = encode_places(model, pairs.places, Ledger(), kept, lambda done: say(f"{name}: images", done))
+def _score_retrieval(encoder: _Encoder, name: str, pairs: Pairs, study: Study, ledger: Ledger) -> list[TaskScores]:
+    features, numbers = encode_places(encoder.model, pairs.places, Ledger(), *encoder.options(name))
     pairs = keep_encoded(pairs, numbers, ledger)
     if not pairs.captions:
         raise TailscopeError(f"None of the pairs of '{name}' can be read.")
@@ -262,7 +286,7 @@ def _score_retrieval(
     source = f"evaluated on {len(pairs.places):,} images and {len(pairs.captions):,} captions"
     return [
         TaskScores(name, "retrieval", setting, list(rows["label"]), scores.values, scores.n, scores.overall, source)
-        for setting, scores in evaluate_retrieval(model, features, pairs, list(rows["concept"])).items()
+        for setting, scores in evaluate_retrieval(encoder.model, features, pairs, list(rows["concept"])).items()
     ]
 
 

@@ -24,10 +24,10 @@ from backend.scaling import COUNTED_LABELS
 from backend.schema import table_path
 from backend.study import Study, find_build_command
 from backend.tables import replace_rows, to_arrow, write_table
-from precompute.evaluate.classification import ClassScores, score_prompts
+from precompute.evaluate.classification import ClassScores, find_task_templates, score_prompts
 from precompute.evaluate.features import stream_features
 from precompute.evaluate.kept_features import find_kept
-from precompute.evaluate.scores import LIBRARIES, find_task_templates
+from precompute.evaluate.scores import LIBRARIES
 from precompute.evaluate.task_labels import STEP as EVALUATE
 from precompute.evaluate.task_labels import name_concepts
 from precompute.evaluate.tasks import Task, read_task

@@ -32,6 +32,20 @@ def count_known(part: Path, manifest: dict, task: str, labels: Sequence[str]) ->
     return sum(own.get(label, canonical(label)) in known for label in labels)
 
 
+def list_uncounted(part: Path, manifest: dict, labels: dict[str, Sequence[str]]) -> dict[str, list[str]]:
+    """By task, the labels without a count under it in any corpus, of tasks of which other labels have one.
+
+    Their scores stand in no plot over frequency, which would not be seen where only a few are missing.
+    """
+    study = Study(part, manifest)
+    if not study.has("frequency"):
+        return {}
+    rows = study.query("SELECT task, label FROM concepts SEMI JOIN frequency USING (task, concept)")
+    counted = set(zip(rows["task"], rows["label"], strict=True))
+    missing = {task: [label for label in names if (task, label) not in counted] for task, names in labels.items()}
+    return {task: names for task, names in missing.items() if 0 < len(names) < len(labels[task])}
+
+
 def add_labels(part: Path, before: dict[str, list[str]], labels: dict[str, Sequence[str]]) -> dict[str, list[str]]:
     """By task, the labels that no one but this model's evaluations brought to the study: those of before, and the new ones."""
     path = table_path(part, "concepts")

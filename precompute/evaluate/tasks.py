@@ -15,10 +15,10 @@ from backend.class_literals import read_synsets
 from backend.errors import SourceError
 from backend.models.prompts import check_templates, list_imagenet_names
 from precompute.evaluate.class_folders import CLASS_NAMES, SPLITS, read_class_folders
-from precompute.evaluate.features import Place
 from precompute.evaluate.labelled_shards import number_classes, read_labelled_shards
 from precompute.evaluate.labelled_tables import read_labelled_csv, read_labelled_parquet
-from precompute.ledger import Ledger
+from precompute.evaluate.prepared import Place
+from precompute.ledger import Ledger, describe_entry
 from precompute.vocabulary import read_class_positions
 
 TEMPLATES = "zeroshot_classification_templates.txt"  # as CLIP benchmark calls a task's own
@@ -67,7 +67,8 @@ def read_task(place: TaskPlace | Path, ledger: Ledger) -> Task:
     labels, found, folder = _read_layout(place, names, ledger)
     if len(set(labels) - {""}) < 2:
         listed = ", ".join(labels) or "none"
-        raise SourceError(f"{place.path} has {len(labels)} classes ({listed}). Expected: {LAYOUTS}.")
+        dropped = f" {describe_entry('Found', ledger.entry())}." if ledger.dropped else ""
+        raise SourceError(f"{place.path} has {len(labels)} classes ({listed}).{dropped} Expected: {LAYOUTS}.")
     templates, source = _read_templates(place, folder)
     classes = np.array([number for _, number in found], np.int64)
     return Task(tuple(labels), [image for image, _ in found], classes, templates, source)
@@ -103,7 +104,7 @@ def _read_layout(
         listed, found = read_labelled_parquet(tables, ledger)
         return *_number(found, names or listed, ledger), path
     if shards := _choose_files(place, "tar"):
-        names = names or read_class_positions(_find_beside(path, CLASS_NAMES))
+        names = names or _read_names_beside(path)
         return names, read_labelled_shards(shards, names, ledger), path
     folder = path / place.split if place.split else path
     if not folder.is_dir():
@@ -151,9 +152,15 @@ def _list_folders(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.is_dir())
 
 
-def _find_beside(folder: Path, name: str) -> Path:
-    """A task's own file in its folder, or in the one above."""
-    return next((path for path in (folder / name, folder.parent / name) if path.is_file()), folder / name)
+def _read_names_beside(folder: Path) -> list[str]:
+    """The class names in a task's own file, in its folder or in the one above. Raises SourceError where there is none."""
+    for path in (folder / CLASS_NAMES, folder.parent / CLASS_NAMES):
+        if path.is_file():
+            return read_class_positions(path)
+    raise SourceError(
+        f"{folder} has shards and no {CLASS_NAMES}, so that what their labels stand for is not known. Put one beside them, one "
+        "label a line, or name a file: --names NAME=FILE."
+    )
 
 
 def _read_names(names: str | None) -> list[str]:

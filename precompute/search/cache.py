@@ -21,7 +21,14 @@ def name_cache(study: Path) -> Path:
 
 def measure_cache(study: Path) -> int:
     """The bytes that a study's kept searches take."""
-    return sum(path.stat().st_size for path in name_cache(study).rglob("*") if path.is_file())
+    return measure_bytes(name_cache(study))
+
+
+def measure_bytes(path: Path) -> int:
+    """The bytes of a file, or of all files in a folder; 0 where neither is there."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
 def store_parts(cache: Path, corpus: str, parts: Mapping[str, Sequence[str]]) -> None:

@@ -21,7 +21,9 @@ from backend.errors import TailscopeError
 from backend.rates import BLOCKS, measure_dispersion
 from backend.schema import CONTENTS, corpus_files
 from backend.study import Study, find_build_command
+from precompute.search.run_log import Stopwatch
 
+DESCRIBING, LANGUAGES = "describing", "telling languages"  # what its time goes into
 MEMORY_LIMIT = "1GB"  # of DuckDB's connection; it spills beyond it
 LANGUAGE_SAMPLE = 10_000  # captions whose language is told: shares are right to one point in a hundred
 SURE = 0.3  # the least confidence of a language; alt text of a few names and numbers stays below it
@@ -64,20 +66,24 @@ FROM hits WHERE modality = 'text' GROUP BY ALL
 """
 
 
-def describe_contents(samples: Sequence[Path] | pa.Table, hits: Sequence[Path] | pa.Table | None = None) -> pd.DataFrame:
+def describe_contents(
+    samples: Sequence[Path] | pa.Table, hits: Sequence[Path] | pa.Table | None = None, clock: Stopwatch | None = None
+) -> pd.DataFrame:
     """what, value, count: the rows of `contents` of one corpus, in order, without the corpus's name.
 
     samples, hits: files of these tables, or tables with the columns that are read of them: sample_id and caption; concept,
-    modality, method and sample_id.
+    modality, method and sample_id. clock: counts the time, that of the languages, which does not grow with the corpus, apart.
     """
-    with _open_tables(samples, hits) as connection:
+    clock = clock or Stopwatch()
+    with clock.during(DESCRIBING), _open_tables(samples, hits) as connection:
 
         def ask(sql: str, **parameters) -> pd.DataFrame:
             return connection.execute(sql, parameters or None).df()
 
         lengths = _round_values(ask(_LENGTHS))
         captions = ask(_SAMPLE, size=LANGUAGE_SAMPLE)["caption"]
-        found = Counter(map(tell_language, captions))
+        with clock.during(LANGUAGES):
+            found = Counter(map(tell_language, captions))
         languages = pd.DataFrame({"what": "language", "value": list(found), "count": list(found.values())})
         copies = _round_values(ask(_COPIES).assign(what="copies"))
         repeated = ask(_REPEATED, most=MOST_REPEATED).assign(what="repeated")
@@ -104,9 +110,9 @@ def describe_corpus(study: Study, corpus: str) -> pd.DataFrame:
     return describe_files(study.folder, corpus)
 
 
-def describe_files(folder: Path, corpus: str) -> pd.DataFrame:
+def describe_files(folder: Path, corpus: str, clock: Stopwatch | None = None) -> pd.DataFrame:
     """`describe_contents` of the files of a corpus in a study's folder; without hits nothing says how they clump."""
-    return describe_contents(corpus_files(folder, "samples", corpus), corpus_files(folder, "hits", corpus) or None)
+    return describe_contents(corpus_files(folder, "samples", corpus), corpus_files(folder, "hits", corpus) or None, clock)
 
 
 def tell_language(caption: str) -> str:

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +16,7 @@ import pyarrow.parquet as pq
 from backend.errors import TailscopeError
 from backend.methods import join_methods
 from backend.progress import StageProgress
-from backend.schema import SEARCHED, table_path
+from backend.schema import SEARCHED, corpus_files, table_path
 from backend.tables import to_arrow, write_table
 from backend.writing import folder_entry
 from precompute.cluster import start_workers
@@ -22,19 +24,21 @@ from precompute.corpus.sample import NO_CAPTION, NO_IMAGE
 from precompute.corpus.shard import Shard
 from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger, describe_entry
-from precompute.processes import Workers
+from precompute.processes import Processes, Workers
 from precompute.search.books import add_books, list_drops
 from precompute.search.contents import describe_files
 from precompute.search.corpus_files import remove_files
 from precompute.search.growth import name_source
 from precompute.search.layers import Layer, number_layers
 from precompute.search.match import CHOSEN_TEXT, Methods, count_distinct, count_frequency, describe_alignment
-from precompute.search.merge import Given, Merge, Placed, merge_parts
+from precompute.search.merge import RANGE_HITS, Given, Merge, Placed, merge_parts
+from precompute.search.outlook import INDEXING, MERGING, Outlook
 from precompute.search.parts import Look, Part, read_books
 from precompute.search.plan import ImageSearch
-from precompute.search.run_log import RunLog, name_log
+from precompute.search.run_log import RunLog, Stopwatch, name_log
 from precompute.search.shards import Found, SearchJob, find_parts, search_parts
 from precompute.search.suits import check_tagger
+from precompute.search.terms import build_terms
 from precompute.search.text import compile_vocabulary
 
 NO_WORD = "concept without a word"
@@ -65,7 +69,8 @@ class CorpusPlan:
     `base`: the folder that image paths are relative to, where the study will lie; the one that is written into without it ·
     `least_kept`: the least share of what was read that must become samples · `layout`: how the shards are read, a sentence ·
     `held`: what the study has of the corpus already · `trust_tagger`: take one that does not seem to know such pictures ·
-    `ray`: the address of a Ray cluster that does the work · `log`: of the run; one in `work` without it.
+    `ray`: the address of a Ray cluster that does the work · `log`: of the run; one in `work` without it ·
+    `terms`: whether all words are indexed afterwards, by the caller.
     """
 
     corpus: str
@@ -81,6 +86,7 @@ class CorpusPlan:
     trust_tagger: bool = False
     ray: str | None = None
     log: RunLog | None = None
+    terms: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,8 @@ def index_corpus(
         if warning := try_tagger(plan, search, found):
             tell(warning)
         with log.time_stage("searching"):
-            search_parts(found, search, started, say, log.note)
+            outlook = Outlook(found, search, log, partial(_try_merge, plan, search, found))
+            search_parts(found, search, started, say, outlook.note)
         books = {shard: read_books(part, search.look) for shard, part in found.parts.items()}
         total = add_books(books.values())
         _refuse_too_little(plan, total)
@@ -150,7 +157,10 @@ def index_corpus(
     unsearchable = compile_vocabulary(search.concepts).unsearchable
     total["concepts"] = Ledger()
     total["concepts"].take(written=len(search.concepts) - unsearchable, dropped=unsearchable, reason=NO_WORD)
-    tasks = _read_tasks(folder)
+    tasks, clock = _read_tasks(folder), Stopwatch()
+    say("describing captions", 0.0)
+    contents = describe_files(folder, plan.corpus, clock).assign(corpus=plan.corpus)
+    log.note_stages(clock.seconds)
     return IndexedCorpus(
         plan.corpus,
         _describe_corpus(plan, counts.samples),
@@ -158,7 +168,7 @@ def index_corpus(
         describe_alignment(plan.corpus, methods, counts),
         count_distinct(plan.corpus, search.concepts, counts),
         list_drops(plan.corpus, books, total),
-        describe_files(folder, plan.corpus).assign(corpus=plan.corpus),
+        contents,
         files,
         _describe_search(plan, methods),
         content,
@@ -233,6 +243,25 @@ def plan_merge(folder: Path, plan: CorpusPlan, search: SearchJob, methods: Metho
         number_layers(layers, search.concepts),
         _store_given(plan),
     )
+
+
+def _try_merge(
+    plan: CorpusPlan, search: SearchJob, found: Found, folder: Path, shards: Sequence[Shard], share: float
+) -> dict[str, float]:
+    """What it takes to merge some shards into a folder and to describe them, and to index all words where that is to be.
+
+    Each range of concepts reads the samples of all parts: there are as many as the corpus will have, of which this is a share.
+    """
+    clock = Stopwatch()
+    merge = plan_merge(folder, replace(plan, work=folder), search, list_methods(plan.image_search), found.layers)
+    merge = replace(merge, range_hits=math.ceil(share * RANGE_HITS))
+    with clock.during(MERGING), Processes(1) as alone:
+        merge_parts(merge, [place_part(shard, found.parts[shard], found.layers, search.look) for shard in shards], alone)
+    describe_files(folder, plan.corpus, clock)
+    if plan.terms:
+        with clock.during(INDEXING):
+            build_terms(corpus_files(folder, "samples", plan.corpus), folder / "terms")
+    return dict(clock.seconds)
 
 
 def place_part(shard: Shard, part: Part, layers: Sequence[Layer], look: Look | None) -> Placed:

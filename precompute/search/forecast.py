@@ -6,9 +6,7 @@ two pieces of different sizes.
 """
 
 import math
-import resource
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -28,6 +26,7 @@ from precompute.search.corpus_files import measure_files
 from precompute.search.layers import Layer, choose_layers
 from precompute.search.merge import merge_parts
 from precompute.search.parts import Look, Part
+from precompute.search.run_log import measure_peak
 from precompute.search.shards import Found, ShardSearch, is_searched, name_folder
 from precompute.search.sorting import MEMORY_LIMIT
 
@@ -111,8 +110,7 @@ def foretell(folder: Path, plan: CorpusPlan, samples: int, *, processes: int = 1
 
 def _measure_peak() -> int:
     """The most memory that this process has had, in bytes: it has read and searched a piece, and a list that is read whole."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return max(peak if sys.platform == "darwin" else peak * 1024, psutil.Process().memory_info().rss)
+    return max(measure_peak(), psutil.Process().memory_info().rss)
 
 
 def _list_lacking(found: Found | None, look: Look | None) -> tuple[Layer, ...]:

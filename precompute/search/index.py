@@ -13,30 +13,30 @@ The command: python -m precompute index --study DIR --corpus NAME --shards GLOB.
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from backend.errors import StudyNotFound, TailscopeError
+from backend.manifest import Manifest, RunEntry
 from backend.progress import StageProgress
 from backend.roots import declare_roots
-from backend.scale import Rates, measure_rates
-from backend.schema import MANIFEST, SEARCHED, table_path
+from backend.schema import MANIFEST, table_path
 from backend.study import Study
 from precompute.cluster import start_workers
 from precompute.corpus.given_hits import checksum_hits, read_given_hits
 from precompute.corpus.preview import Preview, preview
 from precompute.corpus.registry import find_corpus, list_image_folders, measure_file
 from precompute.corpus.shard import ReadOptions, Shard
-from precompute.search.cache import load_parts, name_cache, store_parts, sweep
+from precompute.search.cache import load_parts, measure_bytes, name_cache, store_parts, sweep
 from precompute.search.corpus import CorpusPlan, HeldCorpus, IndexedCorpus, add_corpus, index_corpus, plan_search, try_tagger
 from precompute.search.corpus_files import measure_files, move_files
 from precompute.search.forecast import Forecast, foretell
 from precompute.search.growth import compare_shards, refuse_differences
 from precompute.search.plan import THRESHOLDS, ImageSearch, check_thresholds
-from precompute.search.run_log import RunLog, Took, name_log, read_log, summarize
+from precompute.search.run_log import Expected, RunLog, Took, choose_runs, measure_run, name_log, read_log, summarize
 from precompute.search.shards import find_parts, name_folder
 from precompute.search.synonyms import count_names
 from precompute.search.tagger import ClipRecipe
@@ -88,25 +88,25 @@ def index_study(
     processes: int | None = None,
     say: StageProgress = lambda stage, done: None,
     tell: Callable[[str], None] = lambda line: None,
-    note: Callable[[Took], None] = lambda took: None,
+    note: Callable[[Took | Expected], None] = lambda told: None,
 ) -> dict:
     """Adds a corpus to a study of the disk, or what is new of one; returns the study's manifest. The study before it stays
     whole until the end, and nothing is written where there is nothing new.
 
     `tell` gets sentences: what came and went since the corpus was indexed, what an earlier run has left, and what took the time
-    of a run of a minute or more; `note` what each shard took. Raises
+    of a run of a minute or more; `note` what each shard took, and what stages to come are expected to take. Raises
     TailscopeError where the arguments do not fit, before anything is read; where the corpus was indexed by other arguments,
     unless by force; where nothing or too little was kept; and where the study's concepts changed meanwhile.
     """
     asked, plan, arguments = _prepare(study.resolve(), asked, tell)
     study, cache, made = plan.base, plan.work, plan.work / f"making-{asked.corpus}"
-    start, log = time.monotonic(), RunLog(name_log(cache, asked.corpus), note)
+    start, plan = time.monotonic(), replace(plan, log=RunLog(name_log(cache, asked.corpus), note))
     with hold_alone(made):
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)  # a study's folder with nothing but the concepts, and what is made of them
         try:
             shutil.copyfile(table_path(study, "concepts"), table_path(made, "concepts"))
-            indexed = index_corpus(made, replace(plan, log=log), processes=processes, say=say, tell=tell)
+            indexed = index_corpus(made, plan, processes=processes, say=say, tell=tell)
             if indexed is None:
                 tell(f"'{asked.corpus}' is indexed just so; nothing to do.")
                 return update_terms(study, cache, asked.corpus, wanted=asked.terms, say=say)
@@ -117,12 +117,16 @@ def index_study(
                 count_names(part, manifest, asked.corpus)
                 arguments |= {"content": indexed.content, "built_with": built_with(__name__)}
                 manifest["arguments"].setdefault("index", {})[asked.corpus] = arguments
+                _note_run(manifest, asked.corpus, _measure(part, plan, indexed, processes))
             store_parts(cache, asked.corpus, indexed.parts)
+            began, held = time.perf_counter(), manifest.get("terms", {}).get(asked.corpus)
             manifest = update_terms(study, cache, asked.corpus, wanted=asked.terms, say=say)
+            if manifest.get("terms", {}).get(asked.corpus) != held:
+                plan.log.note_stages({"indexing all words": time.perf_counter() - began})
         finally:
             shutil.rmtree(made, ignore_errors=True)
     if time.monotonic() - start >= LONG_SECONDS:
-        tell(summarize(read_log(log.path, log.run)))
+        tell(summarize(read_log(plan.log.path, plan.log.run)))
     sweep(cache, keep=asked.keep)
     return manifest
 
@@ -154,22 +158,24 @@ def foretell_study(
     return replace(foretold, seconds=prepared + foretold.seconds)
 
 
-def measure_corpus(study: Path, corpus: str) -> Rates:
-    """What a sample of an indexed corpus took, by the log of its runs and the bytes of its files.
+def _measure(part: Path, plan: CorpusPlan, indexed: IndexedCorpus, processes: int | None) -> RunEntry | None:
+    """What this run took, by its log and by the files that lie in the study and beside it; None where it read no shard."""
+    folder = name_folder(plan.work) / "parts"
+    return measure_run(
+        read_log(plan.log.path, plan.log.run),
+        processes=processes or (None if plan.ray else 1),
+        indexed=int(indexed.corpora["indexed"].sum()),
+        study_bytes=measure_files(part, list(indexed.files), plan.corpus),
+        kept_bytes=sum(measure_bytes(folder / name) for names in indexed.parts.values() for name in names),
+        tagger=getattr(plan.image_search and plan.image_search.tagger, "spec", ""),
+    )
 
-    Raises TailscopeError where the study, the corpus or the log is not there.
-    """
-    study = study.resolve()
-    held = Study(study).manifest.counts.get("index", {})
-    if corpus not in held:
-        raise TailscopeError(
-            f"'{corpus}' is no corpus of {study} that was indexed. Choose one of: {', '.join(held) or 'none'}."
-        )
-    parts = [name for names in load_parts(name_cache(study), corpus).values() for name in names]
-    folder = name_folder(name_cache(study)) / "parts"
-    kept = sum(file.stat().st_size for name in set(parts) for file in (folder / name).glob("*"))
-    lines = read_log(name_log(name_cache(study), corpus))
-    return measure_rates(lines, held[corpus]["samples"]["written"], measure_files(study, SEARCHED, corpus), kept)
+
+def _note_run(manifest: dict, corpus: str, run: RunEntry | None) -> None:
+    """Puts what a run took into the manifest, where no run is there that measured more."""
+    if run:
+        before = Manifest.from_json(manifest).runs.get(corpus, ())
+        manifest.setdefault("runs", {})[corpus] = [asdict(one) for one in choose_runs([*before, run])]
 
 
 def _prepare(
@@ -209,6 +215,7 @@ def _prepare(
         held=held,
         trust_tagger=asked.trust_tagger,
         ray=asked.ray,
+        terms=asked.terms,
     )
     return asked, plan, arguments
 

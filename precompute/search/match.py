@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from backend.methods import Method, join_methods
 from backend.schema import TABLES
-from precompute.search.cooccurrence import Together, add_together, count_together, load_together, save_together
-from precompute.search.ranges import expand_ranges
+from precompute.search.cooccurrence import Together, count_pairs, load_together, pile_together, save_together, sum_piles
+from precompute.search.match_kernels import choose_loop, join_hits
 from precompute.search.text import METHODS
 
 CHOSEN_TEXT = "lemmatized"  # the text side of joint hits and misaligned samples: the paper's rule
@@ -49,9 +49,9 @@ class Counts:
     """What adds up over shards: samples, and by method the hits of each concept (concepts,); by joint method the samples
     with a concept, and those where text and image have some and none in common.
 
-    `distinct`, which does not add up: by text method the different captions that hit each concept, by image method the
-    different image files, where those were at hand. `together`: by the chosen text, image and joint method in how many
-    samples two concepts are hit.
+    `distinct`: by text method the different captions that hit each concept, by image method the different image files, where
+    those are known; a content counts where it is met first in the corpus. `piles`: by the chosen text, image and joint method
+    in how many samples two concepts are hit.
     """
 
     samples: int
@@ -59,14 +59,18 @@ class Counts:
     extracted: dict[str, int]
     misaligned: dict[str, int]
     distinct: dict[str, np.ndarray] = field(default_factory=dict)
-    together: dict[str, Together] = field(default_factory=dict)
+    piles: dict[str, list[Together]] = field(default_factory=dict)
+
+    @property
+    def together(self) -> dict[str, Together]:
+        """By the chosen text, image and joint method in how many samples two concepts are hit."""
+        return sum_piles(self.piles)
 
     @classmethod
     def of_nothing(cls, concepts: int, methods: Methods) -> "Counts":
         """Zeros for every method, to add to."""
         hits = {name: np.zeros(concepts, np.int64) for name in (*methods.text, *methods.image, *methods.joint)}
-        distinct = {name: np.zeros(concepts, np.int64) for name in methods.text}
-        return cls(0, hits, dict.fromkeys(methods.joint, 0), dict.fromkeys(methods.joint, 0), distinct)
+        return cls(0, hits, dict.fromkeys(methods.joint, 0), dict.fromkeys(methods.joint, 0))
 
     @classmethod
     def load(cls, folder: Path, methods: Methods) -> "Counts":
@@ -77,25 +81,29 @@ class Counts:
             extracted, misaligned = (
                 dict(zip(methods.joint, held[name].tolist(), strict=True)) for name in ("extracted", "misaligned")
             )
-            together = load_together(folder)
-            return cls(int(held["samples"]), hits, extracted, misaligned, together=together)
+            distinct = dict(zip(held["different"].tolist(), held["distinct"], strict=True))
+            piles = {method: [found] for method, found in load_together(folder).items()}
+            return cls(int(held["samples"]), hits, extracted, misaligned, distinct, piles)
 
     def save(self, folder: Path) -> None:
         """Writes the counts into a folder, of methods in the order that `of_nothing` has."""
         extracted, misaligned = list(self.extracted.values()), list(self.misaligned.values())
         save_together(folder, self.together)
         hits = np.array(list(self.hits.values()))
-        np.savez(folder / "counts.npz", samples=self.samples, hits=hits, extracted=extracted, misaligned=misaligned)
+        found = {"hits": hits, "extracted": extracted, "misaligned": misaligned}
+        distinct = {"different": np.array(list(self.distinct)), "distinct": np.array(list(self.distinct.values()))}
+        np.savez(folder / "counts.npz", samples=self.samples, **found, **distinct)
 
     def add(self, other: "Counts") -> None:
         """Adds another shard's counts."""
         self.samples += other.samples
-        for method, counts in other.hits.items():
-            self.hits[method] = self.hits[method] + counts
+        for mine, others in ((self.hits, other.hits), (self.distinct, other.distinct)):
+            for method, counts in others.items():
+                mine[method] = mine.get(method, 0) + counts
         for method in other.extracted:
             self.extracted[method] += other.extracted[method]
             self.misaligned[method] += other.misaligned[method]
-        add_together(self.together, other.together)
+        pile_together(self.piles, other.together)
 
 
 @dataclass(frozen=True)
@@ -116,67 +124,70 @@ def match_part(part: ShardPart, concepts: Sequence[str], methods: Methods) -> tu
     """
     size, rows = len(concepts), part.samples.num_rows
     sample_ids = part.samples["sample_id"].to_numpy()
-    hits = {}
-    for method in methods.text:
-        named = part.text.filter(pc.equal(part.text["method"], method))
-        hits[method] = np.bincount(named["concept"].to_numpy(), minlength=size)
-    chosen = part.text.filter(pc.equal(part.text["method"], CHOSEN_TEXT)).sort_by(_BY_SAMPLE)
-    text_rows, text_concepts = np.searchsorted(sample_ids, chosen["sample_id"].to_numpy()), chosen["concept"].to_numpy()
-    image = part.image.sort_by([("sample_id", "ascending"), ("score", "descending"), ("concept", "ascending")])
-    image_rows = np.searchsorted(sample_ids, image["sample_id"].to_numpy())
-    image_concepts, scores = image["concept"].to_numpy(), image["score"].to_numpy()
-    shared = np.isin(image_rows * size + image_concepts, text_rows * size + text_concepts)
-    has_text = np.zeros(rows, bool)
-    has_text[text_rows] = True
-    best, agreed = (_find_highest(image_rows[these], scores[these], rows) for these in (slice(None), shared))
+    named = {method: part.text.filter(pc.equal(part.text["method"], method)) for method in {*methods.text, CHOSEN_TEXT}}
+    hits = {method: np.bincount(named[method]["concept"].to_numpy(), minlength=size) for method in methods.text}
+    text = np.sort(_make_keys(named[CHOSEN_TEXT], sample_ids, size))
+    image = _make_keys(part.image, sample_ids, size)
+    order = np.argsort(image)
+    image, scores = image[order], part.image["score"].to_numpy()[order]
+    shared, has_text = np.zeros(len(image), bool), np.zeros(rows, bool)
+    best, agreed = (np.full(rows, -np.inf, np.float32) for _ in range(2))
+    join = choose_loop(join_hits, len(text) + len(image))
+    join(text, image, scores, size, has_text, best, agreed, shared)
 
     extracted, misaligned = {}, {}
     for shown_by, joint, threshold in zip(methods.image, methods.joint, methods.thresholds, strict=True):
         counted = scores >= np.float32(threshold)
-        hits[shown_by] = np.bincount(image_concepts[counted], minlength=size)
-        hits[joint] = np.bincount(image_concepts[counted & shared], minlength=size)
+        hits[shown_by] = np.bincount(image[counted] % size, minlength=size)
+        hits[joint] = np.bincount(image[counted & shared] % size, minlength=size)
         shown = best >= np.float32(threshold)
         extracted[joint] = int((has_text | shown).sum())
         misaligned[joint] = int((has_text & shown & ~(agreed >= np.float32(threshold))).sum())
-    together = {CHOSEN_TEXT: count_together(text_rows, text_concepts, size)}
+    piles = {CHOSEN_TEXT: [count_pairs(text, size)]}
     if methods.chosen:
         threshold = dict(zip(methods.image, methods.thresholds, strict=True))[methods.chosen]
         counted = scores >= np.float32(threshold)
         for name, these in ((methods.chosen, counted), (join_methods(CHOSEN_TEXT, methods.chosen), counted & shared)):
-            together[name] = count_together(image_rows[these], image_concepts[these], size)
-    counts = Counts(rows, hits, extracted, misaligned, together=together)
+            piles[name] = [count_pairs(image[these], size)]
+    counts = Counts(rows, hits, extracted, misaligned, piles=piles)
 
     highest = np.float32(methods.thresholds[-1]) if methods.image else np.float32(-np.inf)
     kept = np.flatnonzero((has_text | np.isfinite(best)) & ~(agreed >= highest)) if methods.image else np.empty(0, np.int64)
+    is_kept = np.zeros(rows, bool)
+    is_kept[kept] = True
+    text = text[is_kept[text // size]]
+    chosen = is_kept[image // size]
+    image, scores = image[chosen], scores[chosen]
+    order = np.lexsort((image, -scores, image // size))
+    image, scores = image[order], scores[order]
     names = pa.array(concepts, pa.string())
     columns = {
         "sample_id": pa.array(sample_ids[kept]),
-        "text_concepts": _gather_lists(kept, text_rows, names.take(pa.array(text_concepts))),
-        "image_concepts": _gather_lists(kept, image_rows, names.take(pa.array(image_concepts))),
-        "image_scores": _gather_lists(kept, image_rows, pa.array(scores)),
+        "text_concepts": _make_lists(kept, text // size, names.take(pa.array(text % size))),
+        "image_concepts": _make_lists(kept, image // size, names.take(pa.array(image % size))),
+        "image_scores": _make_lists(kept, image // size, pa.array(scores)),
         "best": _as_nullable(best[kept]),
         "agreed": _as_nullable(agreed[kept]),
     }
     return pa.table(columns), counts
 
 
-def _find_highest(rows: np.ndarray, scores: np.ndarray, size: int) -> np.ndarray:
-    """The highest score of each of `size` rows, float32; minus infinity where it has none."""
-    highest = np.full(size, -np.inf, np.float32)
-    np.maximum.at(highest, rows, scores)
-    return highest
+def _make_keys(hits: pa.Table, sample_ids: np.ndarray, size: int) -> np.ndarray:
+    """For each hit the row of its sample * `size` + its concept, int64; the ids rise."""
+    found = hits["sample_id"].to_numpy()
+    is_whole = len(sample_ids) > 0 and sample_ids[-1] - sample_ids[0] == len(sample_ids) - 1
+    rows = found - sample_ids[0] if is_whole else np.searchsorted(sample_ids, found)
+    return rows * size + hits["concept"].to_numpy()
 
 
 def _as_nullable(scores: np.ndarray) -> pa.Array:
     return pa.array(scores, pa.float32(), mask=~np.isfinite(scores))
 
 
-def _gather_lists(kept: np.ndarray, rows: np.ndarray, values: pa.Array) -> pa.Array:
-    """For each row number in `kept` the list of its values; `rows` says, rising, which row each value is of."""
-    starts = np.searchsorted(rows, kept)
-    lengths = np.searchsorted(rows, kept, "right") - starts
-    offsets = np.concatenate([[0], lengths.cumsum()]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), values.take(pa.array(expand_ranges(starts, lengths))))
+def _make_lists(kept: np.ndarray, rows: np.ndarray, values: pa.Array) -> pa.Array:
+    """For each row number in `kept` the list of its values; `rows` says, rising, which of them each value is of."""
+    offsets = np.append(np.searchsorted(rows, kept), len(rows)).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), values)
 
 
 def count_frequency(

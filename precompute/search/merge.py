@@ -31,6 +31,7 @@ from precompute.search.disagreements import count_spread, sort_disagreements, sp
 from precompute.search.given import GivenHits, join_places
 from precompute.search.images import HITS_SCHEMA
 from precompute.search.match import TEXT_SCHEMA, Counts, Methods, ShardPart, match_part
+from precompute.search.repeats import count_different, count_shares, find_repeats, mark_repeats, mark_unknown
 from precompute.search.sorting import open_sort
 
 RANGE_HITS = FILE_ROWS  # of a range of concepts, which one job sorts into a file; a concept with more is a range of its own
@@ -51,7 +52,8 @@ class Merge:
 
     `folder`: of the study that the corpus's files are written into · `base`: the folder that image paths are relative to ·
     `work`: for what is needed meanwhile · `layers`: for each layer of the parts' hits the number that each of its concepts has
-    among `concepts`, -1 for none · `given`: in the place of the parts' own image hits.
+    among `concepts`, -1 for none · `given`: in the place of the parts' own image hits ·
+    `range_hits`: of a range of concepts, where not `RANGE_HITS`.
     """
 
     folder: Path
@@ -62,6 +64,7 @@ class Merge:
     work: Path
     layers: tuple[tuple[int, ...], ...]
     given: Given | None = None
+    range_hits: int | None = None
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,9 @@ def merge_parts(
     shutil.rmtree(merge.work, ignore_errors=True)
     merge.work.mkdir(parents=True)
     try:
+        _find_repeats(merge, placed, workers)
         placed, counts, given, places = _match_all(merge, placed, workers, lambda done: say(done / 2))
-        ranges = split_concepts(_count_stored(merge, counts))
+        ranges = split_concepts(_count_stored(merge, counts), merge.range_hits)
         sized = zip(placed, map(count_rows, ([one.samples] for one in placed)), strict=True)
         made = {"samples": list(split_pieces(sized, FILE_ROWS)), "hits": ranges}
         jobs = [(write_samples, merge, run, _made(merge, "samples", number)) for number, run in enumerate(made["samples"])]
@@ -114,11 +118,7 @@ def merge_parts(
         jobs += [
             (sort_hits, merge, placed, start, stop, _made(merge, "hits", number)) for number, (start, stop) in enumerate(ranges)
         ]
-        if merge.given is None:
-            counts.distinct |= {method: np.zeros(len(merge.concepts), np.int64) for method in merge.methods.image}
-        for done, distinct in enumerate(workers.run(_call, jobs), start=1):
-            for method, (concepts, found) in (distinct or {}).items():
-                counts.distinct[method][concepts] = found
+        for done, _ in enumerate(workers.run(_call, jobs), start=1):
             say(0.5 + done / len(jobs) / 2)
         made["cooccurrences"] = [None]
         with CorpusFile(_made(merge, "cooccurrences"), "cooccurrences", merge.corpus) as file:
@@ -131,19 +131,45 @@ def merge_parts(
         shutil.rmtree(merge.work, ignore_errors=True)
 
 
-def split_concepts(stored: Sequence[int]) -> list[tuple[int, int]]:
-    """Ranges of concepts (from, to), in order, that have at most `RANGE_HITS` stored hits each, or are one concept.
+def split_concepts(stored: Sequence[int], most: int | None = None) -> list[tuple[int, int]]:
+    """Ranges of concepts (from, to), in order, that have at most so many stored hits each (`RANGE_HITS`), or are one concept.
 
     >>> split_concepts([5_000_000, 3_000_000, 1, 9_000_000, 0])
     [(0, 2), (2, 3), (3, 4), (4, 5)]
     """
-    ranges, start, held = [], 0, 0
+    most, ranges, start, held = most or RANGE_HITS, [], 0, 0
     for concept, hits in enumerate(stored):
-        if concept > start and held + hits > RANGE_HITS:
+        if concept > start and held + hits > most:
             ranges.append((start, concept))
             start, held = concept, 0
         held += hits
     return [*ranges, (start, len(stored))]
+
+
+def _find_repeats(merge: Merge, placed: Sequence[Placed], workers: Workers) -> None:
+    """Writes which samples have an earlier one's caption; and an earlier one's image, where the search has looked at images."""
+    shares = count_shares(count_rows([one.samples for one in placed]))
+    contents = [("text", "caption_hash", [(one.samples, one.first_id) for one in placed])]
+    if merge.methods.image and merge.given is None:
+        contents.append(("image", "content", [(one.pictures, one.first_id) for one in placed if one.pictures]))
+    jobs = [
+        (find_repeats, files, column, share, shares, merge.work / f"repeats-{name}-{share}.npy")
+        for name, column, files in contents
+        for share in range(shares)
+    ]
+    for _ in workers.run(_call, jobs):
+        pass
+
+
+def _mark_repeats(merge: Merge, one: Placed, samples: pa.Table) -> tuple[np.ndarray, np.ndarray | None]:
+    """Of a part's samples those whose caption came before; and those whose image did or is not known, None where none is."""
+    local = samples["sample_id"].to_numpy()
+    text, image = (
+        mark_repeats(sorted(merge.work.glob(f"repeats-{name}-*.npy")), local + one.first_id) for name in ("text", "image")
+    )
+    if not one.pictures or merge.given:
+        return text, None
+    return text, image | mark_unknown(local, pq.read_table(one.pictures, columns=["sample_id", "content"]))
 
 
 def _match_all(
@@ -208,6 +234,7 @@ def match_parts(merge: Merge, placed: Sequence[Placed], place: Path) -> None:
             pq.write_table(hits.sort_by("concept"), one.image[0], compression="zstd")
         found = ShardPart(samples, read_text(merge, one), read_image(merge, one))
         disagreeing, counts = match_part(found, merge.concepts, merge.methods)
+        counts.distinct = count_different(found, *_mark_repeats(merge, one, samples), len(merge.concepts), merge.methods)
         total.add(counts)
         tables.append(_shift_ids(disagreeing, one.first_id))
     disagreeing = pa.concat_tables(tables)
@@ -236,30 +263,17 @@ def write_misaligned(merge: Merge, found: Sequence[Path], path: Path) -> None:
             file.write(pq.read_table(one))
 
 
-def sort_hits(
-    merge: Merge, placed: Sequence[Placed], start: int, stop: int, path: Path
-) -> dict[str, tuple[list[int], list[int]]]:
+def sort_hits(merge: Merge, placed: Sequence[Placed], start: int, stop: int, path: Path) -> None:
     """Writes the hits of the concepts from number `start` to before `stop`, in the order of their table, as a file of its own.
 
-    Of each part only the row groups with these concepts are read. Gives, by method, the concepts that it found and how many
-    different captions, or images, each of them hits there.
+    Of each part only the row groups with these concepts are read.
     """
     with open_sort(merge.work / f"sort-{start}") as hits, CorpusFile(path, "hits", merge.corpus) as file:
         for one in placed:
-            captions = pq.read_table(one.samples, columns=["sample_id", "caption_hash"])
-            pictures = pq.read_table(one.pictures, columns=["sample_id", "content"]) if one.pictures else None
-            hits.add(
-                *(
-                    _shift_ids(_add_content(table, contents), one.first_id)
-                    for table, contents in (
-                        (read_text(merge, one, start, stop), captions),
-                        (read_image(merge, one, start, stop), pictures),
-                    )
-                )
-            )
+            found = (read_text(merge, one, start, stop), read_image(merge, one, start, stop))
+            hits.add(*(_shift_ids(table, one.first_id) for table in found))
         for batch in hits.sort(merge.concepts, merge.methods):
             file.write(batch)
-        return hits.count_distinct(merge.methods)
 
 
 def read_text(merge: Merge, placed: Placed, start: int = 0, stop: int | None = None) -> pa.Table:
@@ -286,20 +300,15 @@ def _read_range(path: Path, layer: Sequence[int], start: int, stop: int) -> pa.T
     wanted = np.flatnonzero((numbers >= start) & (numbers < stop))
     if not len(wanted):
         return pq.read_schema(path).empty_table()
-    chosen = [("concept", ">=", int(wanted[0])), ("concept", "<=", int(wanted[-1]))]
-    hits = pq.read_table(path, filters=chosen, use_threads=False)
+    with pq.ParquetFile(path) as file:
+        column = file.schema_arrow.get_field_index("concept")
+        spans = [file.metadata.row_group(group).column(column).statistics for group in range(file.num_row_groups)]
+        groups = [group for group, span in enumerate(spans) if span and span.min <= wanted[-1] and span.max >= wanted[0]]
+        hits = file.read_row_groups(groups, use_threads=False)
     concepts = numbers[hits["concept"].to_numpy()]
     column = hits.schema.get_field_index("concept")
     hits = hits.set_column(column, hits.schema.field(column), pa.array(concepts))
     return hits.filter(pa.array((concepts >= start) & (concepts < stop)))
-
-
-def _add_content(hits: pa.Table, contents: pa.Table | None) -> pa.Table:
-    """Hits with a column `content`: the hash that `contents` (sample_id, hash; sorted) has for the sample, or null."""
-    if contents is None:
-        return hits.append_column("content", pa.nulls(hits.num_rows, pa.int64()))
-    rows = np.searchsorted(contents["sample_id"].to_numpy(), hits["sample_id"].to_numpy())
-    return hits.append_column("content", contents.column(1).combine_chunks().take(pa.array(rows)))
 
 
 def _made(merge: Merge, name: str, number: int = 0) -> Path:

@@ -23,14 +23,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backend.writing import write_file
+from precompute.corpus.sample import SCHEMA
 from precompute.ledger import Ledger
+from precompute.search.distinct import hash_captions
 from precompute.search.layers import Layer
+from precompute.search.match import TEXT_SCHEMA
 from precompute.search.tagger import TaggerRecipe
+from precompute.search.text.runs import HitRuns
 
-ROW_GROUP = 1 << 16  # of hits, which lie by concept: who merges a range of concepts reads few of them
+ROW_GROUP = 1 << 16  # rows; of hits, which lie by concept: who merges a range of concepts reads few of them
 PICTURES_AT_ONCE = 1 << 12
 BY_CONCEPT = [("concept", "ascending"), ("sample_id", "ascending")]
-BY_METHOD = [("concept", "ascending"), ("method", "ascending"), ("sample_id", "ascending")]
 BOOKS = ("samples", "images", "members")
 
 
@@ -107,9 +110,8 @@ def read_books(part: Part, look: Look | None) -> dict[str, Ledger]:
 
 
 def write_hits(path: Path, hits: pa.Table) -> None:
-    """Writes hits as a part keeps them, by concept."""
-    order = BY_METHOD if "method" in hits.column_names else BY_CONCEPT
-    write_rows(path, hits.sort_by(order))
+    """Writes image hits as a part keeps them, by concept."""
+    write_rows(path, hits.sort_by(BY_CONCEPT))
 
 
 def write_rows(path: Path, table: pa.Table) -> None:
@@ -122,6 +124,81 @@ def write_books(path: Path, books: dict) -> None:
     """Writes books as a file of a part."""
     with write_file(path) as unfinished:
         unfinished.write_text(json.dumps(books), encoding="utf-8")
+
+
+@contextmanager
+def write_samples(path: Path) -> Iterator["SampleFile"]:
+    """A file of samples to write, batch by batch; it is there as a whole where the block ends well."""
+    with write_file(path) as unfinished:
+        file = SampleFile(unfinished)
+        try:
+            yield file
+        finally:
+            file.close()
+
+
+class SampleFile:
+    """Samples as they come (`sample.SCHEMA`), each with a hash of its caption, by rising sample_id."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._writer = pq.ParquetWriter(path, SCHEMA.append(pa.field("caption_hash", pa.int64())), compression="zstd")
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+        self._last = -1
+        self._is_sorted = True
+
+    def write(self, samples: pa.Table) -> None:
+        """Appends some samples; a reader may give one early whose first part came late."""
+        ids = np.append(self._last, samples["sample_id"].to_numpy())
+        self._is_sorted &= bool((ids[1:] > ids[:-1]).all())
+        self._last = ids[-1]
+        self._waiting.append(samples)
+        self._rows += samples.num_rows
+        if self._rows >= ROW_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        """Writes what waits, and puts what came early in its place."""
+        if self._waiting:
+            self._flush()
+        self._writer.close()
+        if not self._is_sorted:
+            pq.write_table(
+                pq.read_table(self._path).sort_by("sample_id"), self._path, compression="zstd", row_group_size=ROW_GROUP
+            )
+
+    def _flush(self) -> None:
+        samples = pa.concat_tables(self._waiting)
+        self._writer.write_table(samples.append_column("caption_hash", hash_captions(samples["caption"])))
+        self._waiting, self._rows = [], 0
+
+
+def write_text_hits(path: Path, runs: HitRuns, numbers: np.ndarray, sample_ids: np.ndarray) -> None:
+    """Writes what captions name as a part keeps it (`TEXT_SCHEMA`), by concept, method and sample; a piece at a time.
+
+    `numbers`: for each concept of the runs that which it has in the file, or -1 for none, rising · `sample_ids`: the captions'.
+    """
+    methods = pa.array(runs.methods, pa.string())
+    kinds = [
+        pa.field("method", pa.dictionary(pa.int8(), pa.string())),
+        *(TEXT_SCHEMA.field(n) for n in ("sample_id", "concept")),
+    ]
+    encoding = {"use_dictionary": ["method", "concept"], "column_encoding": {"sample_id": "DELTA_BINARY_PACKED"}}
+    with (
+        write_file(path) as unfinished,
+        pq.ParquetWriter(unfinished, pa.schema(kinds), compression="zstd", store_schema=False, **encoding) as writer,
+    ):
+        for span in runs.split():
+            for hits in runs.merge(*span):
+                concept, method = np.divmod(np.arange(hits.first_key, hits.first_key + len(hits.counts)), len(methods))
+                wanted = np.repeat(numbers[concept] >= 0, hits.counts)
+                columns = [
+                    pa.DictionaryArray.from_arrays(np.repeat(method.astype(np.int8), hits.counts)[wanted], methods),
+                    sample_ids[hits.rows[wanted]],
+                    np.repeat(numbers[concept], hits.counts)[wanted],
+                ]
+                writer.write_table(pa.table(columns, schema=pa.schema(kinds)), row_group_size=ROW_GROUP)
 
 
 @contextmanager

@@ -2,22 +2,29 @@
 
 `CORPUS.log.jsonl`, to which each run appends. A line on a shard: run (when it began), shard, samples, dropped, seconds (by what
 they went into: reading, text, images) and rss (bytes of memory of the process that searched it). A line on a stage of the run:
-run, stage, seconds (of the clock).
+run, stage, seconds (of the clock). A line on what a stage to come is expected to take: run, expected (the stage), seconds.
+A summary of the run goes into the study's manifest, where it is the measure of larger ones (`backend.scale`).
 """
 
 import json
+import platform
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
+
+from backend.manifest import RunEntry
 from backend.quantities import spell_bytes, spell_seconds
 from precompute.study_writer import tell_time
 
 READING, TEXT, IMAGES = KINDS = ("reading", "text", "images")
+CPUS = Path("/proc/cpuinfo")  # where Linux tells what processor it is
 
 Item = TypeVar("Item")
 
@@ -31,6 +38,14 @@ class Took:
     dropped: int
     seconds: dict[str, float]
     rss: int
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a stage of a run that is still to come is expected to take: seconds by the clock, told by what it did on a piece."""
+
+    stage: str
+    seconds: float
 
 
 class Stopwatch:
@@ -73,10 +88,10 @@ class Stopwatch:
 
 @dataclass
 class RunLog:
-    """The log of one run. `listen` is told of each shard too."""
+    """The log of one run. `listen` is told of each shard, and of what stages to come are expected to take, too."""
 
     path: Path
-    listen: Callable[[Took], None] = lambda took: None
+    listen: Callable[[Took | Expected], None] = lambda told: None
     run: str = field(default_factory=tell_time)
 
     def note(self, took: Took) -> None:
@@ -84,12 +99,22 @@ class RunLog:
         self._append({**vars(took), "seconds": {kind: round(took.seconds.get(kind, 0.0), 4) for kind in KINDS}})
         self.listen(took)
 
+    def expect(self, expected: Expected) -> None:
+        """Appends the line of what a stage is expected to take."""
+        self._append({"expected": expected.stage, "seconds": round(expected.seconds, 4)})
+        self.listen(expected)
+
+    def note_stages(self, seconds: Mapping[str, float]) -> None:
+        """Appends the lines of stages that were timed elsewhere."""
+        for stage, of_stage in seconds.items():
+            self._append({"stage": stage, "seconds": round(of_stage, 4)})
+
     @contextmanager
     def time_stage(self, stage: str) -> Iterator[None]:
         """Appends the line of a stage that the block is, where it ends well."""
         start = time.perf_counter()
         yield
-        self._append({"stage": stage, "seconds": round(time.perf_counter() - start, 4)})
+        self.note_stages({stage: time.perf_counter() - start})
 
     def _append(self, line: dict) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,6 +138,63 @@ def read_log(path: Path, run: str | None = None) -> list[dict]:
         except json.JSONDecodeError:
             continue
     return [line for line in lines if run in (None, line["run"])]
+
+
+def measure_run(lines: Iterable[dict], **known) -> RunEntry | None:
+    """What a run took as the manifest keeps it, from the lines of its log; None where it read no shard to its end.
+
+    `known`: what the log does not say: processes (None: as many as worked at once), indexed, study_bytes, kept_bytes, tagger.
+    Shards that were kept and searched for what was new alone are left out.
+    """
+    lines = list(lines)
+    shards = [line for line in lines if "shard" in line and line["seconds"][READING]]
+    stages = {line["stage"]: line["seconds"] for line in lines if "stage" in line}
+    searched = sum(line["samples"] + line["dropped"] for line in shards)
+    if not searched or not known["indexed"] or "merging" not in stages:
+        return None
+    spent = {kind: round(sum(line["seconds"][kind] for line in shards), 4) for kind in KINDS}
+    at_once = max(round(sum(spent.values()) / max(stages["searching"], 1e-9)), 1)
+    known["processes"] = known["processes"] or at_once
+    memory = max(line["rss"] for line in shards)
+    began = lines[0]["run"]
+    return RunEntry(
+        began=began,
+        machine=describe_machine(),
+        searched=searched,
+        core_seconds=spent,
+        stages=stages,
+        memory=memory,
+        peak=measure_peak(),
+        **known,
+    )
+
+
+def choose_runs(entries: Iterable[RunEntry]) -> list[RunEntry]:
+    """Of a corpus's runs the one that read most, of those that looked at images and of those that did not; the later of two."""
+    most: dict[bool, RunEntry] = {}
+    for entry in entries:
+        looked = entry.core_seconds.get(IMAGES, 0.0) > 0
+        if looked not in most or entry.searched >= most[looked].searched:
+            most[looked] = entry
+    return list(most.values())
+
+
+def describe_machine() -> str:
+    """This machine in words: its processor, cores and memory."""
+    told = platform.processor() or platform.machine()
+    if CPUS.is_file():
+        names = [line.partition(":")[2].strip() for line in CPUS.read_text().splitlines() if line.startswith("model name")]
+        told = names[0] if names else told
+    cores, memory = psutil.cpu_count() or 1, spell_bytes(psutil.virtual_memory().total)
+    return f"{told}, {cores} core{'s' if cores > 1 else ''}, {memory}"
+
+
+def measure_peak() -> int:
+    """The most memory that this process has had, in bytes."""
+    import resource  # Windows has none, and the app, which runs there, imports this module
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def summarize(lines: Iterable[dict]) -> str:

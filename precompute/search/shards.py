@@ -16,6 +16,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import psutil
 import pyarrow as pa
@@ -23,28 +24,31 @@ import pyarrow.parquet as pq
 
 from backend.progress import StageProgress
 from precompute.corpus.registry import identify_shard, measure_file, read_batches, read_samples
-from precompute.corpus.sample import SampleBatch, batch_samples, join_batches
+from precompute.corpus.sample import SampleBatch, batch_samples
 from precompute.corpus.shard import Reading, Shard
 from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger
 from precompute.processes import Workers
-from precompute.search.distinct import hash_captions
 from precompute.search.images import encode_images, score_pictures
 from precompute.search.layers import Layer, choose_layers
-from precompute.search.match import TEXT_SCHEMA
 from precompute.search.parts import (
+    ROW_GROUP,
     Look,
     Part,
+    SampleFile,
     read_books,
     read_features,
     write_books,
     write_features,
     write_hits,
     write_rows,
+    write_samples,
+    write_text_hits,
 )
 from precompute.search.run_log import IMAGES, READING, TEXT, Stopwatch, Took
 from precompute.search.tagger import Tagger
-from precompute.search.text import Vocabulary, compile_vocabulary, search_captions
+from precompute.search.text import Vocabulary, compile_vocabulary
+from precompute.search.text.runs import find_runs
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,9 @@ class Found:
 
 
 def name_folder(work: Path) -> Path:
-    """The folder in the work folder with all that the program of now can use; other code has another one."""
-    return work / code_sha256(__name__)[:16]
+    """The folder in the work folder with all that the program of now can use; other code has another one, and so has another
+    DuckDB, whose hashes of captions may be others."""
+    return work / hashlib.sha256(f"{code_sha256(__name__)} {duckdb.__version__}".encode()).hexdigest()[:16]
 
 
 def find_parts(shards: Sequence[Shard], search: SearchJob, work: Path, workers: Workers, say: StageProgress) -> Found:
@@ -216,22 +221,21 @@ class ShardSearch:
 
     def _read(self, shard: Shard, part: Part, say: Callable[[float], None], clock: Stopwatch) -> None:
         """Writes the samples, and what the tagger sees in their images."""
-        reading, images, tables = Reading(), Ledger(), []
-        batches = _keep_tables(clock.during_each(READING, self._read_batches(replace(shard, number=0), reading)), tables)
-        if self.look is None:
-            for _ in batches:
-                say(reading.done)
-        else:
-            model = self.look.model
-            with clock.during(IMAGES), write_features(part.seen(model)) as file:
-                pictures = encode_images(
-                    batches, shard.root, self._load_tagger(self.layers[0]), images, file.write, lambda: say(reading.done)
-                )
-            write_rows(part.pictures(model), _count_from(pictures, shard))
-            write_books(part.image_books(model), images.entry())
-        samples = _count_from(join_batches(tables), shard)
-        hashes = pa.array(hash_captions(samples["caption"].to_pylist()))
-        write_rows(part.samples, samples.append_column("caption_hash", hashes))
+        reading, images = Reading(), Ledger()
+        with write_samples(part.samples) as samples:
+            read = clock.during_each(READING, self._read_batches(replace(shard, number=0), reading))
+            batches = _keep_samples(read, samples, shard)
+            if self.look is None:
+                for _ in batches:
+                    say(reading.done)
+            else:
+                model = self.look.model
+                with clock.during(IMAGES), write_features(part.seen(model)) as file:
+                    pictures = encode_images(
+                        batches, shard.root, self._load_tagger(self.layers[0]), images, file.write, lambda: say(reading.done)
+                    )
+                write_rows(part.pictures(model), _count_from(pictures, shard))
+                write_books(part.image_books(model), images.entry())
         write_books(part.books, {"samples": reading.samples.entry(), "members": reading.members.entry()})
 
     def _read_batches(self, shard: Shard, reading: Reading) -> Iterator[SampleBatch]:
@@ -246,20 +250,14 @@ class ShardSearch:
 
     def _search_text(self, part: Part, layers: Sequence[Layer]) -> None:
         """Searches the captions for the concepts of some layers, all at once."""
-        samples = pq.read_table(part.samples, columns=["sample_id", "caption"])
+        ids = pq.read_table(part.samples, columns=["sample_id"])["sample_id"].to_numpy()
         vocabulary = _compile(tuple(layers))
         places = {concept: number for number, concept in enumerate(vocabulary.concepts)}
-        found = search_captions(samples["caption"], vocabulary)
-        ids = samples["sample_id"].to_numpy()
-        for layer in layers:
-            numbers = np.full(len(places) + 1, -1, np.int32)
-            numbers[[places[concept] for concept in layer.concepts]] = np.arange(len(layer.concepts))
-            tables = [TEXT_SCHEMA.empty_table()]
-            for method, (rows, concepts) in found.items():
-                of_layer = numbers[concepts]
-                rows, of_layer = rows[of_layer >= 0], of_layer[of_layer >= 0]
-                tables.append(pa.table([pa.repeat(pa.scalar(method), len(rows)), ids[rows], of_layer], schema=TEXT_SCHEMA))
-            write_hits(part.text(layer), pa.concat_tables(tables))
+        with find_runs(_iterate_captions(part.samples), vocabulary, part.place / ".runs", count=len(ids)) as runs:
+            for layer in layers:
+                numbers = np.full(len(places), -1, np.int32)
+                numbers[[places[concept] for concept in layer.concepts]] = np.arange(len(layer.concepts))
+                write_text_hits(part.text(layer), runs, numbers, ids)
 
 
 @lru_cache(maxsize=2)
@@ -268,10 +266,16 @@ def _compile(layers: tuple[Layer, ...]) -> Vocabulary:
     return compile_vocabulary(sorted({concept for layer in layers for concept in layer.concepts}))
 
 
-def _keep_tables(batches: Iterable[SampleBatch], tables: list[pa.Table]) -> Iterator[SampleBatch]:
+def _keep_samples(batches: Iterable[SampleBatch], samples: SampleFile, shard: Shard) -> Iterator[SampleBatch]:
     for batch in batches:
-        tables.append(batch.table)
+        samples.write(_count_from(batch.table, shard))
         yield batch
+
+
+def _iterate_captions(path: Path) -> Iterator[pa.Array]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(ROW_GROUP, columns=["caption"]):
+            yield batch["caption"]
 
 
 def _count_from(table: pa.Table, shard: Shard) -> pa.Table:

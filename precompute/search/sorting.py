@@ -1,4 +1,4 @@
-"""Sorts the hits of a range of concepts, on disk where they are many, and counts the different captions and images of each."""
+"""Sorts the hits of a range of concepts: in memory as long as they are few, on disk where one concept alone has very many."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -6,81 +6,106 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from precompute.search.match import Methods
 
-MEMORY_LIMIT = 10**9  # bytes, of the sort of one range's hits
+HELD_HITS = 1 << 24  # that are sorted in memory; more go to disk, as they come
+MEMORY_LIMIT = 10**9  # bytes, of the sort on disk
 ROWS_AT_ONCE = 1 << 17
 
 
 @contextmanager
 def open_sort(place: Path) -> Iterator["UnsortedHits"]:
-    """A place for hits, on disk, that is deleted afterwards; what a process that was killed left there goes first."""
+    """A place for hits that is deleted afterwards; what a process that was killed left there goes first."""
     shutil.rmtree(place, ignore_errors=True)
-    place.mkdir()
-    config = {"memory_limit": f"{MEMORY_LIMIT}B", "temp_directory": str(place / "spilled")}
-    connection = duckdb.connect(str(place / "hits.duckdb"), config=config)
+    hits = UnsortedHits(place)
     try:
-        yield UnsortedHits(connection)
+        yield hits
     finally:
-        connection.close()
-        shutil.rmtree(place)
+        hits.close()
 
 
 class UnsortedHits:
-    """Hits as they come: concept by number, method, sample_id, score, and a hash of the caption or the image."""
+    """Hits as they come: concept by number, method, sample_id, score; of one concept and method by rising sample_id."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection):
-        self.connection = connection
-        connection.execute(
-            """CREATE TABLE hits
-               (concept INTEGER, image BOOLEAN, method VARCHAR, sample_id BIGINT, score FLOAT, content BIGINT)"""
-        )
+    def __init__(self, place: Path):
+        self._place = place
+        self._held: list[tuple[pa.Table, pa.Table]] = []
+        self._count = 0
+        self._disk: duckdb.DuckDBPyConnection | None = None
 
     def add(self, text: pa.Table, image: pa.Table) -> None:
         """Takes the hits of one shard's captions and images."""
-        for name, found in (("text", text), ("image", image)):
-            self.connection.register(f"found_{name}", found)
-        self.connection.execute("INSERT INTO hits SELECT concept, FALSE, method, sample_id, NULL, content FROM found_text")
-        self.connection.execute("INSERT INTO hits SELECT concept, TRUE, NULL, sample_id, score, content FROM found_image")
+        self._held.append((text, image))
+        self._count += text.num_rows + image.num_rows
+        if self._count > HELD_HITS:
+            self._put_on_disk()
 
     def sort(self, concepts: Sequence[str], methods: Methods) -> Iterator[pa.Table]:
-        """The rows of `hits`, without `corpus`, in the table's order."""
-        rows = self.connection.sql(
-            """SELECT concept, image, method, sample_id, score FROM hits
-               ORDER BY concept, image DESC, method, score DESC NULLS LAST, sample_id"""
-        )
-        names = pa.array(concepts, pa.string())
-        modalities, stored = pa.array(["text", "image"]), methods.image[0] if methods.image else None
-        for batch in rows.to_arrow_reader(ROWS_AT_ONCE):
-            image = batch["image"].cast(pa.int8())
+        """The rows of `hits`, without `corpus`, in the table's order; names by dictionary."""
+        ways = (
+            *methods.image[:1],
+            *methods.text,
+        )  # as the table sorts them: a concept's image hits, then its text hits by method
+        names, modalities, stored = (pa.array(values, pa.string()) for values in (concepts, ["image", "text"], ways))
+        for concept, way, sample_id, score in self._sort_on_disk(ways) if self._disk else self._sort_in_memory(ways):
+            of_text = (way >= len(methods.image[:1])).astype(np.int8)
             columns = {
-                "concept": names.take(batch["concept"]),
-                "modality": modalities.take(image),
-                "method": pc.fill_null(batch["method"], stored) if stored else batch["method"],
-                "sample_id": batch["sample_id"],
-                "score": batch["score"],
+                "concept": pa.DictionaryArray.from_arrays(concept, names),
+                "modality": pa.DictionaryArray.from_arrays(of_text, modalities),
+                "method": pa.DictionaryArray.from_arrays(way, stored),
+                "sample_id": pa.array(sample_id),
+                "score": pa.array(score, mask=of_text.astype(bool)),
             }
             yield pa.table(columns)
 
-    def count_distinct(self, methods: Methods) -> dict[str, tuple[list[int], list[int]]]:
-        """By method, concepts and how many different captions each hits; and images, by each threshold, where all are known."""
-        text = """SELECT concept, method, count(*) AS found
-                  FROM (SELECT DISTINCT concept, method, content FROM hits WHERE NOT image) GROUP BY ALL"""
-        image = """SELECT concept, asked.method, count(*) AS found
-                   FROM (SELECT concept, content, max(score) AS score FROM hits
-                         WHERE image AND content IS NOT NULL GROUP BY ALL)
-                   JOIN (SELECT unnest(CAST($methods AS VARCHAR[])) AS method,
-                                unnest(CAST($thresholds AS FLOAT[])) AS threshold) AS asked
-                   ON score >= threshold GROUP BY ALL"""
-        rows = self.connection.execute(text).fetchall()
-        if methods.thresholds:
-            asked = {"methods": list(methods.image), "thresholds": list(methods.thresholds)}
-            rows += self.connection.execute(image, asked).fetchall()
-        counted: dict[str, tuple[list[int], list[int]]] = {}
-        for concept, method, found in rows:
-            for column, value in zip(counted.setdefault(method, ([], [])), (concept, found), strict=True):
-                column.append(value)
-        return counted
+    def close(self) -> None:
+        """Deletes what is on disk."""
+        if self._disk:
+            self._disk.close()
+            shutil.rmtree(self._place)
+
+    def _sort_in_memory(self, ways: Sequence[str]) -> Iterator[tuple[np.ndarray, ...]]:
+        if not self._count:
+            return
+        text, image = (pa.concat_tables(tables) for tables in zip(*self._held, strict=True))
+        best_first = np.lexsort((image["sample_id"].to_numpy(), -image["score"].to_numpy(), image["concept"].to_numpy()))
+        image = image.take(pa.array(best_first))
+        way = np.concatenate([np.zeros(image.num_rows, np.int8), _number_ways(text["method"], ways)])
+        concept, sample_id = (
+            np.concatenate([image[name].to_numpy(), text[name].to_numpy()]) for name in ("concept", "sample_id")
+        )
+        score = np.concatenate([image["score"].to_numpy(), np.zeros(text.num_rows, np.float32)])
+        order = np.argsort(concept.astype(np.int64) * len(ways) + way, kind="stable")
+        for start in range(0, len(order), ROWS_AT_ONCE):
+            these = order[start : start + ROWS_AT_ONCE]
+            yield concept[these], way[these], sample_id[these], score[these]
+
+    def _put_on_disk(self) -> None:
+        if not self._disk:
+            self._place.mkdir()
+            config = {"memory_limit": f"{MEMORY_LIMIT}B", "temp_directory": str(self._place / "spilled")}
+            self._disk = duckdb.connect(str(self._place / "hits.duckdb"), config=config)
+            self._disk.execute("SET enable_progress_bar = false")
+            self._disk.execute("CREATE TABLE hits (concept INTEGER, method VARCHAR, sample_id BIGINT, score FLOAT)")
+        for text, image in self._held:
+            for found, values in ((text, "concept, method, sample_id, NULL"), (image, "concept, NULL, sample_id, score")):
+                self._disk.register("found", found)
+                self._disk.execute(f"INSERT INTO hits SELECT {values} FROM found")
+        self._held = []
+
+    def _sort_on_disk(self, ways: Sequence[str]) -> Iterator[tuple[np.ndarray, ...]]:
+        rows = self._disk.sql(
+            """SELECT concept, method, sample_id, coalesce(score, 0) AS score FROM hits
+               ORDER BY concept, method NULLS FIRST, hits.score DESC, sample_id"""
+        )
+        for batch in rows.to_arrow_reader(ROWS_AT_ONCE):
+            way = _number_ways(pc.fill_null(batch["method"], ways[0]), ways)
+            yield batch["concept"].to_numpy(), way, batch["sample_id"].to_numpy(), batch["score"].to_numpy()
+
+
+def _number_ways(methods: pa.Array | pa.ChunkedArray, ways: Sequence[str]) -> np.ndarray:
+    return pc.index_in(methods, pa.array(ways, pa.string())).to_numpy().astype(np.int8)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.stats.proportion import confint_proportions_2indep
 
 from backend import compare
 from backend.errors import EmptySelection
@@ -84,6 +85,40 @@ def test_scores_without_images_have_limits_by_their_number(tmp_path):
     points = compare.compare_models(study, "one", "other", **CHOICE).points
     assert not points["paired"].any()
     assert (points["low"] < 0).all() and (points["high"] > 20).all()
+
+
+def test_label_that_a_task_spells_otherwise_joins_by_its_concept(tmp_path):
+    names = {"Ant": 10, "bee": 20, "cat": 30, "dog": 40}  # the label "Ant" has the concept "ant"
+    both = {"BEE": 5, "bee": 7, "ant": 1, "cat": 2}  # of two labels of one concept, the one that is spelled alike
+    study = write_study(
+        tmp_path / "s",
+        [*count_rows("web", "lemmatized", COUNTS), *count_rows("web", "lemmatized", {"Ant": 1, "BEE": 10})],
+        models=[model_row("one", "web"), model_row("other", None)],
+        performance=[*score_rows("one", names), *score_rows("other", both)],
+    )
+    points = compare.compare_models(study, "one", "other", **CHOICE).points
+    assert points[["label", "first", "second"]].values.tolist() == [["Ant", 10, 1], ["bee", 20, 7], ["cat", 30, 2]]
+    assert compare.list_rivals(study, "one", kind="classification", setting="plain") == ["other"]
+
+
+def test_difference_lies_within_its_limits_where_one_models_images_are_unknown(tmp_path):
+    known = [row | {"n": 6} for row in score_rows("one", dict.fromkeys(COUNTS, 50))]
+    rows = [*known, *score_rows("other", dict.fromkeys(COUNTS, 40.8))]  # 2.4 of six images
+    models = [model_row("one", "web"), model_row("other", None)]
+    study = write_study(tmp_path / "s", count_rows("web", "lemmatized", COUNTS), models=models, performance=rows)
+    points = compare.compare_models(study, "one", "other", **CHOICE).points
+    low, high = (100 * end for end in confint_proportions_2indep(3, 6, 0.408 * 6, 6, method="newcomb"))
+    assert points["low"].tolist() == pytest.approx([low] * 4)
+    assert points["high"].tolist() == pytest.approx([high] * 4)
+    assert not points["stands_out"].any()
+
+
+def test_images_of_a_mistake_are_those_of_one_model(study):
+    rows = compare.list_cell(study, "one", setting="plain", task="animals", label="bee", guess="dog")
+    assert rows[["item", "place", "guess"]].values.tolist() == [["bee/1", 3, "dog"], ["bee/2", 3, "dog"]]
+    assert compare.list_cell(study, "other", setting="plain", task="animals", label="bee", guess="dog")["item"].tolist() == [
+        "bee/2"
+    ]
 
 
 def test_mistakes_are_counted_with_both_frequencies(study):

@@ -35,6 +35,33 @@ def test_nothing_is_told_before_anything_is_done():
     assert pace.left(7.0) is None
 
 
+def test_what_is_compiled_and_loaded_first_is_no_pace():
+    pace, done = Pace(0.0, 0.0), 0.0
+    for now in range(30, 61):  # nothing is done for 30 s, then a hundredth a second
+        pace.note(done, float(now))
+        done += 0.01
+    assert pace.left(60.0) == pytest.approx(70.0)
+
+
+def test_what_was_expected_counts_the_less_the_more_is_done():
+    pace = Pace(0.0, 0.0, expected=50.0)
+    assert pace.left(0.0) == 50.0
+    assert pace.left(10.0) == 40.0  # nothing is told of it
+    pace.note(0.5, 50.0)
+    assert pace.left(50.0) == 0.5 * 50.0 + 0.5 * 0.0
+    pace.note(1.0, 70.0)
+    assert pace.left(70.0) == 0.0
+
+
+def test_pace_of_many_tidings_is_that_of_few():
+    few, many = Pace(0.0, 0.0), Pace(0.0, 0.0)
+    for now in range(1, 5001):
+        many.note(now / 10_000, float(now))
+        if now % 500 == 0:
+            few.note(now / 10_000, float(now))
+    assert many.left(5000.0) == pytest.approx(5000.0) == few.left(5000.0)
+
+
 def run_shards(sizes: np.ndarray, workers: int, rate: float) -> list[tuple[float, int]]:
     """When each shard of a simulated run is done, and which it is; each worker does `rate` bytes a second."""
     free, ends = [0.0] * workers, []

@@ -55,6 +55,26 @@ def test_images_of_a_class_are_shown_with_both_answers(compared):
     assert answers[2] == ["one: :material/close: cat; right at place 2", "other: :material/close: cat; right at place 2"]
 
 
+def test_images_of_one_mistake_are_shown_when_it_is_chosen(compared):
+    app = open_page("compare", model="one")
+    assert captions(app) == ["ant"] * 3
+    app = assert_whole(choose(app, "selectbox", "mistake", "bee taken for dog by one · animals · 2"))
+    assert captions(app) == ["bee", "bee", "ant", "ant", "ant"]
+    assert ":material/close: dog; right at place 3" in said(app)
+
+
+def test_mistakes_of_one_model_are_shown_where_the_other_has_no_results_by_image(place_study, tmp_path):
+    values = {"ant": 5, "bee": 6, "cat": 7, "dog": 8}
+    study = write_compared(tmp_path / "compared", third=values)
+    place_study("mine", source=study)
+    app = assert_whole(choose(open_page("compare", model="one"), "selectbox", "rival", "third"))
+    text = said(app)
+    assert "Of **one**'s 3 mistakes" in text and "Of **third**" not in text
+    assert "Confusions and images need results image by image, which this study lacks of third." in text
+    app = assert_whole(choose(app, "selectbox", "mistake", "bee taken for dog by one · animals · 2"))
+    assert captions(app) == ["bee", "bee"]
+
+
 def test_scores_without_results_by_image_say_what_brings_them(published):
     app = assert_whole(open_page("compare"))
     assert "--per-image" in said(app)

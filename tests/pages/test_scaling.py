@@ -302,6 +302,14 @@ def test_several_models_are_told_in_a_sentence_and_named_at_their_lines(place_st
     assert table(app, "slope")["corpus"].is_unique
 
 
+def test_model_of_the_sidebar_stands_beside_the_best_of_each_corpus(place_study, published_study):
+    place_study(source=published_study)
+    models = table(open_page("scaling", view="Several models"), "slope")["model"].tolist()
+    beside = table(assert_whole(open_page("scaling", view="Several models", model="RN50/yfcc15m")), "slope")["model"].tolist()
+    assert "RN50/yfcc15m" not in models
+    assert sorted(beside) == sorted([*models, "RN50/yfcc15m"])
+
+
 def test_every_model_is_told_in_a_sentence_too(published):
     assert "In one model, a concept that the model's own corpus shows ten times as often scores **+10.0 points**" in said(
         open_page("scaling", view="Every model", models="RN50/cc3m")

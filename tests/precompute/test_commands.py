@@ -104,6 +104,7 @@ def test_full_disk_is_one_error(run, tmp_path, small_archive, monkeypatch):
     code, _, err = run("published", "--source", small_archive, "--out", tmp_path / "study")
     assert code == 1
     assert err.splitlines()[-1].startswith("Error: [Errno 28] No space left on device: ")
+    assert err.splitlines()[-1].endswith("Make room on that disk and run again: what was finished before is kept.")
 
 
 def test_hostile_entries_are_printed_and_the_import_succeeds(run, tmp_path):
@@ -267,19 +268,22 @@ def test_index_of_all_words_is_made_with_a_corpus_or_added_to_it(run, begun):
 
 
 def test_scale_tells_what_an_indexed_corpus_would_take_at_other_sizes(run, begun):
-    asked = ("scale", "--study", begun, "--corpus", "web", "--price", 0.04, "--cores", 8)
-    assert run(*asked)[2] == f"Error: 'web' is no corpus of {begun} that was indexed. Choose one of: none.\n"
+    asked = ("scale", "--study", begun, "--corpus", "web", "--price", 0.04, "--machines", 2, "--cores", 4)
+    assert run(*asked)[2] == (
+        "Error: No run of 'web' was measured. This measures one: python -m precompute index "
+        f"--study {begun} --corpus NAME --shards 'GLOB'\n"
+    )
     run("index", "--study", begun, "--corpus", "web", "--shards", begun.parent / "*.tar")
     code, out, _ = run(*asked)
     lines = out.splitlines()
-    assert (code, lines[0]) == (0, "Measured on 2 samples of 'web', by the log of its runs.")
-    told = r" pairs on 8 cores: at most .+ merging\), .+ core hours for .+ of memory, .+ for the study and .+ kept beside it\."
+    assert code == 0
+    assert lines[0].startswith("Captions alone. Measured on 2 samples of web (")
+    told = r" pairs on 8 cores: at most .+ merging\), .+ core hours for .+ of memory a machine, .+ and .+ kept beside it\."
     for pairs, line in zip(("414,080,000", "5,000,000,000"), lines[1:], strict=True):
-        assert re.fullmatch(f"{pairs}{told}", line)
-    assert run(*asked, "--pairs", 1000)[1].splitlines()[1].startswith("1,000 pairs on 8 cores: at most ")
-    begun.with_name(f".{begun.name}.index").joinpath("web.log.jsonl").unlink()
-    nothing = "No run is noted that searched shards and merged them. Index some shards of the corpus first."
-    assert run(*asked)[2] == f"Error: {nothing}\n"
+        assert re.fullmatch(f"  {pairs}{told}", line)
+    assert run(*asked, "--pairs", 1000)[1].splitlines()[1].startswith("  1,000 pairs on 8 cores: at most ")
+    shutil.rmtree(begun.with_name(f".{begun.name}.index"))
+    assert run(*asked)[1] == out  # the study itself says what its runs took
 
 
 def test_dry_run_of_index_shows_the_layout_foretells_and_leaves_the_study(run, begun):

@@ -21,13 +21,18 @@ from precompute.search.text.vocabulary import METHODS, Vocabulary, compile_vocab
 KNOWN_WORDS = 1 << 20  # and BYTES of them: then the table begins anew, so that its memory is bounded
 KNOWN_BYTES = 1 << 26
 ENOUGH_CAPTIONS = 1 << 12  # that tell which words are rare
+USUAL_HITS = 24  # of a caption, that there is room for at once
 
 
 @dataclass(frozen=True, eq=False)
 class Utf8:
-    """Captions as Arrow holds them: caption `row` is `bytes[offsets[row]:offsets[row + 1]]`, uint8 and int64."""
+    """Captions as Arrow holds them: caption `row` is `bytes[offsets[row]:offsets[row + 1]]`, uint8 and int64.
+
+    `quads`: the same bytes by eight, uint64, without the last that are fewer.
+    """
 
     bytes: np.ndarray
+    quads: np.ndarray
     offsets: np.ndarray
 
 
@@ -38,9 +43,10 @@ def view_utf8(captions: pa.Array) -> Utf8:
     _, offsets, data = captions.buffers()
     kind = np.int64 if pa.types.is_large_string(captions.type) else np.int32
     if not len(captions):
-        return Utf8(np.empty(0, np.uint8), np.zeros(1, np.int64))
+        return Utf8(np.empty(0, np.uint8), np.empty(0, np.uint64), np.zeros(1, np.int64))
     ends = np.frombuffer(offsets, kind)[captions.offset : captions.offset + len(captions) + 1]
-    return Utf8(np.frombuffer(data or b"", np.uint8), ends.astype(np.int64))
+    held = np.frombuffer(data or b"", np.uint8)
+    return Utf8(held, np.require(held[: len(held) // 8 * 8].view(np.uint64), requirements="A"), ends.astype(np.int64))
 
 
 class Engine:
@@ -51,9 +57,9 @@ class Engine:
 
     def __init__(self, vocabulary: Vocabulary):
         self.methods = tuple(vocabulary.needs)
-        self.key_count = max(len(vocabulary.concepts), 1) * max(len(self.methods), 1)
         self._lock = threading.Lock()
         self._needs = _Needs(vocabulary)
+        self.key_count = self._needs.key_count
         self._table = _Table(self._needs)
         self._rules = self._needs.order_rules(self._needs.counts)
         self._is_guess = True
@@ -79,12 +85,24 @@ class Engine:
         if self._is_guess and len(captions) >= ENOUGH_CAPTIONS:
             self._learn(captions[:ENOUGH_CAPTIONS])
         read, entries = table.read(view_utf8(captions), self._lock)
-        sizes = (self._needs.token_count, self.key_count)
-        hits = matching.match_words(read, entries, self._rules, *sizes)
+        hits = self._match(read, entries)
         with self._lock:
             if self._table is table and table.is_full:
                 self._table = _Table(self._needs)
         return hits
+
+    def _match(self, read: tuple, entries: tuple) -> tuple[np.ndarray, np.ndarray]:
+        """The hits of words that are known."""
+        row, captions, pieces = 0, len(read[2]), [(np.empty(0, np.int32), np.empty(0, np.int32))]
+        while row < captions:
+            room = USUAL_HITS * (captions - row) + self.key_count + 1
+            rows, keys = np.empty(room, np.int32), np.empty(room, np.int32)
+            sizes = (self._needs.token_count, self.key_count)
+            row, count = matching.match_words(read, entries, self._rules, *sizes, row, rows, keys)
+            pieces.append((rows[:count], keys[:count]))
+        if len(pieces) == 2:
+            return pieces[1]
+        return np.concatenate([rows for rows, _ in pieces]), np.concatenate([keys for _, keys in pieces])
 
     def _learn(self, captions: pa.Array) -> None:
         """Which words are rare; and most of the words that come, so that few of many captions are missing."""
@@ -103,6 +121,7 @@ class _Needs:
     def __init__(self, vocabulary: Vocabulary):
         self.lexica = ((vocabulary.words, 0), (vocabulary.nouns, len(vocabulary.words.words)))
         self.token_count = len(vocabulary.words.words) + len(vocabulary.nouns.words)
+        self.key_count = max(len(vocabulary.concepts), 1) * max(len(vocabulary.needs), 1)
         self.keys: dict[int, list[int]] = {}
         self.rules: list[tuple[int, tuple[int, ...], bool]] = []
         for number, name in enumerate(vocabulary.needs):
@@ -123,7 +142,7 @@ class _Needs:
         order = rarest.argsort(kind="stable")
         rules = [self.rules[rule] for rule in order]
         return (
-            np.searchsorted(rarest[order], np.arange(self.token_count + 1)).astype(np.int32),
+            np.searchsorted(rarest[order], np.arange(self.token_count + 2)).astype(np.int32),
             np.array([key for key, _, _ in rules], np.int32),
             np.cumsum([0, *(len(tokens) for _, tokens, _ in rules)], dtype=np.int64),
             np.array([anchors[rule] for rule in order], np.int64),
@@ -151,18 +170,17 @@ class _Table:
     def __init__(self, needs: _Needs):
         self.needs = needs
         self.count, self.used, self._filled = 0, 0, 0
-        # What threads look at: slots by key, in each the entry's number; of each entry where its bytes begin, how many; the
+        # What threads look at: slots, in each a key and the entry's number; of each entry where its bytes begin, how many; the
         # bytes. One tuple, so that they never see arrays that do not belong together.
         self._slots = (
-            np.zeros(1 << 12, np.uint64),
-            np.zeros(1 << 12, np.int32),
+            np.zeros((1 << 12, 2), np.uint64),
             np.zeros(1 << 10, np.int64),
             np.zeros(1 << 10, np.int64),
             np.zeros(1 << 14, np.uint8),
         )
-        # Of each entry where its keys and its tokens begin, where they end, and how many words it has; keys and tokens; the
-        # words that they stand at.
-        self._entries = (np.zeros((1 << 10, 4), np.int32), np.zeros(1 << 12, np.int32), np.zeros(1 << 12, np.int32))
+        # Of each entry where its keys and its tokens begin, where they end, how many words it has, its first key and its first
+        # token; keys and tokens; the words that they stand at.
+        self._entries = (np.zeros((1 << 10, 6), np.int32), np.zeros(1 << 12, np.int32), np.zeros(1 << 12, np.int32))
 
     @property
     def is_full(self) -> bool:
@@ -176,7 +194,9 @@ class _Table:
         most = (length + rows) // 2 + 1  # words, as there is a sign between two
         found, skipped, ends = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(rows, np.int64)
         missing = (np.empty(most, np.uint64), np.empty(most, np.int64), np.empty(most, np.int64))
-        missed = kernels.read_words(captions.bytes, captions.offsets, self._slots, found, skipped, ends, missing)
+        missed = kernels.read_words(
+            captions.bytes, captions.quads, captions.offsets, self._slots, found, skipped, ends, missing
+        )
         words = found[: ends[-1] if rows else 0]
         with lock:  # also where nothing is missing: another thread may be about to write the tokens of what was found
             if missed:
@@ -206,7 +226,8 @@ class _Table:
         for entry in range(first, self.count):
             width, keys, tokens, words = self.needs.look_up(self._read_entry(entry))
             start = self._filled + len(held)
-            bounds.append((start, start + len(keys), start + len(keys) + len(tokens), width))
+            first_key, first_token = next(iter(keys), self.needs.key_count), next(iter(tokens), self.needs.token_count)
+            bounds.append((start, start + len(keys), start + len(keys) + len(tokens), width, first_key, first_token))
             held += [*keys, *tokens]
             places += [*[0] * len(keys), *words]
         stop = self._filled + len(held)
@@ -214,24 +235,24 @@ class _Table:
         all_held, all_places = _grow(all_held, stop), _grow(all_places, stop)
         all_held[self._filled : stop], all_places[self._filled : stop] = held, places
         added = all_bounds[first : self.count]
-        added[:] = np.array(bounds, np.int32).reshape(-1, 4)
+        added[:] = np.array(bounds, np.int32).reshape(-1, 6)
         self._entries, self._filled = (all_bounds, all_held, all_places), stop
-        kernels.settle_words(self._slots, first, (added[:, 0] == added[:, 2]) & (added[:, 3] == 1))
+        kernels.settle_words(self._slots[0], first, (added[:, 0] == added[:, 2]) & (added[:, 3] == 1))
         return numbers
 
     def _read_entry(self, entry: int) -> str:
-        _, _, starts, lengths, data = self._slots
+        _, starts, lengths, data = self._slots
         return data[starts[entry] : starts[entry] + lengths[entry]].tobytes().decode(errors="replace")
 
     def _make_room(self, length: int) -> None:
         """Grows what is nearly full; what other threads look at stays as it is."""
-        keys, values, starts, lengths, data = self._slots
-        if 2 * self.count >= len(keys):
-            more = np.zeros(2 * len(keys), np.uint64), np.zeros(2 * len(keys), np.int32)
-            kernels.move_slots(keys, values, *more)
-            keys, values = more
+        words, starts, lengths, data = self._slots
+        if 2 * self.count >= len(words):
+            more = np.zeros((2 * len(words), 2), np.uint64)
+            kernels.move_slots(words, more)
+            words = more
         starts, lengths = _grow(starts, self.count + 1), _grow(lengths, self.count + 1)
-        self._slots = (keys, values, starts, lengths, _grow(data, self.used + length))
+        self._slots = (words, starts, lengths, _grow(data, self.used + length))
         bounds, held, places = self._entries
         self._entries = (_grow(bounds, len(starts)), held, places)
 

@@ -14,6 +14,14 @@ from numba import njit
 BREAK, INNER, LETTER, APOSTROPHE, DOT, BACKTICK, MARK = range(7)
 LONG = np.uint64(1 << 63)  # in the key of what is longer than a key; a shorter word is its own
 MIX = np.uint64(0x9E3779B97F4A7C15)
+# Eight bytes at once: one in each; what is added so that each one's highest bit tells whether it is from a sign on; and all the
+# bits of the first so many.
+_ONES, _HIGH, _SMALL = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080), np.uint64(0x2020202020202020)
+_LOW = ~_HIGH
+_FROM_A, _PAST_Z = (np.uint64(0x80 - sign) * _ONES for sign in (ord("a"), ord("z") + 1))
+_FROM_0, _PAST_9 = (np.uint64(0x80 - sign) * _ONES for sign in (ord("0"), ord("9") + 1))
+_FIRST = np.array([(1 << 8 * count) - 1 for count in range(9)], np.uint64)
+_1, _3, _7, _56, _63 = (np.uint64(number) for number in (1, 3, 7, 56, 63))
 _REACHING = ".'`;<=>"  # an accent may be merged into "=", and an entity ends in ";"
 
 
@@ -51,21 +59,23 @@ def _same(data, begin, arena, start, length, folded):
 
 
 @compile_kernel
-def _probe(keys, values, starts, lengths, arena, key, data, begin, length, folded):
-    """The slot of a word, or the free one where it would be."""
-    mask = len(keys) - 1
+def _probe(words, starts, lengths, arena, key, data, begin, length, folded):
+    """The slot of a word, or the free one where it would be, and its value, read once: another thread may fill it meanwhile."""
+    mask = len(words) - 1
     slot = np.int64((key * MIX) >> np.uint64(20)) & mask
-    while values[slot] != 0:
-        if keys[slot] == key:
+    value = np.int64(words[slot, 1])
+    while value != 0:
+        if words[slot, 0] == key:
             if key < LONG:  # the key is the word itself
                 break
-            entry = abs(values[slot]) - 1
+            entry = abs(value) - 1
             # What another thread has just added may lie beyond these arrays: as good as missing.
             is_there = entry < len(starts) and lengths[entry] == length and starts[entry] + length <= len(arena)
             if is_there and _same(data, begin, arena, starts[entry], length, folded):
                 break
         slot = (slot + 1) & mask
-    return slot
+        value = np.int64(words[slot, 1])
+    return slot, value
 
 
 @compile_kernel
@@ -110,15 +120,16 @@ def _is_possessive(data, place, stop):
 
 
 @compile_kernel
-def read_words(data, offsets, slots, found, skipped, ends, missing):
+def read_words(data, quads, offsets, slots, found, skipped, ends, missing):
     """Cuts captions, `data[offsets[row]:offsets[row + 1]]` each, into words; keeps those that may count for a concept.
 
-    Written are, one after the other, to `found` the entry of a word or chunk, or where the table lacks it minus its number,
-    from 1, in `missing` (key, place, length; a chunk's is negative); to `skipped` how many words that never count stand before
-    it; to `ends` where each caption's end. Gives how many words are missing.
+    `quads` are the same bytes by eight, without the last that are fewer. Written are, one after the other, to `found` the entry
+    of a word or chunk, or where the table lacks it minus its number, from 1, in `missing` (key, place, length; a chunk's is
+    negative); to `skipped` how many words that never count stand before it; to `ends` where each caption's end. Gives how many
+    words are missing.
     """
-    keys, values, starts, lengths, arena = slots
-    mask = len(keys) - 1
+    words, starts, lengths, arena = slots
+    mask = len(words) - 1
     miss_keys, miss_places, miss_lengths = missing
     count = missed = 0
     for row in range(len(offsets) - 1):
@@ -132,35 +143,53 @@ def read_words(data, offsets, slots, found, skipped, ends, missing):
             if kind == LETTER:
                 begin = place
                 key = np.uint64(0)
-                while place < stop:
-                    letter = FOLDED[data[place]]
-                    if letter == 0:
-                        break
-                    if place - begin < 8:
-                        key = (key << np.uint64(8)) | np.uint64(letter)
+                while True:
+                    quad = place >> 3
+                    if quad + 1 < len(quads):
+                        shift = (np.uint64(place) & _7) << _3
+                        eight = (quads[quad] >> shift) | ((quads[quad + 1] << _1) << (_63 - shift))
                     else:
-                        key = (key ^ np.uint64(letter)) * MIX
-                        key ^= key >> np.uint64(29)
-                    place += 1
+                        eight = np.uint64(0)
+                        for byte in range(min(stop - place, 8)):
+                            eight |= np.uint64(data[place + byte]) << (np.uint64(byte) << _3)
+                    small = (eight | _SMALL) & _LOW
+                    low = eight & _LOW
+                    letters = ((small + _FROM_A) & ~(small + _PAST_Z)) | ((low + _FROM_0) & ~(low + _PAST_9))
+                    others = ~(letters & ~eight) & _HIGH
+                    before = ((others & (~others + _1)) - _1) & _HIGH  # the highest bit of each byte before the first other
+                    length = min(np.int64(((before >> _7) * _ONES) >> _56), stop - place)
+                    if length == 0:
+                        break
+                    folded = (eight | _SMALL) & _FIRST[length]
+                    if place > begin:
+                        folded = (key ^ folded) * MIX
+                        folded ^= folded >> np.uint64(29)
+                    key = folded
+                    place += length
+                    if length < 8:
+                        break
                 length = place - begin
                 if length > 8:
                     key |= LONG
-                    value = values[_probe(keys, values, starts, lengths, arena, key, data, begin, length, True)]
+                    _, value = _probe(words, starts, lengths, arena, key, data, begin, length, True)
                 else:  # as `_probe` does it: a call takes longer
                     slot = np.int64((key * MIX) >> np.uint64(20)) & mask
-                    while values[slot] != 0 and keys[slot] != key:
+                    value = np.int64(words[slot, 1])
+                    while value != 0 and words[slot, 0] != key:
                         slot = (slot + 1) & mask
-                    value = values[slot]
-                if value < 0:
-                    gap += 1
-                    continue
+                        value = np.int64(words[slot, 1])
                 if value == 0:
                     miss_keys[missed], miss_places[missed], miss_lengths[missed] = key, begin, length
                     missed += 1
-                    value = 1 - missed
+                    found[count], skipped[count] = -missed, gap
+                    count += 1
+                    gap = 0
+                    continue
+                # Without a branch, which no processor could foretell.
                 found[count], skipped[count] = value - 1, gap
-                count += 1
-                gap = 0
+                counts = np.int64(value > 0)
+                count += counts
+                gap = (gap + 1) * (1 - counts)
                 continue
             if kind == BREAK:
                 place += 1
@@ -181,7 +210,7 @@ def read_words(data, offsets, slots, found, skipped, ends, missing):
                         place += 1
                     count, missed, gap = held_count, held_missed, held_gap
                 key = _hash(data, chunk, place)
-                value = values[_probe(keys, values, starts, lengths, arena, key, data, chunk, place - chunk, False)]
+                _, value = _probe(words, starts, lengths, arena, key, data, chunk, place - chunk, False)
                 if value < 0:
                     gap += 1
                     continue
@@ -205,14 +234,14 @@ def add_words(data, missing, done, missed, slots, size, entries):
     Gives the number of words done and the table's sizes, of entries and of bytes. New entries have the value 0 in no slot.
     """
     miss_keys, miss_places, miss_lengths = missing
-    keys, values, starts, lengths, arena = slots
+    words, starts, lengths, arena = slots
     count, used = size
     while done < missed:
         key, begin, length = miss_keys[done], miss_places[done], abs(miss_lengths[done])
         folded = miss_lengths[done] > 0
-        slot = _probe(keys, values, starts, lengths, arena, key, data, begin, length, folded)
-        if values[slot] == 0:
-            if count >= len(starts) or 2 * count >= len(keys) or used + length > len(arena):
+        slot, value = _probe(words, starts, lengths, arena, key, data, begin, length, folded)
+        if value == 0:
+            if count >= len(starts) or 2 * count >= len(words) or used + length > len(arena):
                 break
             for place in range(length):
                 byte = data[begin + place]
@@ -220,30 +249,29 @@ def add_words(data, missing, done, missed, slots, size, entries):
             starts[count], lengths[count] = used, length
             used += length
             count += 1
-            keys[slot] = key
-            values[slot] = count
-        entries[done] = abs(values[slot]) - 1
+            words[slot, 0] = key
+            words[slot, 1] = np.uint64(count)
+        entries[done] = abs(np.int64(words[slot, 1])) - 1
         done += 1
     return done, count, used
 
 
 @compile_kernel
-def move_slots(keys, values, new_keys, new_values):
+def move_slots(words, more):
     """Puts all that is in one table's slots into the empty ones of a larger table."""
-    mask = len(new_keys) - 1
-    for old in range(len(keys)):
-        if values[old] != 0:
-            slot = np.int64((keys[old] * MIX) >> np.uint64(20)) & mask
-            while new_values[slot] != 0:
+    mask = len(more) - 1
+    for old in range(len(words)):
+        if words[old, 1] != 0:
+            slot = np.int64((words[old, 0] * MIX) >> np.uint64(20)) & mask
+            while more[slot, 1] != 0:
                 slot = (slot + 1) & mask
-            new_keys[slot], new_values[slot] = keys[old], values[old]
+            more[slot] = words[old]
 
 
 @compile_kernel
-def settle_words(slots, first, never_counts):
+def settle_words(words, first, never_counts):
     """Marks those of the entries from `first` on that never count as words to skip."""
-    keys, values, _, _, _ = slots
-    for slot in range(len(keys)):
-        entry = values[slot] - 1
+    for slot in range(len(words)):
+        entry = np.int64(words[slot, 1]) - 1
         if entry >= first and never_counts[entry - first]:
-            values[slot] = -values[slot]
+            words[slot, 1] = np.uint64(-entry - 1)

@@ -29,8 +29,9 @@ def _place_tokens(read, begin, end, entries):
 
 
 @compile_kernel
-def _stand_in_row(words, tokens, rule, anchor):
+def _stand_in_row(read, begin, end, entries, rule, anchor):
     """Whether the tokens of a rule, whose rarest is number `anchor`, stand in a row anywhere in a caption."""
+    words, tokens = _place_tokens(read, begin, end, entries)
     for item in range(len(tokens)):
         if tokens[item] != rule[anchor]:
             continue
@@ -51,43 +52,48 @@ def _stand_in_row(words, tokens, rule, anchor):
 
 
 @compile_kernel
-def match_words(read, entries, rules, token_count, key_count):
-    """The (row, key) pairs of captions that name a concept, by rising row.
+def match_words(read, entries, rules, token_count, key_count, first_row, rows, keys):
+    """Writes the (row, key) pairs of captions that name a concept, by rising row, to `rows` and `keys`, from `first_row` on.
 
+    Gives the row that it stopped at, as its pairs (`key_count` at most) might find no room, and how many pairs are written.
     `read`: what `read_words` wrote, all of it known · `entries`: of each entry where its keys and its tokens begin, where they
-    end, and how many words it has (entries, 4); keys and tokens; and at which of the entry's words each is. A key of an entry
-    is named by it alone · `rules`: for each token the first of the rules whose rarest it is; for each rule its key, where its
-    tokens begin, which of them is the rarest, and whether they have to stand in a row; and the tokens.
+    end, how many words it has, its first key, or `key_count` for none, and its first token, or `token_count` (entries, 6); keys
+    and tokens; and at which of the entry's words each is. A key of an entry is named by it alone · `rules`: for each token the
+    first of the rules whose rarest it is; for each rule its key, where its tokens begin, which of them is the rarest, and
+    whether they have to stand in a row; and the tokens.
     """
     found, _, ends = read
     bounds, held, _ = entries
     token_rules, rule_keys, rule_starts, rule_anchors, rule_adjacent, tokens = rules
-    stamps, named = np.full(token_count, -1, np.int32), np.full(key_count, -1, np.int32)
-    anchors = np.empty(token_count, np.int32)
-    rows, keys, hits = np.empty(1 << 16, np.int32), np.empty(1 << 16, np.int32), 0
-    begin = 0
-    for row in range(len(ends)):
+    stamps, named = np.full(token_count + 1, -1, np.int32), np.full(key_count + 1, -1, np.int32)
+    anchors = np.empty(token_count + 1, np.int32)
+    hits, begin = 0, ends[first_row - 1] if first_row else 0
+    for row in range(first_row, len(ends)):
+        if hits + key_count >= len(rows):
+            return row, hits
         anchored = 0
+        named[key_count] = stamps[token_count] = row  # what stands for none is never new
         for number in range(begin, ends[row]):
             entry = found[number]
             first, middle, last = bounds[entry, 0], bounds[entry, 1], bounds[entry, 2]
-            if hits + middle - first > len(rows):
-                rows, keys = _double(rows, middle - first), _double(keys, middle - first)
-            for which in range(first, middle):
+            # Most entries have at most one key and one token: these go without a branch, which no processor could foretell.
+            key, token = bounds[entry, 4], bounds[entry, 5]
+            rows[hits], keys[hits] = row, key
+            hits += named[key] != row
+            named[key] = row
+            anchors[anchored] = token
+            anchored += (stamps[token] != row) & (token_rules[token] != token_rules[token + 1])
+            stamps[token] = row
+            for which in range(first + 1, middle):
                 key = held[which]
-                if named[key] != row:
-                    named[key] = row
-                    rows[hits], keys[hits] = row, key
-                    hits += 1
-            for which in range(middle, last):
+                rows[hits], keys[hits] = row, key
+                hits += named[key] != row
+                named[key] = row
+            for which in range(middle + 1, last):
                 token = held[which]
-                if stamps[token] != row:
-                    stamps[token] = row
-                    if token_rules[token] != token_rules[token + 1]:
-                        anchors[anchored] = token
-                        anchored += 1
-        words, items = rule_starts[:0], tokens[:0]
-        is_placed = False
+                anchors[anchored] = token
+                anchored += (stamps[token] != row) & (token_rules[token] != token_rules[token + 1])
+                stamps[token] = row
         for number in range(anchored):
             token = anchors[number]
             for rule in range(token_rules[token], token_rules[token + 1]):
@@ -99,25 +105,14 @@ def match_words(read, entries, rules, token_count, key_count):
                 if other < stop or named[key] == row:
                     continue
                 if rule_adjacent[rule]:
-                    if not is_placed:
-                        words, items = _place_tokens(read, begin, ends[row], entries)
-                        is_placed = True
-                    if not _stand_in_row(words, items, tokens[start:stop], rule_anchors[rule]):
+                    rule_tokens = tokens[start:stop]
+                    if not _stand_in_row(read, begin, ends[row], entries, rule_tokens, rule_anchors[rule]):
                         continue
                 named[key] = row
-                if hits == len(rows):
-                    rows, keys = _double(rows, 1), _double(keys, 1)
                 rows[hits], keys[hits] = row, key
                 hits += 1
         begin = ends[row]
-    return rows[:hits], keys[:hits]
-
-
-@compile_kernel
-def _double(array, more):
-    longer = np.empty(2 * len(array) + more, array.dtype)
-    longer[: len(array)] = array
-    return longer
+    return len(ends), hits
 
 
 @compile_kernel

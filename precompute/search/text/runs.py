@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from precompute.search.ranges import expand_ranges
 from precompute.search.text.reference import Captions, search_plainly
-from precompute.search.text.search import find_fault, open_engine, split_captions
+from precompute.search.text.search import choose_engine, find_fault, split_captions
 from precompute.search.text.vocabulary import Vocabulary
 
 HITS_AT_ONCE = 1 << 20  # that are merged in memory; one run's of one concept and method may be more
@@ -117,8 +117,9 @@ def merge_hits(runs: HitRuns, concepts: Sequence[str], span: tuple[int, int]) ->
     for hits in runs.merge(*span):
         keys = np.arange(hits.first_key, hits.first_key + len(hits.counts), dtype=np.int32)
         concept, method = (np.repeat(part, hits.counts) for part in np.divmod(keys, np.int32(len(methods))))
+        first, last = hits.first_key // len(methods), (hits.first_key + len(hits.counts) - 1) // len(methods)
         columns = {
-            "concept": pa.DictionaryArray.from_arrays(concept, names),
+            "concept": pa.DictionaryArray.from_arrays(concept - np.int32(first), names.slice(first, last - first + 1)),
             "modality": pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int8()), len(hits.rows)), text),
             "method": pa.DictionaryArray.from_arrays(method.astype(np.int8), methods),
             "sample_id": pa.array(hits.rows),
@@ -127,9 +128,14 @@ def merge_hits(runs: HitRuns, concepts: Sequence[str], span: tuple[int, int]) ->
         yield pa.table(columns)
 
 
-def find_runs(captions: Iterable[Captions], vocabulary: Vocabulary, path: Path, threads: int = 1) -> HitRuns:
-    """The hits of captions that come piece by piece, sorted in runs in a new file at `path`; close it by leaving its block."""
-    engine = open_engine(vocabulary)
+def find_runs(
+    captions: Iterable[Captions], vocabulary: Vocabulary, path: Path, threads: int = 1, count: int | None = None
+) -> HitRuns:
+    """The hits of captions that come piece by piece, sorted in runs in a new file at `path`; close it by leaving its block.
+
+    `count`: how many captions there are, where that is known; for few the compiled search is not loaded.
+    """
+    engine = choose_engine(vocabulary, count)
     runs = HitRuns(path, len(vocabulary.concepts), vocabulary.needs)
     waiting: deque[tuple[int, Future]] = deque()
     try:

@@ -31,8 +31,7 @@ class SlowSearchWarning(UserWarning):
 
 def search_captions(captions: Captions, vocabulary: Vocabulary) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """For each method the hits: caption rows and concept numbers, both int32, sorted by both, each pair once."""
-    is_loaded = find_fault.cache_info().currsize
-    engine = open_engine(vocabulary) if is_loaded or len(captions) >= FEW_CAPTIONS else None
+    engine = choose_engine(vocabulary, len(captions))
     if engine is None:
         return search_plainly(as_strings(captions), vocabulary)
     found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {method: [(_NOTHING, _NOTHING)] for method in vocabulary.needs}
@@ -48,6 +47,12 @@ def search_captions(captions: Captions, vocabulary: Vocabulary) -> dict[str, tup
         method: (np.concatenate([rows for rows, _ in pairs]), np.concatenate([concepts for _, concepts in pairs]))
         for method, pairs in found.items()
     }
+
+
+def choose_engine(vocabulary: Vocabulary, count: int | None) -> "Engine | None":
+    """The compiled search, where it is loaded already or pays for so many captions; None is no number that is known."""
+    is_worth_it = find_fault.cache_info().currsize or count is None or count >= FEW_CAPTIONS
+    return open_engine(vocabulary) if is_worth_it else None
 
 
 @lru_cache(maxsize=2)

@@ -398,6 +398,37 @@ def test_model_of_the_hub_is_fetched_where_that_is_allowed_and_loads_from_the_ca
     np.testing.assert_array_equal(again.encode_images(pictures), model.encode_images(pictures))
 
 
+def test_hub_out_of_reach_is_not_taken_for_a_model_in_another_format(hub, capfd, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # between the tries of the hub's client
+    hub.stop()
+    assert message("hf-hub:me/tiny", allow_download=True) == (
+        "hf-hub:me/tiny could not be fetched: the place where they lie cannot be reached. Is this machine connected to the "
+        "Internet?"
+    )
+    assert capfd.readouterr().err == ""
+
+
+def test_hub_that_is_lost_on_the_way_leaves_no_model_without_its_tokenizer(hub, folder, monkeypatch):
+    import huggingface_hub
+
+    fetch = huggingface_hub.hf_hub_download
+
+    def fetch_and_stop(repository, name, **options):
+        path = fetch(repository, name, **options)
+        hub.stop()
+        return path
+
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fetch_and_stop)
+    hub.files["me/tiny/open_clip_config.json"] = (folder / "open_clip_config.json").read_bytes()
+    with pytest.raises(TailscopeError, match="hf-hub:me/tiny could not be fetched"):
+        load_model("hf-hub:me/tiny", allow_download=True)
+
+
+def test_route_that_is_missing_is_the_same_message():
+    assert shorten_error(OSError(101, "Network is unreachable")).startswith("the place where they lie cannot be reached.")
+
+
 def test_model_of_the_hub_in_another_format_is_one_message(hub):
     with pytest.raises(TailscopeError, match="hf-hub:me/tiny has no open_clip_config.json or no weights"):
         load_model("hf-hub:me/tiny", allow_download=True)

@@ -300,7 +300,10 @@ def test_truncated_shard_keeps_what_is_whole(tmp_path):
         (lambda folder: folder.rmdir(), "No folder of a task at"),
         (lambda folder: (folder / "val").mkdir(), "has 1 classes \\(val\\). Expected: a folder for each class"),
         (lambda folder: [(folder / name).mkdir() for name in "_a"], "names no concept"),
-        (lambda folder: write_tar(folder / "0.tar", {}), "classnames.txt is no file of class names"),
+        (
+            lambda folder: write_tar(folder / "0.tar", {}),
+            "has shards and no classnames.txt, so that what their labels stand for is not known",
+        ),
         (lambda folder: write_labelled(folder, "rose\n\nrose\n", ["0"]), "has 3 classes"),
     ],
 )
@@ -324,6 +327,14 @@ def test_bad_images_are_counted_and_the_others_encoded(model, tmp_path):
     np.testing.assert_allclose(features, model.encode_images(pictures), atol=1e-6)
     dropped = {"image cannot be decoded": 2, "image cannot be read": 1, "image more than 50 times as long as wide": 1}
     assert ledger.entry() == {"read": 6, "written": 2, "dropped": dropped}
+
+
+def test_folder_that_is_called_like_an_image_is_booked(tmp_path):
+    write_class_folders(tmp_path, {"rose": 1, "zib": 1})
+    (tmp_path / "rose" / "1.jpg").mkdir()
+    ledger = Ledger()
+    assert len(read_task(tmp_path, ledger).places) == 2
+    assert ledger.entry()["dropped"] == {"folder with the name of an image": 1}
 
 
 def test_killed_run_encodes_only_what_it_had_not(model, tmp_path, monkeypatch):
@@ -365,10 +376,8 @@ def test_same_image_in_other_places_and_runs_is_encoded_once(model, tmp_path, mo
     first, second = draw_pictures(2)
     for name, picture in {"a.png": first, "copy.png": first, "b.png": second}.items():
         picture.save(tmp_path / name)
-    encode, encoded = type(model).encode_prepared, []
-    monkeypatch.setattr(
-        type(model), "encode_prepared", lambda self, pixels: encoded.append(len(pixels)) or encode(self, pixels)
-    )
+    encode, encoded = type(model).begin_batch, []
+    monkeypatch.setattr(type(model), "begin_batch", lambda self, pixels: encoded.append(len(pixels)) or encode(self, pixels))
     places = [(str(tmp_path / name), None, None) for name in ("a.png", "copy.png", "b.png")]
     features, numbers = encode_places(model, places, Ledger(), tmp_path / "kept")
     assert (encoded, numbers.tolist()) == ([2], [0, 1, 2])

@@ -101,7 +101,7 @@ def test_killed_run_finds_its_encoded_images_again(folder, spec, monkeypatch):
     def refuse(*arguments):
         raise AssertionError("an image was encoded again")
 
-    monkeypatch.setattr("backend.models.encode.Model.encode_prepared", refuse)
+    monkeypatch.setattr("backend.models.encode.Model.begin_batch", refuse)
     assert embed_study(folder, spec, ["zipf"], quiet).ledgers["zipf"].written > 0
     assert [path.name for path in folder.parent.iterdir() if path.name.startswith(".")] == [".cache"]
 

@@ -6,6 +6,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from backend.errors import SourceError
 from backend.models.loading import load_model
 from precompute.evaluate.retrieval import (
     Pairs,
@@ -126,12 +127,33 @@ def test_photo_with_two_captions_is_one_image(tmp_path):
     assert ledger.entry() == {"read": 4, "written": 3, "dropped": {"no image": 1}}
 
 
+def test_photos_of_coco_lie_in_another_folder_which_is_named(tmp_path):
+    for folder in ("annotations", "val2017"):
+        (tmp_path / folder).mkdir()
+    draw_pictures(1)[0].save(tmp_path / "val2017" / "7.jpg")
+    images = [{"id": 7, "file_name": "7.jpg", "coco_url": "http://images.example/val2017/7.jpg"}]
+    captions = tmp_path / "annotations" / "captions.json"
+    captions.write_text(json.dumps({"images": images, "annotations": [{"image_id": 7, "caption": "a rose"}]}))
+    said = r"captions\.json: no pair .*\(its image is not here: 1\)\)\. .*name it: --images NAME=FOLDER"
+    with pytest.raises(SourceError, match=said):
+        read_pairs([str(captions)], Ledger())
+    pairs = read_pairs([str(captions)], Ledger(), tmp_path / "val2017")
+    assert (pairs.places, pairs.captions) == ([(str(tmp_path / "val2017" / "7.jpg"), None, None)], ["a rose"])
+
+
 def test_text_of_several_lines_is_several_captions(tmp_path):
     members = {"a.jpg": jpeg(draw_pictures(1)[0]), "a.txt": b"a rose\n\nroses, two of them\n", "b.txt": b"a zib"}
     ledger = Ledger()
     pairs = read_pairs([str(write_tar(tmp_path / "0.tar", members))], ledger)
     assert (pairs.captions, pairs.of_image.tolist()) == (["a rose", "roses, two of them"], [0, 0])
     assert (ledger.written, sum(ledger.dropped.values())) == (2, 1)
+
+
+def test_caption_of_a_list_that_is_broken_into_lines_is_one(tmp_path):
+    draw_pictures(1)[0].save(tmp_path / "7.jpg")
+    content = {"images": [{"id": 7, "file_name": "7.jpg"}], "annotations": [{"image_id": 7, "caption": "a rose\nin a vase\n"}]}
+    (tmp_path / "captions.json").write_text(json.dumps(content))
+    assert read_pairs([str(tmp_path / "captions.json")], Ledger()).captions == ["a rose in a vase"]
 
 
 def test_pairs_of_a_bad_image_are_booked_as_dropped():

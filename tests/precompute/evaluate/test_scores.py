@@ -3,9 +3,12 @@
 import json
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from backend.errors import TailscopeError
+from backend.models.loading import load_model
 from backend.scaling import list_settings
 from backend.study import Study
 from backend.tables import replace_rows
@@ -186,9 +189,21 @@ def test_task_without_a_readable_image_changes_nothing(study, tiny, tmp_path):
     for label in ("ant", "bee"):
         (tmp_path / "broken" / label).mkdir(parents=True)
         (tmp_path / "broken" / label / "0.jpg").write_bytes(b"x")
-    with pytest.raises(TailscopeError, match="None of the 2 images of 'animals' can be decoded."):
+    with pytest.raises(TailscopeError, match=r"None of the 2 images of 'animals' can be decoded\. The first: .*/ant/0\.jpg\."):
         evaluate(study, tiny, {"animals": tmp_path / "broken"}, name="Tiny/small")
     assert (study / "manifest.json").read_bytes() == before
+
+
+def test_task_of_no_image_is_refused_before_a_model_is_loaded(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(scoring, "load_model", None)
+    for label in ("ant", "bee"):
+        (tmp_path / "empty" / label).mkdir(parents=True)
+    (tmp_path / "empty" / "ant" / "notes.txt").write_text("x")
+    said = (
+        r"'animals' has 2 classes at .*/empty and not one image with a label .*file that is no image by its name: 1\)\)\. Is it"
+    )
+    with pytest.raises(TailscopeError, match=said):
+        evaluate(study, "ViT-B-32:openai", {"animals": tmp_path / "empty"})
 
 
 def test_killed_run_leaves_the_study_and_goes_on_with_its_features(study, animals, tiny, monkeypatch):
@@ -197,7 +212,7 @@ def test_killed_run_leaves_the_study_and_goes_on_with_its_features(study, animal
         patched.setattr(scoring, "build_scaling", lambda study, tick: (_ for _ in ()).throw(KeyboardInterrupt))
         evaluate(study, tiny, {"animals": animals}, name="Tiny/small")
     assert (study / "manifest.json").read_bytes() == before
-    monkeypatch.setattr("backend.models.encode.Model.encode_prepared", None)
+    monkeypatch.setattr("backend.models.encode.Model.begin_batch", None)
     evaluate(study, tiny, {"animals": animals}, name="Tiny/small")
     assert study_faults(study) == []
     assert sorted(path.name for path in study.parent.iterdir()) == [".cache", "mine"]
@@ -393,3 +408,45 @@ def test_classes_that_are_concepts_are_counted_and_said_where_some_are_not(study
     assert evaluate(study, tiny, {"animals": animals}).known == {"animals": (4, 5)}  # "elk" is none
     half = write_class_folders(tmp_path / "half", {"Ant": 1, "yak": 1})
     assert evaluate(study, tiny, {"more": half}, name="Tiny/more").known == {"more": (1, 2)}
+
+
+def test_classes_without_a_count_are_told_where_others_have_one(study, tiny, tmp_path, monkeypatch, capsys):
+    task = write_class_folders(tmp_path / "task", {"ant": 1, "Bee": 1, "bees": 1, "emu": 1})
+    report = evaluate(study, tiny, {"animals": task}, name="Tiny/small")
+    assert report.uncounted == {"animals": ["bees", "emu"]}
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["precompute", "evaluate", "--study", str(study), "--model", tiny, "--task", f"animals={task}", "--prompts", "class"],
+    )
+    with pytest.raises(SystemExit):
+        commands.main()
+    told = " ".join(capsys.readouterr().out.split())
+    assert "animals: 2 of its classes stand beside no count, and in no plot over frequency: bees, emu." in told
+    assert evaluate(study, tiny, {"other": write_class_folders(tmp_path / "none", {"yak": 1, "emu": 1})}).uncounted == {}
+
+
+def test_results_on_real_photos_are_those_of_a_plain_loop_image_by_image(study, tiny, shared_data):
+    import open_clip
+    import torch
+
+    folder = shared_data / "caltech101-mini"
+    evaluate(study, tiny, {"caltech": folder}, prompts=["ensemble"], per_image=True, decoders=1)
+    found = Study(study).query("SELECT image, label, place, best, similarities FROM predictions ORDER BY image")
+    labels = sorted(path.name for path in folder.iterdir())
+    model = load_model(tiny)
+    names = [label.replace("_", " ") for label in labels]
+    with torch.no_grad():
+        classifier = open_clip.build_zero_shot_classifier(
+            model.net, model.tokenizer, names, open_clip.SIMPLE_IMAGENET_TEMPLATES
+        )
+        for row in found.itertuples():
+            picture = Image.open(study / row.image).convert("RGB")
+            plain = (model.net.encode_image(model.preprocess(picture)[None], normalize=True) @ classifier)[0].numpy()
+            best = np.argsort(-plain)[:5]
+            np.testing.assert_allclose(row.similarities, plain[best], atol=1e-6)
+            np.testing.assert_allclose([plain[labels.index(label)] for label in row.best], plain[best], atol=1e-6)
+            assert abs(np.sort(-plain)[row.place - 1] + plain[labels.index(row.label)]) < 1e-6
+    assert len(found) == 228
+    (overall,) = rows(study, "SELECT value FROM overall WHERE task = 'caltech' AND setting = 'ensemble'")[0]
+    assert overall == pytest.approx(100 * (found["place"] == 1).mean())

@@ -1,5 +1,6 @@
 """Classification tasks in the layouts that people have them in give the same labels, images and classes."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -90,8 +91,17 @@ def test_table_of_paths_and_labels(tmp_path):
 
 def test_table_without_a_column_of_labels_names_its_columns(tmp_path):
     (tmp_path / "test.csv").write_text("path,score\na.jpg,1\n")
-    with pytest.raises(SourceError, match="has the columns path, score: none of labels. Call it label or labels"):
+    with pytest.raises(SourceError, match="has the columns path, score: no column of labels. Call it label or labels"):
         read_task(tmp_path / "test.csv", Ledger())
+
+
+def test_table_whose_images_are_missing_says_so(tmp_path):
+    (tmp_path / "test.csv").write_text("path,label\na.jpg,cup\nb.jpg,rose\n")
+    with pytest.raises(SourceError, match=r"has 0 classes \(none\)\. Found: read 2 = written 0 \+ dropped 2 \(no image: 2\)"):
+        read_task(tmp_path / "test.csv", Ledger())
+    (tmp_path / "none.csv").write_bytes(b"")
+    with pytest.raises(SourceError, match=r"has no heading: no column of paths of images"):
+        read_task(tmp_path / "none.csv", Ledger())
 
 
 def test_shards_of_clip_benchmark_are_its_test_split(tmp_path):
@@ -108,6 +118,14 @@ def test_shards_of_clip_benchmark_are_its_test_split(tmp_path):
     ]
     assert task.templates == ("a photo of a {}.", "art of the {}.")
     assert ledger.entry()["dropped"] == {"plays no part: other ending": 1}
+
+
+def test_packed_shard_is_named(tmp_path):
+    path = write_tar(tmp_path / "0.tar", {"a.jpg": PICTURES[0], "a.cls": b"0"})
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    (tmp_path / "classnames.txt").write_text("rose\nzib\n")
+    with pytest.raises(SourceError, match=r"0\.tar is packed with gzip.* Unpack it: gunzip"):
+        read_task(tmp_path, Ledger())
 
 
 def test_label_beside_a_record_without_one_counts_whatever_their_order(tmp_path):

@@ -5,8 +5,20 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
 
-from precompute.search.cooccurrence import add_together, count_together, load_together, save_together, tabulate_together
+from precompute.search import match_kernels
+from precompute.search.cooccurrence import (
+    count_pairs,
+    count_together,
+    load_together,
+    pile_together,
+    save_together,
+    sum_piles,
+    tabulate_together,
+)
 
 NAMES = ["bee", "cat", "dog", "zib"]
 # samples 0: bee, cat; 1: cat, dog, bee; 3: dog; 7: cat, bee
@@ -48,8 +60,8 @@ def test_shards_sum_to_the_whole_and_to_a_plain_count(cut, tmp_path):
         these = (rows >= start) & (rows < start + cut)
         (folder := tmp_path / str(number)).mkdir()
         save_together(folder, {"lemmatized": count_together(rows[these], concepts[these], 30)})
-        add_together(total, load_together(folder))
-    matrix = total["lemmatized"].tocoo()
+        pile_together(total, load_together(folder))
+    matrix = sum_piles(total)["lemmatized"].tocoo()
     assert dict(zip(zip(matrix.row.tolist(), matrix.col.tolist(), strict=True), matrix.data.tolist(), strict=True)) == plain
 
 
@@ -59,3 +71,24 @@ def test_methods_stand_beside_each_other():
         "lemmatized": count_together(ROWS[2:4], CONCEPTS[2:4], 4),
     }
     assert list_rows(found)[1:3] == [("cat", "dog", "text", "lemmatized", 1), ("cat", "bee", "image", "openclip@0.25", 1)]
+
+
+KEYS = st.sets(st.integers(0, 40 * 6 - 1)).map(lambda keys: np.array(sorted(keys), np.int64))
+
+
+@pytest.mark.parametrize("few", [0, 1 << 40])
+@settings(max_examples=60, deadline=None)
+@given(KEYS)
+def test_pairs_are_those_of_the_product_of_sparse_matrices(few, keys):
+    rows, concepts = np.divmod(keys, 6)
+    hits = sparse.csr_array((np.ones(len(keys), np.int64), (rows, concepts)), shape=(40, 6))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(match_kernels, "FEW_HITS", few)  # compiled, and as Python runs them
+        assert count_pairs(keys, 6).toarray().tolist() == np.triu((hits.T @ hits).toarray(), k=1).tolist()
+
+
+def test_very_many_concepts_have_their_pairs():
+    keys = np.array([0, 99_999, 100_000 + 7, 100_000 + 99_998, 200_000, 299_999], np.int64)
+    found = count_pairs(keys, 100_000).tocoo()
+    pairs = list(zip(found.row.tolist(), found.col.tolist(), found.data.tolist(), strict=True))
+    assert sorted(pairs) == [(0, 99_999, 2), (7, 99_998, 1)]

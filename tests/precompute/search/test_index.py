@@ -293,11 +293,11 @@ def test_run_that_is_killed_anywhere_ends_with_the_same_bytes_when_it_is_run_aga
 
 
 def test_half_written_part_is_not_taken_for_a_whole_one(study, corpus, searched, monkeypatch):
-    def full(table, path, **options):
-        raise OSError(28, "No space left on device", str(path))
+    def full(writer, table, **options):
+        raise OSError(28, "No space left on device", str(writer.where))
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
-        patch.setattr(shard_search.pq, "write_table", full)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left.*samples.parquet"):
+        patch.setattr(shard_search.pq.ParquetWriter, "write_table", full)
         with extend_study(study) as (part, _):
             index_corpus(part, CorpusPlan("mine", "Mine", find_shards([str(corpus / "0.tar")]), study.with_name("work"), study))
     searched[:] = []

@@ -1,17 +1,23 @@
 """A run notes what each shard took, and says at its end where the time went."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from backend.schema import table_path
+from backend.study import Study
+from backend.validation import study_faults
 from precompute.corpus.shard import Shard
 from precompute.search import index
 from precompute.search.cache import name_cache
 from precompute.search.index import Request, index_study
-from precompute.search.run_log import RunLog, Stopwatch, Took, read_log, summarize
+from precompute.search.run_log import RunLog, Stopwatch, Took, choose_runs, measure_run, read_log, summarize
 from precompute.search.shards import share_bytes
 from precompute.vocabulary import add_tasks
 from tests.precompute.colour_shards import picture, write_shard
+
+STAGES = ["recognizing", "searching", "merging", "describing", "telling languages"]
 
 
 @pytest.fixture
@@ -50,7 +56,7 @@ def test_each_shard_has_a_line_and_one_that_is_kept_has_none(study, tmp_path, pr
     for line in shards:
         assert line["seconds"]["reading"] > 0 < line["seconds"]["text"]
         assert (line["seconds"]["images"], line["rss"] > 10**7) == (0.0, True)
-    assert [line["stage"] for line in lines if "stage" in line] == ["recognizing", "searching", "merging"]
+    assert [line["stage"] for line in lines if "stage" in line] == STAGES
     assert sorted(took.shard for took in noted) == [line["shard"] for line in shards]
     write_shard(tmp_path / "corpus" / "2.tar", [("A sky", picture(1, 2, 3))])
     index_study(study, Request("mine", [pattern]), processes=processes)
@@ -65,8 +71,9 @@ def test_long_run_says_what_took_the_time_and_a_short_one_does_not(study, tmp_pa
     assert not any(line.startswith("Took") for line in told)
     monkeypatch.setattr(index, "LONG_SECONDS", 0.0)
     write_shard(tmp_path / "1.tar", [("A fern", picture(1, 2, 3))])
-    index_study(study, Request("other", [str(tmp_path / "1.tar")], keep=False), tell=told.append)
+    index_study(study, Request("other", [str(tmp_path / "1.tar")], keep=False, terms=True), tell=told.append)
     assert told[-1].startswith("Took ")
+    assert "describing " in told[-1] and "indexing all words " in told[-1]
     assert "recognizing " in told[-1] and "of the processes' time went into reading " in told[-1]
 
 
@@ -86,6 +93,46 @@ def test_summary_adds_up_the_lines_of_one_run(tmp_path):
     )
     assert [line["run"] for line in read_log(path)] == ["before"] + ["now"] * 4
     assert read_log(tmp_path / "absent.jsonl") == []
+
+
+def test_study_keeps_what_its_largest_run_took(study, tmp_path):
+    write_shard(tmp_path / "corpus" / "0.tar", [("A rose", picture(1, 2, 3)), ("", picture(1, 2, 3))])
+    asked = Request("mine", [str(tmp_path / "corpus" / "*.tar")])
+    index_study(study, asked)
+    (run,) = Study(study).manifest.runs["mine"]
+    assert (run.searched, run.indexed, run.processes, run.tagger) == (2, 1, 1, "")
+    assert list(run.stages) == STAGES and min(run.stages.values()) > 0
+    assert run.core_seconds["reading"] > 0 < run.core_seconds["text"] and run.core_seconds["images"] == 0.0
+    lines = read_log(name_cache(study) / "mine.log.jsonl")
+    assert run.core_seconds["reading"] == sum(line["seconds"]["reading"] for line in lines if "shard" in line)
+    files = [table_path(study, name, "mine") for name in ("samples", "hits", "cooccurrences")]
+    assert run.study_bytes == sum(path.stat().st_size for path in files) < run.study_bytes + run.kept_bytes
+    assert min(run.memory, run.peak) > 10**7
+    write_shard(tmp_path / "corpus" / "1.tar", [("A fern", picture(1, 2, 3))])
+    index_study(study, asked)  # reads one sample more, and is no better measure
+    assert Study(study).manifest.runs["mine"] == (run,)
+    write_shard(tmp_path / "corpus" / "2.tar", [("A fern", picture(1, 2, 3))] * 3)
+    index_study(study, asked)
+    (larger,) = Study(study).manifest.runs["mine"]
+    assert (larger.searched, larger.indexed) == (3, 5)
+    assert study_faults(study) == []
+
+
+def test_run_is_measured_by_the_shards_that_it_read():
+    def shard(reading: float, images: float = 0.0) -> dict:
+        seconds = {"reading": reading, "text": 1.0, "images": images}
+        return {"run": "now", "shard": "a.tar", "samples": 9, "dropped": 1, "seconds": seconds, "rss": 5}
+
+    known = {"processes": None, "indexed": 18, "study_bytes": 1, "kept_bytes": 2, "tagger": ""}
+    stages = [{"run": "now", "stage": name, "seconds": 2.0} for name in ("searching", "merging")]
+    assert measure_run([shard(0.0), *stages], **known) is None  # it was kept, and searched for what was new
+    assert measure_run([shard(1.0), stages[0]], **known) is None  # it was killed
+    run = measure_run([shard(0.0), shard(4.0), shard(1.0), *stages], **known)
+    assert (run.searched, run.core_seconds) == (20, {"reading": 5.0, "text": 2.0, "images": 0.0})
+    assert run.processes == 4  # 7 s of processes within 2 s of the clock, to the even number
+    looked = measure_run([shard(1.0, 3.0), *stages], **known)
+    more = replace(run, searched=21)
+    assert choose_runs([run, looked, more]) == [more, looked]
 
 
 def test_shards_count_by_their_bytes_and_pieces_of_a_file_alike(tmp_path):

@@ -5,16 +5,23 @@ import io
 import os
 import pickle
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from precompute.corpus import tar
+from backend.study import ROOT
+from precompute.corpus import tar_samples
 from precompute.corpus.registry import find_shards
+from precompute.corpus.sample import SCHEMA
 from precompute.corpus.shard import ReadOptions, Shard
 from precompute.search import images, shards
 from precompute.search.layers import Layer
-from precompute.search.parts import Look, Part, read_books
+from precompute.search.parts import Look, Part, read_books, write_samples
 from precompute.search.shards import SearchJob, ShardSearch, name_folder, name_part
 from tests.precompute.colour_shards import ColourRecipe, picture, write_shard
 from tests.precompute.corpus.shard_files import write_photos, write_tar
@@ -96,7 +103,7 @@ def test_images_that_wait_for_their_captions_too_long_are_read_again_not_held(tm
     whole = search(path, tmp_path / "whole")
     read = images.read_image_bytes
     monkeypatch.setattr(images, "read_image_bytes", lambda *place, **how: read_again.append(place) or read(*place, **how))
-    monkeypatch.setattr(tar, "BATCH_BYTES", held)
+    monkeypatch.setattr(tar_samples, "BATCH_BYTES", held)
     assert search(path, tmp_path / "held") == whole
     assert len(read_again) == 4
 
@@ -216,3 +223,44 @@ def test_hits_of_lower_scores_serve_a_higher_floor_and_never_a_lower_one(tmp_pat
     assert part.find_image(Look(ColourRecipe(), 0.3), LAYER) == part.image(LOOK, LAYER)
     assert part.find_image(Look(ColourRecipe(), 0.24), LAYER) is None
     assert part.find_image(Look(ColourRecipe("other"), 0.3), LAYER) is None
+
+
+def test_samples_that_come_early_are_put_in_their_place(tmp_path):
+    with write_samples(tmp_path / "samples.parquet") as file:
+        for ids in ([2, 3], [0], [1, 4]):
+            table = pa.table(
+                {"sample_id": ids, "caption": [f"caption {number % 2}" for number in ids], "key": ["k"] * len(ids)}
+            )
+            columns = {name: table[name] if name in table.column_names else pa.nulls(len(ids)) for name in SCHEMA.names}
+            file.write(pa.table(columns).cast(SCHEMA))
+    written = pq.read_table(tmp_path / "samples.parquet")
+    assert written["sample_id"].to_pylist() == [0, 1, 2, 3, 4]
+    even, odd, *others = written["caption_hash"].to_pylist()
+    assert even != odd
+    assert others == [even, odd, even]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux tells the most memory that a process had")
+def test_a_file_of_one_row_group_is_searched_in_bounded_memory(tmp_path):
+    """Twice as many captions take no more memory: they are read, hashed, searched and written a piece at a time."""
+    code = """
+import sys
+from pathlib import Path
+from precompute.corpus.registry import find_shards
+from precompute.search.layers import Layer
+from precompute.search.parts import Part
+from precompute.search.shards import SearchJob, ShardSearch
+(shard,) = find_shards([sys.argv[1]])
+ShardSearch(SearchJob(("fern", "rose")), (Layer(("fern", "rose")),)).write_part(shard, Part(Path(sys.argv[1] + ".part")))
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+"""
+    peaks = []
+    for millions in (1, 3):
+        path = tmp_path / f"{millions}.parquet"
+        captions = pa.array([f"a rose and a fern number {number}" for number in range(1000)]).take(
+            pa.array(np.arange(millions * 1_000_000) % 1000)
+        )
+        pq.write_table(pa.table({"caption": captions}), path, row_group_size=10_000_000)
+        done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout.split()[-1]) / 1024)
+    assert peaks[1] < 1.5 * peaks[0]

@@ -279,8 +279,29 @@ def test_the_cause_is_named(hinder, cause):
     assert cause in done.stdout
 
 
+def test_words_of_any_length_are_read_whole_wherever_they_stand():
+    words = ["".join(chr(ord("a") + (length + place) % 26) for place in range(length)) for length in range(1, 26)]
+    search_words = Engine(compile_vocabulary(sorted(words), ["lowercased"]))
+    names = search_words.find_in_order(pa.array(sorted(words)))[1]
+    assert names.tolist() == list(range(len(words)))  # the last of them without a byte behind it
+    captions = pa.array(
+        [" " * before + word.upper() + sign for before in range(8) for word in words for sign in ("", "9", "[", "@")]
+    )
+    rows, keys = search_words.find_in_order(captions)
+    expected = search_plainly(captions, compile_vocabulary(sorted(words), ["lowercased"]))["lowercased"]
+    assert len(rows) == 8 * len(words) * 3  # "a9" is another word
+    assert [side.tolist() for side in (rows, keys)] == [side.tolist() for side in expected]
+
+
+def test_captions_with_more_hits_than_there_is_room_for_are_gone_on_with(monkeypatch, vocabulary):
+    captions = pa.array(["a rose, roses and a great white shark", None, "c++ in new york, new york"] * 50)
+    expected = [side.tolist() for side in Engine(vocabulary).find_in_order(captions)]
+    monkeypatch.setattr(engine, "USUAL_HITS", 0)
+    assert [side.tolist() for side in Engine(vocabulary).find_in_order(captions)] == expected
+
+
 def test_a_search_that_finds_something_else_is_not_used(monkeypatch):
-    monkeypatch.setattr(engine.matching, "match_words", lambda *given: (np.empty(0, np.int32), np.empty(0, np.int32)))
+    monkeypatch.setattr(engine.matching, "match_words", lambda read, *given: (len(read[2]), 0))
     assert "other captions" in engine.try_engine()
 
 

@@ -42,7 +42,7 @@ def test_merged_runs_are_the_sorted_hits_of_all(tmp_path, monkeypatch, captions,
     if not is_compiled:
         for module in (search, runs):
             monkeypatch.setattr(module, "find_fault", lambda: "it is not there.")
-        monkeypatch.setattr(runs, "open_engine", lambda vocabulary: None)
+        monkeypatch.setattr(runs, "choose_engine", lambda vocabulary, count: None)
     pieces = [pa.array(captions[:7]), pa.chunked_array([captions[7:300], captions[300:]]), pa.array([], pa.string())]
     path = tmp_path / "runs"
     with find_runs(pieces, compile_vocabulary(CONCEPTS), path, threads) as found:

@@ -1,0 +1,226 @@
+"""Misaligned samples and pairs of concepts, out of hits of text and image on disk: ours beside the paper's way and scipy's.
+
+Reads: hits that are drawn by lot, in parts as `index` keeps them, half of the text's concepts in the image, too. The command:
+python -m benchmarks.matching [--samples N] [--runs N]
+Ours is what `index` does with its parts: the table of misaligned samples is written and everything is counted, pairs among it.
+The paper's way, after its description: for each concept the list of its samples, by text and by image; out of these for each
+sample its list of concepts; and sets of these lists intersected. It gets fewer samples, and its rate is taken for that of all;
+its lists by concept are there when its time begins. Each runs in a process of its own, in turns with the others, on one core,
+and is timed once its libraries are loaded, by the core's seconds.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+from scipy import sparse
+
+from backend.study import ROOT
+from precompute.corpus.sample import SCHEMA
+from precompute.search.cooccurrence import Together, count_pairs, pile_together, sum_piles
+from precompute.search.images import HITS_SCHEMA
+from precompute.search.match import CHOSEN_TEXT, TEXT_SCHEMA, Counts, Methods, ShardPart, match_part
+from precompute.search.parts import write_hits, write_rows
+
+CONCEPTS = 4_469
+HITS = 3  # of a sample and a modality, on average
+PART = 100_000  # samples
+PAPER_SAMPLES = 500_000
+LEAST = np.float32(0.25)  # score of an image hit
+SHOWN = "openclip@0.25"
+METHODS = Methods((CHOSEN_TEXT,), (SHOWN,), (0.25,), SHOWN)
+
+Found = dict[str, float]
+
+
+def draw_hits(number: int) -> tuple[pa.Table, pa.Table]:
+    """The text and image hits of a part: concepts are as unequal as in captions; half of the text's are in the image."""
+    chance = np.random.default_rng(number)
+    weights = 1 / np.arange(10, CONCEPTS + 10)
+    places = np.cumsum(weights / weights.sum())
+
+    def draw(count: int) -> np.ndarray:
+        rows = chance.integers(0, PART, count)
+        return np.unique(rows * CONCEPTS + np.searchsorted(places, chance.random(count)).clip(0, CONCEPTS - 1))
+
+    text = draw(int(HITS * PART * 1.04))
+    image = np.unique(np.concatenate([chance.choice(text, len(text) // 2, replace=False), draw(HITS * PART // 2)]))
+    scores = chance.uniform(0.2, 0.5, len(image)).astype(np.float32)
+    ids, concepts = np.divmod(text, CONCEPTS)
+    named = pa.table([pa.repeat(CHOSEN_TEXT, len(ids)), ids, concepts.astype(np.int32)], schema=TEXT_SCHEMA)
+    ids, concepts = np.divmod(image, CONCEPTS)
+    return named, pa.table([ids, concepts.astype(np.int32), scores], schema=HITS_SCHEMA)
+
+
+def write_parts(folder: Path, samples: int) -> None:
+    """The parts of a corpus."""
+    for number in range(samples // PART):
+        place = folder / f"{number:04}"
+        place.mkdir()
+        text, image = draw_hits(number)
+        write_hits(place / "text.parquet", text)
+        write_hits(place / "image.parquet", image)
+        columns = {"sample_id": np.arange(PART), "key": [f"{row:09}" for row in range(PART)]}
+        arrays = [pa.array(columns[name], kind) if name in columns else pa.nulls(PART, kind) for name, kind in _list_fields()]
+        write_rows(place / "samples.parquet", pa.table(arrays, names=[name for name, _ in _list_fields()]))
+
+
+def _list_fields() -> list[tuple[str, pa.DataType]]:
+    return [(field.name, field.type) for field in SCHEMA]
+
+
+def list_parts(folder: Path, samples: int) -> list[Path]:
+    """The folders of the parts that so many samples fill."""
+    return sorted(folder.iterdir())[: samples // PART]
+
+
+def read_part(place: Path) -> ShardPart:
+    """A part as `index` hands it to be matched."""
+    text, image = (pq.read_table(place / f"{name}.parquet", use_threads=False) for name in ("text", "image"))
+    samples = pq.read_table(place / "samples.parquet", columns=["sample_id"], use_threads=False)
+    return ShardPart(samples, text, image.filter(pc.greater_equal(image["score"], pa.scalar(LEAST, pa.float32()))))
+
+
+def match_ours(folder: Path, samples: int) -> Found:
+    """Matches all parts as a search does."""
+    names = tuple(f"concept {number:04}" for number in range(CONCEPTS))
+    match_part(read_part(list_parts(folder, samples)[0]), names, METHODS)  # what is compiled is compiled by that
+    start, total = time.process_time(), Counts.of_nothing(CONCEPTS, METHODS)
+    with tempfile.TemporaryDirectory() as work:
+        for place in list_parts(folder, samples):
+            table, counts = match_part(read_part(place), names, METHODS)
+            pq.write_table(table, Path(work) / f"{place.name}.parquet", compression="zstd")
+            total.add(counts)
+    (misaligned,) = total.misaligned.values()
+    return {"samples": total.samples, "found": misaligned, "seconds": time.process_time() - start}
+
+
+def match_as_paper(folder: Path, samples: int) -> Found:
+    """Lists by concept, lists by sample, and sets."""
+    by_concept: dict[str, dict[int, list[int]]] = {"text": defaultdict(list), "image": defaultdict(list)}
+    parts = list_parts(folder, min(samples, PAPER_SAMPLES))
+    for number, place in enumerate(parts):
+        for modality, concepts in by_concept.items():
+            table = pq.read_table(place / f"{modality}.parquet")
+            if modality == "image":
+                table = table.filter(pc.greater_equal(table["score"], pa.scalar(LEAST, pa.float32())))
+            for concept, sample in zip(table["concept"].to_pylist(), table["sample_id"].to_pylist(), strict=True):
+                concepts[concept].append(number * PART + sample)
+    start = time.process_time()
+    by_sample = {"text": defaultdict(list), "image": defaultdict(list)}
+    for modality, concepts in by_concept.items():
+        for concept, found in concepts.items():
+            for sample in found:
+                by_sample[modality][sample].append(concept)
+    misaligned = {}
+    for sample, concepts in by_sample["text"].items():
+        shown = by_sample["image"].get(sample)
+        if shown and not set(concepts) & set(shown):
+            misaligned[sample] = (concepts, shown)
+    return {"samples": len(parts) * PART, "found": len(misaligned), "seconds": time.process_time() - start}
+
+
+def pair_ours(folder: Path, samples: int) -> Found:
+    """The pairs of text, of image, and of both, part by part, as `match_part` counts them."""
+    return _count_pairs(folder, samples, count_pairs)
+
+
+def pair_by_product(folder: Path, samples: int) -> Found:
+    """The same as the products X.T @ X of scipy's sparse matrices."""
+    return _count_pairs(folder, samples, _multiply)
+
+
+def _multiply(keys: np.ndarray, size: int) -> Together:
+    rows, concepts = np.divmod(keys, size)
+    hits = sparse.csr_array((np.ones(len(rows), np.int64), (rows, concepts)), shape=(PART, size))
+    return sparse.csr_array(sparse.triu(hits.T @ hits, k=1))
+
+
+def _count_pairs(folder: Path, samples: int, count: Callable[[np.ndarray, int], Together]) -> Found:
+    """The seconds of counting alone: what is read and sorted is there when it begins."""
+    piles: dict[str, list[Together]] = {}
+    seconds, parts = 0.0, list_parts(folder, samples)
+    count(np.arange(PART) * CONCEPTS, CONCEPTS)  # what is compiled is compiled by that
+    for place in parts:
+        part = read_part(place)
+        text, image = (
+            np.sort(hits["sample_id"].to_numpy() * CONCEPTS + hits["concept"].to_numpy()) for hits in (part.text, part.image)
+        )
+        both = np.intersect1d(text, image, assume_unique=True)
+        start = time.process_time()
+        pile_together(piles, {name: count(keys, CONCEPTS) for name, keys in (("text", text), ("image", image), ("both", both))})
+        seconds += time.process_time() - start
+    start = time.process_time()
+    total = sum_piles(piles)
+    seconds += time.process_time() - start
+    return {"samples": len(parts) * PART, "found": sum(int(matrix.sum()) for matrix in total.values()), "seconds": seconds}
+
+
+CONTENDERS: dict[str, Callable[[Path, int], Found]] = {
+    "misaligned, and all counts": match_ours,
+    "misaligned, the paper's way": match_as_paper,
+    "pairs of concepts": pair_ours,
+    "pairs, scipy's X.T @ X": pair_by_product,
+}
+
+
+def call_contender(name: str, folder: Path, samples: int) -> Found:
+    """One run in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.matching", "--one", name, "--folder", str(folder), "--samples", str(samples)]
+    return json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samples", type=int, default=10_000_000)
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--one", help="a contender, to run once on the parts in --folder and print as JSON")
+    parser.add_argument("--folder", type=Path)
+    given = parser.parse_args(arguments)
+    if given.one:
+        found = CONTENDERS[given.one](given.folder, given.samples)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps(found | {"peak": peak}))
+        return
+    table = Table(title=f"{given.samples:,} samples, {CONCEPTS:,} concepts, about {HITS} hits a sample and modality; one core")
+    for column in ("what", "of samples", "found", "core seconds", "samples a core second", "times the peer", "MB"):
+        table.add_column(column, justify="left" if column == "what" else "right")
+    runs: dict[str, list[Found]] = {name: [] for name in CONTENDERS}
+    with tempfile.TemporaryDirectory() as folder:
+        write_parts(Path(folder), given.samples)
+        for _ in range(given.runs):
+            for name, each in runs.items():
+                each.append(call_contender(name, Path(folder), given.samples))
+    rates = {name: median(run["samples"] / run["seconds"] for run in each) for name, each in runs.items()}
+    names = list(rates)
+    for number, (name, each) in enumerate(runs.items()):
+        seconds, peak = median(run["seconds"] for run in each), max(run["peak"] for run in each)
+        peer = rates[names[number | 1]]
+        table.add_row(
+            name,
+            *(f"{each[0][value]:,}" for value in ("samples", "found")),
+            f"{seconds:,.1f}",
+            f"{rates[name]:,.0f}",
+            f"{rates[name] / peer:,.1f}",
+            f"{peak:,.0f}",
+        )
+    Console(width=140).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
 from urllib.parse import urlencode
 
 import numpy as np
@@ -46,7 +47,7 @@ from pages.ui.navigation import ENTRIES
 from precompute.search.contents import describe_contents
 from precompute.search.cooccurrence import tabulate_together
 from precompute.search.corpus import IndexedCorpus, add_corpus
-from precompute.search.corpus_files import CorpusFile, place_files
+from precompute.search.corpus_files import CorpusFile, place_files, split_pieces
 from precompute.search.disagreements import count_spread, sort_disagreements, spread_samples
 from precompute.search.images import HITS_SCHEMA
 from precompute.search.match import (
@@ -250,15 +251,10 @@ def make_corpus(folder: Path, world: World, samples: int) -> IndexedCorpus:
                 hits.add(part)
                 if first < DESCRIBED:
                     first_samples.append(part.samples.select(["sample_id", "caption"]))
-    rows = FILE_ROWS
-    for table in hits.sort(world.concepts):
-        if rows >= FILE_ROWS and (rows := 0) == 0:
-            if written["hits"]:
-                file.__exit__(None)
-            file = open_next("hits").__enter__()
-        file.write(table)
-        rows += table.num_rows
-    file.__exit__(None)
+    for run in split_pieces(((table, table.num_rows) for table in hits.sort(world.concepts)), FILE_ROWS):
+        with open_next("hits") as file:
+            for table in run:
+                file.write(table)
     with open_next("cooccurrences") as file:
         for table in tabulate_together(counts.together, world.concepts):
             file.write(table)
@@ -423,14 +419,13 @@ async def ask_page(port: int, process: int, page: str, addresses: Sequence[dict[
 
 def time_pages(folder: Path) -> Table:
     """Every page from a server of its own, whose first visitor comes right after it has started."""
-    os.environ["TAILSCOPE_DATA"] = str(folder.parent)
     table = Table(title="Every page, ms by the clock / of the server's cores; a change is a choice that nobody made before")
     for column in ("page", "first answer", "changes", "median", "worst", "which", "MB"):
         table.add_column(column, justify="left" if column in ("page", "which") else "right")
     addresses = list_addresses(folder)
     for entry in ENTRIES:
         page = "" if entry is ENTRIES[0] else entry.name
-        with serve("scripts/serve.py") as (port, process):
+        with patch.dict(os.environ, TAILSCOPE_DATA=str(folder.parent)), serve("scripts/serve.py") as (port, process):
             asked = asyncio.run(ask_page(port, process, page, addresses[page]))
         clock, cores = zip(*asked.changes, strict=True)
         which = urlencode(addresses[page][cores.index(max(cores))])[:40]

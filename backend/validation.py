@@ -115,13 +115,11 @@ def _list_files(
         return
     listed = entry.files if entry else {}
     for corpus in sorted({*lying, *listed}):
-        whole = table_path(folder, name, corpus)
-        several = listed[corpus].parts if corpus in listed else ()
+        whole, place = table_path(folder, name, corpus), parts_path(folder, name, corpus)
         wanted: dict[Path, FileEntry | PartEntry] = {whole: listed[corpus]} if corpus in listed else {}
-        if several:
-            place = parts_path(folder, name, corpus)
+        if corpus in listed and (several := listed[corpus].parts):
             wanted = {place / part_name(number): part for number, part in enumerate(several)}
-        for path in sorted({*lying.get(corpus, []), *wanted}):
+        for path in sorted({*lying.get(corpus, []), *place.glob("[!.]*.parquet"), *wanted}):
             label = f"{name}/{corpus}" if path == whole else f"{name}/{corpus}/{path.stem}"
             yield label, path, corpus, wanted.get(path)
 

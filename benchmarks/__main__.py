@@ -6,6 +6,7 @@ from benchmarks import (
     encode,
     foreign,
     intervals,
+    large,
     matching,
     pages,
     probe,
@@ -32,6 +33,7 @@ def main() -> None:
     browser.main([])
     text_search.main(["--runs", "1"])
     tars.main([])
+    large.main(["--samples", "1000000"])
     matching.main([])
     terms.main([])
     encode.main(["--images", "64", "--models", "ViT-B-32"])

@@ -23,10 +23,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
 from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
+import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -45,7 +47,7 @@ from pages.ui.navigation import ENTRIES
 from precompute.search.contents import describe_contents
 from precompute.search.cooccurrence import tabulate_together
 from precompute.search.corpus import IndexedCorpus, add_corpus
-from precompute.search.corpus_files import CorpusFile, place_files
+from precompute.search.corpus_files import CorpusFile, place_files, split_pieces
 from precompute.search.disagreements import count_spread, sort_disagreements, spread_samples
 from precompute.search.images import HITS_SCHEMA
 from precompute.search.match import (
@@ -249,15 +251,10 @@ def make_corpus(folder: Path, world: World, samples: int) -> IndexedCorpus:
                 hits.add(part)
                 if first < DESCRIBED:
                     first_samples.append(part.samples.select(["sample_id", "caption"]))
-    rows = FILE_ROWS
-    for table in hits.sort(world.concepts):
-        if rows >= FILE_ROWS and (rows := 0) == 0:
-            if written["hits"]:
-                file.__exit__(None)
-            file = open_next("hits").__enter__()
-        file.write(table)
-        rows += table.num_rows
-    file.__exit__(None)
+    for run in split_pieces(((table, table.num_rows) for table in hits.sort(world.concepts)), FILE_ROWS):
+        with open_next("hits") as file:
+            for table in run:
+                file.write(table)
     with open_next("cooccurrences") as file:
         for table in tabulate_together(counts.together, world.concepts):
             file.write(table)
@@ -344,19 +341,20 @@ def time_lookups(folder: Path) -> Table:
     study = Study(folder)
     concepts = study.query("SELECT DISTINCT concept FROM frequency WHERE corpus = $corpus AND count > 0", corpus=CORPUS)
     chance = np.random.default_rng(1)
-    table = Table(title=f"The best {BEST} hits of {LOOKED_UP} concepts with their captions, ms")
-    for column in ("shown by", "cache", "first", "p50", "p95", "worst"):
+    table = Table(title=f"The best {BEST} hits of {LOOKED_UP} concepts with their captions, ms by the clock and of all cores")
+    for column in ("shown by", "cache", "first", "p50", "p95", "worst", "core p50", "core p95"):
         table.add_column(column, justify="left" if column in ("shown by", "cache") else "right")
     for modality in ("image", "text", "joint"):
         for cache, number in (("warm", LOOKED_UP), ("dropped", LOOKED_UP // 4)):
-            spent = []
+            spent, cores = [], []
             for concept in chance.choice(np.sort(concepts["concept"]), number, replace=False):
                 if cache == "dropped":
                     forget_files(folder)
-                start = time.perf_counter()
+                start, before = time.perf_counter(), time.process_time()
                 find_hits(study, concept, CORPUS, modality, text_method=CHOSEN_TEXT, image_method=METHODS.chosen, limit=BEST)
                 spent.append(1000 * (time.perf_counter() - start))
-            figures = (spent[0], *np.percentile(spent[1:], [50, 95]), max(spent[1:]))
+                cores.append(1000 * (time.process_time() - before))
+            figures = (spent[0], *np.percentile(spent[1:], [50, 95]), max(spent[1:]), *np.percentile(cores[1:], [50, 95]))
             table.add_row(modality, cache, *(f"{figure:.1f}" for figure in figures))
     return table
 
@@ -399,36 +397,41 @@ def list_addresses(folder: Path) -> dict[str, list[dict[str, str]]]:
 
 @dataclass(frozen=True)
 class Asked:
-    """Milliseconds of a page's first answer and of its changes, and the server's megabytes after them."""
+    """A page's first answer and its changes, each in milliseconds by the clock and of the server's cores, and the server's
+    megabytes after them."""
 
-    first: float
-    changes: list[float]
+    first: tuple[float, float]
+    changes: list[tuple[float, float]]
     megabytes: float
 
 
 async def ask_page(port: int, process: int, page: str, addresses: Sequence[dict[str, str]]) -> Asked:
     """A page of a server that nobody has asked before, and then its other choices."""
+    server, answers = psutil.Process(process), []
     async with visit(port) as visitor:
-        first = await visitor.open(page)
-        changes = [(await visitor.open(page, urlencode(address))).milliseconds for address in addresses]
-    return Asked(first.milliseconds, changes, measure_memory(process))
+        for address in ({}, *addresses):
+            before = server.cpu_times()
+            opened = await visitor.open(page, urlencode(address))
+            after = server.cpu_times()
+            answers.append((opened.milliseconds, 1000 * (after.user + after.system - before.user - before.system)))
+    return Asked(answers[0], answers[1:], measure_memory(process))
 
 
 def time_pages(folder: Path) -> Table:
     """Every page from a server of its own, whose first visitor comes right after it has started."""
-    os.environ["TAILSCOPE_DATA"] = str(folder.parent)
-    table = Table(title="Every page, ms; a change is a choice that nobody made before")
+    table = Table(title="Every page, ms by the clock / of the server's cores; a change is a choice that nobody made before")
     for column in ("page", "first answer", "changes", "median", "worst", "which", "MB"):
         table.add_column(column, justify="left" if column in ("page", "which") else "right")
     addresses = list_addresses(folder)
     for entry in ENTRIES:
         page = "" if entry is ENTRIES[0] else entry.name
-        with serve("scripts/serve.py") as (port, process):
+        with patch.dict(os.environ, TAILSCOPE_DATA=str(folder.parent)), serve("scripts/serve.py") as (port, process):
             asked = asyncio.run(ask_page(port, process, page, addresses[page]))
-        worst = max(asked.changes)
-        which = urlencode(addresses[page][asked.changes.index(worst)])[:40]
-        figures = (asked.first, len(asked.changes), statistics.median(asked.changes), worst)
-        table.add_row(entry.name, *(f"{figure:,.0f}" for figure in figures), which, f"{asked.megabytes:,.0f}")
+        clock, cores = zip(*asked.changes, strict=True)
+        which = urlencode(addresses[page][cores.index(max(cores))])[:40]
+        pairs = (asked.first, (statistics.median(clock), statistics.median(cores)), (max(clock), max(cores)))
+        first, median, worst = (f"{one:,.0f} / {other:,.0f}" for one, other in pairs)
+        table.add_row(entry.name, first, str(len(clock)), median, worst, which, f"{asked.megabytes:,.0f}")
     return table
 
 

@@ -113,6 +113,16 @@ def test_pages_of_hits_follow_each_other(study):
 
 
 @pytest.mark.parametrize("modality", ["text", "image", "joint"])
+def test_hits_of_a_common_concept_are_those_of_any(study, modality, monkeypatch):
+    pages = [{"limit": limit, "offset": offset} for limit in (1, 2, 9) for offset in (0, 1)]
+    wanted = [find(study, "rose", modality, **page) for page in pages]
+    monkeypatch.setattr(samples, "_read_counts", lambda *asked: {"openclip@0.20": samples.MANY + 1})
+    for walked in (1, 16):  # where a walk is too short, all are looked at
+        monkeypatch.setattr(samples, "WALKED", walked)
+        assert [find(study, "rose", modality, **page) for page in pages] == wanted
+
+
+@pytest.mark.parametrize("modality", ["text", "image", "joint"])
 @pytest.mark.parametrize("threshold", ["0.20", "0.26", "0.30"])
 def test_counts_are_the_lengths_of_the_lists(study, modality, threshold):
     counts = samples.count_hits(study, "rose", "mine").set_index("method")["hits"]

@@ -10,10 +10,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from backend.errors import InvalidTable
-from backend.schema import MANIFEST, SCHEMA_VERSION, TABLES, table_files, table_path
+from backend.schema import (
+    MANIFEST,
+    SCHEMA_VERSION,
+    TABLES,
+    corpus_files,
+    part_name,
+    parts_path,
+    table_files,
+    table_path,
+)
+from backend.study import Study
 from backend.tables import write_table
 from backend.validation import study_faults
-from backend.writing import file_entry, file_sha256, folder_entry, write_manifest
+from backend.writing import corpus_entry, file_entry, file_sha256, folder_entry, write_manifest
 from tests.tiny_study import count_rows, write_study
 
 CORPORA = {
@@ -341,6 +351,74 @@ def test_folder_table_has_a_file_for_each_corpus(sampled):
     assert table_files(sampled, "tail") == table_files(sampled / "absent", "hits") == {}
     entry = json.loads((sampled / MANIFEST).read_text(encoding="utf-8"))["tables"]["samples"]
     assert (entry["rows"], entry["files"]["mine"]) == (3, file_entry(sampled / "samples" / "mine.parquet"))
+
+
+@pytest.fixture
+def in_parts(sampled) -> Path:
+    """The study with the samples of one corpus in two files, the second of which has two."""
+    place = parts_path(sampled, "samples", "mine")
+    table_path(sampled, "samples", "mine").unlink()
+    place.mkdir()
+    for number, ids in enumerate(([1], [2, 3])):
+        pq.write_table(to_table("samples", [sample_row(one) for one in ids]), place / part_name(number))
+    list_parts(sampled)
+    return sampled
+
+
+def list_parts(study: Path) -> None:
+    """Makes the manifest describe the samples of the corpus as they lie there now."""
+    tables = json.loads((study / MANIFEST).read_text(encoding="utf-8"))["tables"]
+    entry = corpus_entry(corpus_files(study, "samples", "mine"))
+    tables["samples"] = folder_entry(tables["samples"]["files"] | {"mine": entry})
+    change_manifest(study, tables=tables)
+
+
+def test_corpus_in_several_files_is_read_as_one(in_parts):
+    assert study_faults(in_parts) == []
+    assert [path.name for path in table_files(in_parts, "samples")["mine"]] == ["00000.parquet", "00001.parquet"]
+    study = Study(in_parts)
+    assert study.list_corpora("samples") == ["mine", "other"]
+    rows = study.query("SELECT sample_id FROM samples WHERE corpus = 'mine'")
+    assert rows["sample_id"].tolist() == [1, 2, 3]
+    assert study.manifest.tables["samples"].files["mine"].rows == 3
+    assert study.manifest.tables["samples"].rows == 4
+
+
+def test_what_is_wrong_with_one_of_several_files_is_told_of_it(in_parts):
+    place = parts_path(in_parts, "samples", "mine")
+    (place / "00001.parquet").rename(place / "00002.parquet")
+    assert study_faults(in_parts) == [
+        "samples/mine/00001: listed in the manifest, but 00001.parquet is missing",
+        "samples/mine/00002: 00002.parquet lies here, but the manifest does not list it",
+    ]
+
+
+def test_key_that_stands_in_two_files_is_a_fault(in_parts):
+    pq.write_table(
+        to_table("samples", [sample_row(1), sample_row(2)]), parts_path(in_parts, "samples", "mine") / "00001.parquet"
+    )
+    list_parts(in_parts)
+    assert study_faults(in_parts) == ["samples/mine: 1 rows repeat the key (sample_id)"]
+
+
+def test_files_of_before_beside_several_are_a_fault(in_parts):
+    shutil.copy(table_path(in_parts, "samples", "other"), table_path(in_parts, "samples", "mine"))
+    assert study_faults(in_parts) == ["samples/mine: mine.parquet lies here, but the manifest does not list it"]
+
+
+def test_checksum_of_several_files_is_theirs(in_parts):
+    tables = json.loads((in_parts / MANIFEST).read_text(encoding="utf-8"))["tables"]
+    tables["samples"]["files"]["mine"]["sha256"] = "0" * 64
+    change_manifest(in_parts, tables=tables)
+    assert study_faults(in_parts) == ["samples/mine: the manifest's sha256 of it is not that of its files"]
+
+
+def test_what_is_looked_up_has_statistics_of_its_key_alone(tmp_path):
+    write_table(tmp_path, "samples", to_table("samples", [sample_row(1), sample_row(2)]), "mine")
+    group = pq.read_metadata(tmp_path / "samples" / "mine.parquet").row_group(0)
+    columns = {group.column(k).path_in_schema: group.column(k) for k in range(group.num_columns)}
+    assert (columns["sample_id"].statistics.min, columns["sample_id"].statistics.max) == (1, 2)
+    assert columns["caption"].statistics is None
 
 
 def test_samples_lie_in_small_groups_of_rows(tmp_path):

@@ -19,11 +19,13 @@ from backend.images import read_image_bytes
 from backend.manifest import ChosenMethods
 from backend.roots import allowed_roots, declare_roots
 from backend.samples import count_hits, describe_search, find_hits
+from backend.schema import SEARCHED, corpus_files
 from backend.study import Study
 from backend.validation import study_faults
 from backend.writing import file_sha256
 from precompute.corpus.registry import find_shards
 from precompute.corpus.shard import ReadOptions
+from precompute.search import merge
 from precompute.search import shards as shard_search
 from precompute.search.corpus import CorpusPlan, IndexedCorpus, add_corpus, index_corpus
 from precompute.search.index import Request, index_study
@@ -141,6 +143,21 @@ def test_pages_read_the_search_samples_and_images(study, corpus):
     assert read_image_bytes(study, row["image"], row["offset"], row["length"]) == RED
     counted = count_hits(held, "rose", "mine").set_index("method")["hits"]
     assert counted["lemmatized+colours@0.50"] == 2
+
+
+def test_corpus_of_several_files_is_a_study_as_with_one(study, corpus, monkeypatch):
+    add(study, corpus / "*.tar")
+    sql = "SELECT * EXCLUDE corpus FROM {} ORDER BY ALL"
+    whole = {name: count(study, sql.format(name)) for name in SEARCHED}
+    monkeypatch.setattr(merge, "FILE_ROWS", 2)
+    monkeypatch.setattr(merge, "RANGE_HITS", 2)
+    add(study, corpus / "*.tar", corpus="others")
+    assert study_faults(study) == []
+    assert len(corpus_files(study, "samples", "others")) == 3
+    several = {name: count(study, sql.format(name).replace(" ORDER", " WHERE corpus = 'others' ORDER")) for name in SEARCHED}
+    assert {name: list(map(str, rows)) for name, rows in several.items()} == {
+        name: list(map(str, rows)) for name, rows in whole.items()
+    }
 
 
 def test_degrees_agree_with_the_misaligned_samples(study, corpus):

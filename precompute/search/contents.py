@@ -134,6 +134,7 @@ def _open_tables(
     """A connection with the views `samples` and `hits`."""
     with tempfile.TemporaryDirectory(prefix="tailscope-contents-") as folder:
         connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": folder})
+        connection.execute("SET enable_progress_bar = false")  # which DuckDB draws where a process has no script of its own
         try:
             for name, source in (("samples", samples), ("hits", hits)):
                 if isinstance(source, pa.Table):

@@ -67,6 +67,7 @@ def sort_disagreements(
     names = pa.array([EVERY_CONCEPT, *concepts], pa.string())
     config = {"memory_limit": f"{MEMORY_LIMIT}B", "temp_directory": str(spilled)}
     with duckdb.connect(config=config) as connection, CorpusFile(path, "disagreements", corpus) as file:
+        connection.execute("SET enable_progress_bar = false")  # which DuckDB draws where a process has no script of its own
         if not found:  # a corpus without a sample
             return
         rows = connection.sql(

@@ -89,7 +89,7 @@ class UnsortedHits:
             self._place.mkdir()
             config = {"memory_limit": f"{MEMORY_LIMIT}B", "temp_directory": str(self._place / "spilled")}
             self._disk = duckdb.connect(str(self._place / "hits.duckdb"), config=config)
-            self._disk.execute("SET enable_progress_bar = false")
+            self._disk.execute("SET enable_progress_bar = false")  # which DuckDB draws where a process has no script of its own
             self._disk.execute("CREATE TABLE hits (concept INTEGER, method VARCHAR, sample_id BIGINT, score FLOAT)")
         for text, image in self._held:
             for found, values in ((text, "concept, method, sample_id, NULL"), (image, "concept, NULL, sample_id, score")):

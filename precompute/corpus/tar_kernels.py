@@ -7,7 +7,7 @@ kept (`compile_kernel`).
 
 import numpy as np
 
-from precompute.search.text.kernels import compile_kernel
+from precompute.compiled import compile_kernel
 
 BLOCK = 512
 MOST_RECORDS = 4096  # bytes of PAX records; those of times and owners have some hundred

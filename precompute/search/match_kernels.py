@@ -18,7 +18,7 @@ def choose_loop(loop: Callable, hits: int) -> Callable:
 @lru_cache
 def _compile(loop: Callable) -> Callable:
     try:
-        from precompute.search.text.kernels import compile_kernel
+        from precompute.compiled import compile_kernel
     except (ImportError, OSError, RuntimeError) as error:
         warnings.warn(
             f"Hits are matched in plain Python, many times as slowly: numba cannot be loaded ({error}).", stacklevel=3

@@ -6,10 +6,9 @@ Words are the ASCII ones of `backend.words`. What is more than that takes the wa
 a *chunk* is what stands between two of the signs that no word and no rule of `backend.words` reaches across, such as spaces.
 """
 
-from collections.abc import Callable
-
 import numpy as np
-from numba import njit
+
+from precompute.compiled import compile_kernel
 
 BREAK, INNER, LETTER, APOSTROPHE, DOT, BACKTICK, MARK = range(7)
 LONG = np.uint64(1 << 63)  # in the key of what is longer than a key; a shorter word is its own
@@ -39,14 +38,6 @@ def _tell_kinds() -> np.ndarray:
 
 KINDS = _tell_kinds()
 FOLDED = np.array([ord(chr(byte).lower()) if KINDS[byte] == LETTER else 0 for byte in range(256)], np.uint8)
-
-
-def compile_kernel(function: Callable) -> Callable:
-    """The function compiled, and kept on disk where there is a place that can be written."""
-    try:
-        return njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # numba finds no such place
-        return njit(nogil=True)(function)
 
 
 @compile_kernel

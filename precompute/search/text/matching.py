@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from precompute.search.text.kernels import compile_kernel
+from precompute.compiled import compile_kernel
 
 
 @compile_kernel

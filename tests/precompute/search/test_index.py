@@ -316,7 +316,7 @@ def search_by(*thresholds: float, identity: str = "colours") -> ImageSearch:
         (search_by(0.25, 0.5, identity="other weights"), ["0.tar", "1.tar", "2.tar"]),
         (search_by(0.3, 0.5), []),
         (search_by(0.1, 0.5), []),
-        (None, []),
+        (None, ["0.tar", "1.tar", "2.tar"]),  # which are named by their samples alone, where no image counts
     ],
     ids=["other tagger", "higher threshold", "lower threshold", "no tagger"],
 )

@@ -77,7 +77,17 @@ def test_missing_models_are_named_with_the_command_that_trains_them(tmp_path):
 def test_the_real_study_has_no_faults_and_every_table(embedded_study):
     assert study_faults(embedded_study.folder) == []
     wanted = {"concepts", "corpora", "frequency", "models", "performance", "overall", "scaling", "alignment", "tail"}
-    wanted |= {"samples", "hits", "cooccurrences", "misaligned", "distinct_hits", "drops", "contents", "predictions"}
+    wanted |= {
+        "samples",
+        "hits",
+        "cooccurrences",
+        "misaligned",
+        "disagreements",
+        "distinct_hits",
+        "drops",
+        "contents",
+        "predictions",
+    }
     assert wanted | {"search_quality", "truth", "sample_truth"} == embedded_study.tables
 
 

@@ -14,6 +14,7 @@ installed) finds the names as strings, in the midst of words too. Only the compi
 import argparse
 import gzip
 import json
+import os
 import re
 import subprocess
 import sys
@@ -266,7 +267,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Prints a table for each number of captions."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--captions", type=int, nargs="*", default=[1_000_000, 10_000_000])
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2 * (os.cpu_count() or 1))  # some of them wait for bytes
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--one", help="a contender, to run once on --file and print as JSON")
     parser.add_argument("--file", type=Path)
@@ -284,9 +285,8 @@ def main(arguments: list[str] | None = None) -> None:
             for _ in range(given.runs):
                 for name in names:
                     runs[name].append(call_contender(name, path, given.threads))
-            title = (
-                f"{count:,} captions ({len(distinct):,} distinct), {len(read_concepts()):,} concepts, {given.threads} threads"
-            )
+            sizes = f"{count:,} captions ({len(distinct):,} distinct), {len(read_concepts()):,} concepts"
+            title = f"{sizes}, {given.threads} threads, {os.cpu_count()} cores"
             Console(width=140).print(show(title, runs))
             path.unlink()
 

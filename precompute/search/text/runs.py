@@ -116,16 +116,22 @@ def merge_hits(runs: HitRuns, concepts: Sequence[str], span: tuple[int, int]) ->
     names, methods, text = pa.array(concepts, pa.string()), pa.array(runs.methods, pa.string()), pa.array(["text"])
     for hits in runs.merge(*span):
         keys = np.arange(hits.first_key, hits.first_key + len(hits.counts), dtype=np.int32)
-        concept, method = (np.repeat(part, hits.counts) for part in np.divmod(keys, np.int32(len(methods))))
+        concept, method = np.divmod(keys, np.int32(len(methods)))
+        concept, method = np.repeat(concept, hits.counts), np.repeat(method.astype(np.int8), hits.counts)
         first, last = hits.first_key // len(methods), (hits.first_key + len(hits.counts) - 1) // len(methods)
         columns = {
-            "concept": pa.DictionaryArray.from_arrays(concept - np.int32(first), names.slice(first, last - first + 1)),
-            "modality": pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int8()), len(hits.rows)), text),
-            "method": pa.DictionaryArray.from_arrays(method.astype(np.int8), methods),
+            "concept": _name(concept - np.int32(first), names.slice(first, last - first + 1)),
+            "modality": _name(np.zeros(len(hits.rows), np.int8), text),
+            "method": _name(method, methods),
             "sample_id": pa.array(hits.rows),
             "score": pa.nulls(len(hits.rows), pa.float32()),
         }
         yield pa.table(columns)
+
+
+def _name(numbers: np.ndarray, names: pa.Array) -> pa.DictionaryArray:
+    """Names by their numbers, each of which is known to be one."""
+    return pa.DictionaryArray.from_arrays(numbers, names, safe=False)
 
 
 def find_runs(

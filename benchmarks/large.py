@@ -390,6 +390,7 @@ def list_addresses(folder: Path) -> dict[str, list[dict[str, str]]]:
         "let_it_wag": methods,
         "search_quality": [{"corpus": CORPUS}, {"modality": "image"}, {"modality": "text"}],
         "your_corpus": [{"part": part} for part in ("Rare", "Captions", "Against another")] + methods,
+        "web_scale": [{"pairs": str(pairs)} for pairs in (1_000_000, 414_000_000, 5_000_000_000)],
         "test_set": [{"names": "\n".join(drawn[place : place + 5])} for place in range(6)],
         "probe": [{"setting": setting} for setting in ("class", "simple", "ensemble")],
     }

@@ -44,10 +44,8 @@ class Processes:
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> "Processes":
-        if self.count > 1 and FORKS:
-            forkserver.set_forkserver_preload(self._preload)
-            with _one_thread_each():
-                forkserver.ensure_running()
+        if self.count > 1:
+            start_server(self._preload)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -70,6 +68,14 @@ class Processes:
             self._pool = ProcessPoolExecutor(self.count, multiprocessing.get_context("forkserver" if FORKS else "spawn"))
         with _one_thread_each():
             return _collect([self._pool.submit(function, *job) for job in jobs])
+
+
+def start_server(preload: Sequence[str]) -> None:
+    """Starts what other processes come from, where there is such a thing, with modules imported once for all of them."""
+    if FORKS:
+        forkserver.set_forkserver_preload(preload)
+        with _one_thread_each():
+            forkserver.ensure_running()
 
 
 def _collect(futures: Sequence[Future]) -> Iterator:

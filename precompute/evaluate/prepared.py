@@ -7,7 +7,6 @@ at a time. Processes of a torch DataLoader hand their pixels over in shared memo
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ from backend.images import read_image_bytes
 from backend.models.encode import Preparation, take_batches
 from precompute.evaluate.kept_features import KeptFeatures, digest_image
 from precompute.evaluate.pipeline import map_ahead
-from precompute.processes import FORKS
+from precompute.processes import FORKS, start_server
 from precompute.search.images import NOT_READ, read_picture
 
 THREADS = min(os.cpu_count() or 1, 16)  # that decode and prepare, where no process does
@@ -75,8 +74,7 @@ def prepare_ahead(preparer: Preparer, places: Iterable[Place], decoders: int) ->
 def _prepare_in_processes(preparer: Preparer, places: Iterable[Place], decoders: int) -> Iterator[Prepared]:
     from torch.utils.data import DataLoader
 
-    if FORKS:
-        forkserver.set_forkserver_preload([__name__, "torchvision.transforms"])
+    start_server([__name__, "torchvision.transforms"])
     blocks = DataLoader(
         _Blocks(preparer),
         batch_size=None,

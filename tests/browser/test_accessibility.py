@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from pages.ui.navigation import ENTRIES
 from tests.browser.conftest import Visitor
 
 ADDRESSES = (
@@ -82,7 +83,7 @@ def test_page_has_no_grave_finding_in_either_theme_and_no_gap_in_its_headings(wo
 def test_who_walks_by_keyboard_sees_where_they_are(world_server, visit, dark):
     visitor = visit(world_server, dark=dark)
     ground, seen = visitor.page.evaluate(GROUND), []
-    for _ in range(14):
+    for _ in range(len(ENTRIES) + 3):  # the links at the side, and what comes behind them
         visitor.page.keyboard.press("Tab")
         seen.append(visitor.page.evaluate(FOCUS))
     assert {"A", "INPUT"} <= {tag for tag, *_ in seen}

@@ -65,13 +65,6 @@ def batch_samples(samples: Iterable[Sample]) -> Iterator[SampleBatch]:
         yield _close_batch(batch)
 
 
-def join_batches(tables: list[pa.Table]) -> pa.Table:
-    """One table of several batches' samples, sorted by sample_id: a reader may give one early whose first part came late."""
-    table = pa.concat_tables([SCHEMA.empty_table(), *tables])
-    ids = table["sample_id"].to_numpy()
-    return table if (ids[1:] > ids[:-1]).all() else table.sort_by("sample_id")
-
-
 def clean_text(text: str) -> str:
     """A text that Parquet can hold: no lone surrogates (JSON allows them), no NUL, no white space around it."""
     if text.isascii():

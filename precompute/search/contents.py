@@ -22,9 +22,9 @@ from backend.rates import BLOCKS, measure_dispersion
 from backend.schema import CONTENTS, corpus_files
 from backend.study import Study, find_build_command
 from precompute.search.run_log import Stopwatch
+from precompute.search.spilling import connect_spilling
 
 DESCRIBING, LANGUAGES = "describing", "telling languages"  # what its time goes into
-MEMORY_LIMIT = "1GB"  # of DuckDB's connection; it spills beyond it
 LANGUAGE_SAMPLE = 10_000  # captions whose language is told: shares are right to one point in a hundred
 SURE = 0.3  # the least confidence of a language; alt text of a few names and numbers stays below it
 UNSURE = "und"  # what ISO 639 calls an undetermined language
@@ -133,8 +133,7 @@ def _open_tables(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with the views `samples` and `hits`."""
     with tempfile.TemporaryDirectory(prefix="tailscope-contents-") as folder:
-        connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": folder})
-        connection.execute("SET enable_progress_bar = false")  # which DuckDB draws where a process has no script of its own
+        connection = connect_spilling(Path(folder))
         try:
             for name, source in (("samples", samples), ("hits", hits)):
                 if isinstance(source, pa.Table):

@@ -8,14 +8,14 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from backend.schema import EVERY_CONCEPT, TABLES
 from precompute.search.corpus_files import CorpusFile
-from precompute.search.sorting import MEMORY_LIMIT, ROWS_AT_ONCE
+from precompute.search.sorting import ROWS_AT_ONCE
+from precompute.search.spilling import connect_spilling
 
 SCHEMA = pa.schema(
     [pa.field("concept", pa.int32()), *(field for field in TABLES["disagreements"].schema if field.type != "string")]
@@ -65,9 +65,7 @@ def sort_disagreements(
     spilled = path.with_suffix(".spilled")
     shutil.rmtree(spilled, ignore_errors=True)
     names = pa.array([EVERY_CONCEPT, *concepts], pa.string())
-    config = {"memory_limit": f"{MEMORY_LIMIT}B", "temp_directory": str(spilled)}
-    with duckdb.connect(config=config) as connection, CorpusFile(path, "disagreements", corpus) as file:
-        connection.execute("SET enable_progress_bar = false")  # which DuckDB draws where a process has no script of its own
+    with connect_spilling(spilled) as connection, CorpusFile(path, "disagreements", corpus) as file:
         if not found:  # a corpus without a sample
             return
         rows = connection.sql(

@@ -28,7 +28,7 @@ from precompute.search.merge import merge_parts
 from precompute.search.parts import Look, Part
 from precompute.search.run_log import measure_peak
 from precompute.search.shards import Found, ShardSearch, is_searched, name_folder
-from precompute.search.sorting import MEMORY_LIMIT
+from precompute.search.spilling import MEMORY_LIMIT
 
 FIRST_PIECE = 64  # samples, whose time is that of loading
 LEAST_SECONDS = 2.0  # that the largest piece takes, where there is so much

@@ -13,10 +13,11 @@ A file is whole or not there. Books are written after what they tell of: where t
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +35,7 @@ from precompute.search.text.runs import HitRuns
 ROW_GROUP = 1 << 16  # rows; of hits, which lie by concept: who merges a range of concepts reads few of them
 PICTURES_AT_ONCE = 1 << 12
 BY_CONCEPT = [("concept", "ascending"), ("sample_id", "ascending")]
+File = TypeVar("File", "SampleFile", "FeatureFile")
 BOOKS = ("samples", "images", "members")
 
 
@@ -126,15 +128,9 @@ def write_books(path: Path, books: dict) -> None:
         unfinished.write_text(json.dumps(books), encoding="utf-8")
 
 
-@contextmanager
-def write_samples(path: Path) -> Iterator["SampleFile"]:
+def write_samples(path: Path) -> AbstractContextManager["SampleFile"]:
     """A file of samples to write, batch by batch; it is there as a whole where the block ends well."""
-    with write_file(path) as unfinished:
-        file = SampleFile(unfinished)
-        try:
-            yield file
-        finally:
-            file.close()
+    return _open_whole(path, SampleFile)
 
 
 class SampleFile:
@@ -201,15 +197,9 @@ def write_text_hits(path: Path, runs: HitRuns, numbers: np.ndarray, sample_ids: 
                 writer.write_table(pa.table(columns, schema=pa.schema(kinds)), row_group_size=ROW_GROUP)
 
 
-@contextmanager
-def write_features(path: Path) -> Iterator["FeatureFile"]:
+def write_features(path: Path) -> AbstractContextManager["FeatureFile"]:
     """A file of features to write, batch by batch; it is there as a whole where the block ends well."""
-    with write_file(path) as unfinished:
-        file = FeatureFile(unfinished)
-        try:
-            yield file
-        finally:
-            file.close()
+    return _open_whole(path, FeatureFile)
 
 
 class FeatureFile:
@@ -249,6 +239,12 @@ def read_features(path: Path) -> Iterator[np.ndarray]:
         for batch in file.iter_batches(PICTURES_AT_ONCE):
             column = batch["seen"]
             yield column.flatten().to_numpy().reshape(len(column), column.type.list_size)
+
+
+@contextmanager
+def _open_whole(path: Path, kind: Callable[[Path], File]) -> Iterator[File]:
+    with write_file(path) as unfinished, closing(kind(unfinished)) as file:
+        yield file
 
 
 def _shorten(text: str) -> str:

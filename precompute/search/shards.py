@@ -29,6 +29,7 @@ from precompute.corpus.shard import Reading, Shard
 from precompute.fingerprint import code_sha256
 from precompute.ledger import Ledger
 from precompute.processes import Workers
+from precompute.search.corpus_files import read_batches as read_rows
 from precompute.search.images import encode_images, score_pictures
 from precompute.search.layers import Layer, choose_layers
 from precompute.search.parts import (
@@ -253,7 +254,8 @@ class ShardSearch:
         ids = pq.read_table(part.samples, columns=["sample_id"])["sample_id"].to_numpy()
         vocabulary = _compile(tuple(layers))
         places = {concept: number for number, concept in enumerate(vocabulary.concepts)}
-        with find_runs(_iterate_captions(part.samples), vocabulary, part.place / ".runs", count=len(ids)) as runs:
+        captions = (batch["caption"] for batch in read_rows([part.samples], ROW_GROUP, ["caption"]))
+        with find_runs(captions, vocabulary, part.place / ".runs", count=len(ids)) as runs:
             for layer in layers:
                 numbers = np.full(len(places), -1, np.int32)
                 numbers[[places[concept] for concept in layer.concepts]] = np.arange(len(layer.concepts))
@@ -270,12 +272,6 @@ def _keep_samples(batches: Iterable[SampleBatch], samples: SampleFile, shard: Sh
     for batch in batches:
         samples.write(_count_from(batch.table, shard))
         yield batch
-
-
-def _iterate_captions(path: Path) -> Iterator[pa.Array]:
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(ROW_GROUP, columns=["caption"]):
-            yield batch["caption"]
 
 
 def _count_from(table: pa.Table, shard: Shard) -> pa.Table:

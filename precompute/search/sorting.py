@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from precompute.search.match import Methods
+from precompute.search.spilling import connect_spilling
 
 HELD_HITS = 1 << 24  # that are sorted in memory; more go to disk, as they come
-MEMORY_LIMIT = 10**9  # bytes, of the sort on disk
 ROWS_AT_ONCE = 1 << 17
 
 
@@ -87,9 +87,7 @@ class UnsortedHits:
     def _put_on_disk(self) -> None:
         if not self._disk:
             self._place.mkdir()
-            config = {"memory_limit": f"{MEMORY_LIMIT}B", "temp_directory": str(self._place / "spilled")}
-            self._disk = duckdb.connect(str(self._place / "hits.duckdb"), config=config)
-            self._disk.execute("SET enable_progress_bar = false")  # which DuckDB draws where a process has no script of its own
+            self._disk = connect_spilling(self._place / "spilled", self._place / "hits.duckdb")
             self._disk.execute("CREATE TABLE hits (concept INTEGER, method VARCHAR, sample_id BIGINT, score FLOAT)")
         for text, image in self._held:
             for found, values in ((text, "concept, method, sample_id, NULL"), (image, "concept, NULL, sample_id, score")):

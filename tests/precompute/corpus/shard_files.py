@@ -5,11 +5,17 @@ import json
 import tarfile
 from pathlib import Path
 
+import pyarrow as pa
 from PIL import Image
 
 from precompute.corpus.registry import find_shards, place_images, read_batches
-from precompute.corpus.sample import SCHEMA, join_batches
+from precompute.corpus.sample import SCHEMA
 from precompute.corpus.shard import Reading, ReadOptions
+
+
+def join_batches(tables: list[pa.Table]) -> pa.Table:
+    """One table of several batches' samples, sorted by sample_id: a reader may give one early whose first part came late."""
+    return pa.concat_tables([SCHEMA.empty_table(), *tables]).sort_by("sample_id")
 
 
 def picture(form: str = "JPEG", size: tuple[int, int] = (40, 30)) -> bytes:

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from backend.image_header import read_header
 from precompute.corpus import tar, tar_columns, tar_scan
 from precompute.corpus.registry import find_shards, identify_shard, read_batches
-from precompute.corpus.sample import batch_samples, join_batches
+from precompute.corpus.sample import batch_samples
 from precompute.corpus.shard import Reading
 from precompute.corpus.tar_kernels import read_size
 from precompute.corpus.tar_layout import TarLayout
 from tests.backend.test_image_header import KINDS, write_image
-from tests.precompute.corpus.shard_files import picture, write_tar
+from tests.precompute.corpus.shard_files import join_batches, picture, write_tar
 
 PHOTO = picture(size=(64, 48))
 ODD = [picture("PNG", (7, 3)), picture("GIF", (5, 2)), picture("WEBP", (6, 4)), b"", b"no image", PHOTO[:30], PHOTO * 3]

@@ -105,8 +105,8 @@ def merge_parts(
         made = {"samples": list(split_pieces(sized, FILE_ROWS)), "hits": ranges}
         jobs = [(write_samples, merge, run, _made(merge, "samples", number)) for number, run in enumerate(made["samples"])]
         if merge.methods.image:
-            found = [place / "misaligned.parquet" for place in places]
-            made["misaligned"] = list(split_pieces(((path, count_rows([path])) for path in found), FILE_ROWS))
+            found = [(place / "misaligned.arrow", int(np.load(place / "misaligned.npy"))) for place in places]
+            made["misaligned"] = list(split_pieces(found, FILE_ROWS))
             files = enumerate(made["misaligned"])
             jobs += [(write_misaligned, merge, run, _made(merge, "misaligned", number)) for number, run in files]
             spread = [place / "disagreements.parquet" for place in places]
@@ -226,7 +226,8 @@ def match_parts(merge: Merge, placed: Sequence[Placed], place: Path) -> None:
     met = np.zeros(len(given.places), np.int64) if given else None
     tables = []
     for one in placed:
-        samples = pq.read_table(one.samples, columns=["sample_id", "image", "offset", "key"])
+        named = ("image", "offset", "key") if given else ()
+        samples = pq.read_table(one.samples, columns=["sample_id", *named], use_threads=False)
         if given:
             given.places[:] = 0
             hits = given.join(place_images(samples, one.shard, merge.base))
@@ -238,7 +239,9 @@ def match_parts(merge: Merge, placed: Sequence[Placed], place: Path) -> None:
         total.add(counts)
         tables.append(_shift_ids(disagreeing, one.first_id))
     disagreeing = pa.concat_tables(tables)
-    pq.write_table(disagreeing, place / "misaligned.parquet", compression="zstd")
+    with pa.ipc.new_file(place / "misaligned.arrow", disagreeing.schema) as file:  # ten times as fast as Parquet, and read once
+        file.write(disagreeing)
+    np.save(place / "misaligned.npy", disagreeing.num_rows)
     total.save(place)
     if merge.methods.image:
         spread = spread_samples(disagreeing, merge.concepts)
@@ -260,7 +263,8 @@ def write_misaligned(merge: Merge, found: Sequence[Path], path: Path) -> None:
     """Writes a file of the corpus's misaligned samples, out of what jobs of matching have left."""
     with CorpusFile(path, "misaligned", merge.corpus) as file:
         for one in found:
-            file.write(pq.read_table(one))
+            with pa.memory_map(str(one)) as held:
+                file.write(pa.ipc.open_file(held).read_all())
 
 
 def sort_hits(merge: Merge, placed: Sequence[Placed], start: int, stop: int, path: Path) -> None:
@@ -279,7 +283,7 @@ def sort_hits(merge: Merge, placed: Sequence[Placed], start: int, stop: int, pat
 def read_text(merge: Merge, placed: Placed, start: int = 0, stop: int | None = None) -> pa.Table:
     """What the captions of a shard name of a range of concepts: `TEXT_SCHEMA`, sorted by concept within a layer."""
     stop = len(merge.concepts) if stop is None else stop
-    tables = [_read_range(*pair, start, stop) for pair in zip(placed.text, merge.layers, strict=True)]
+    tables = [_read_range(*pair, start, stop, ("method",)) for pair in zip(placed.text, merge.layers, strict=True)]
     return pa.concat_tables([TEXT_SCHEMA.empty_table(), *tables])
 
 
@@ -291,16 +295,20 @@ def read_image(merge: Merge, placed: Placed, start: int = 0, stop: int | None = 
     hits = pa.concat_tables([HITS_SCHEMA.empty_table(), *tables])
     if merge.given or not merge.methods.thresholds:
         return hits
-    return hits.filter(pc.greater_equal(hits["score"], pa.scalar(np.float32(merge.methods.thresholds[0]), pa.float32())))
+    high = pc.greater_equal(hits["score"], pa.scalar(np.float32(merge.methods.thresholds[0]), pa.float32()))
+    return hits if pc.all(high).as_py() else hits.filter(high)
 
 
-def _read_range(path: Path, layer: Sequence[int], start: int, stop: int) -> pa.Table:
-    """The hits of a layer's concepts whose number is in a range, with that number; of the file no other row group is read."""
+def _read_range(path: Path, layer: Sequence[int], start: int, stop: int, by_dictionary: Sequence[str] = ()) -> pa.Table:
+    """The hits of a layer's concepts whose number is in a range, with that number; of the file no other row group is read.
+
+    `by_dictionary`: columns whose values come as dictionaries.
+    """
     numbers = np.array(layer, np.int32)
     wanted = np.flatnonzero((numbers >= start) & (numbers < stop))
-    if not len(wanted):
-        return pq.read_schema(path).empty_table()
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, read_dictionary=by_dictionary) as file:
+        if not len(wanted):
+            return file.schema_arrow.empty_table()
         column = file.schema_arrow.get_field_index("concept")
         spans = [file.metadata.row_group(group).column(column).statistics for group in range(file.num_row_groups)]
         groups = [group for group, span in enumerate(spans) if span and span.min <= wanted[-1] and span.max >= wanted[0]]
@@ -308,7 +316,8 @@ def _read_range(path: Path, layer: Sequence[int], start: int, stop: int) -> pa.T
     concepts = numbers[hits["concept"].to_numpy()]
     column = hits.schema.get_field_index("concept")
     hits = hits.set_column(column, hits.schema.field(column), pa.array(concepts))
-    return hits.filter(pa.array((concepts >= start) & (concepts < stop)))
+    chosen = (concepts >= start) & (concepts < stop)
+    return hits if chosen.all() else hits.filter(pa.array(chosen))
 
 
 def _made(merge: Merge, name: str, number: int = 0) -> Path:

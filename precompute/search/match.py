@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from backend.methods import Method, join_methods
 from backend.schema import TABLES
 from precompute.search.cooccurrence import Together, count_pairs, load_together, pile_together, save_together, sum_piles
-from precompute.search.match_kernels import choose_loop, compare_hits, list_hits, sort_hits
+from precompute.search.match_kernels import choose_loop, compare_hits, count_hits, list_hits, sort_hits
 from precompute.search.text import METHODS
 
 CHOSEN_TEXT = "lemmatized"  # the text side of joint hits and misaligned samples: the paper's rule
@@ -117,7 +117,7 @@ class ShardPart:
 
 
 @dataclass(frozen=True)
-class _Hits:
+class HitsByRow:
     """Hits by row of their sample: where each row's begin and the last ones end, int64 (rows + 1,); keys, row * concepts +
     concept, int64, rising; float32 scores, where they have some."""
 
@@ -141,8 +141,10 @@ def match_part(part: ShardPart, concepts: Sequence[str], methods: Methods) -> tu
     size, sample_ids = len(concepts), part.samples["sample_id"].to_numpy()
     thresholds = np.array(methods.thresholds, np.float32)
     searched = tuple(dict.fromkeys((*methods.text, CHOSEN_TEXT)))
-    codes, named = _number_methods(part.text["method"], searched), part.text["concept"].to_numpy()
-    hits = {method: np.bincount(named[codes == code], minlength=size) for code, method in enumerate(methods.text)}
+    codes, named = _number_methods(part.text["method"], searched), _own(part.text["concept"])
+    named_counts = np.zeros((len(searched), size), np.int64)
+    choose_loop(count_hits, len(named))(codes, named, named_counts)
+    hits = dict(zip(methods.text, named_counts, strict=False))
     text = _sort_hits(part.text, codes == searched.index(CHOSEN_TEXT), sample_ids, size)
     scores = part.image["score"].to_numpy()
     image = _sort_hits(part.image, scores >= thresholds.min(initial=np.inf), sample_ids, size)
@@ -161,11 +163,7 @@ def match_part(part: ShardPart, concepts: Sequence[str], methods: Methods) -> tu
         (shown, joint, extracted, misaligned),
     )
     hits |= dict(zip((*methods.image, *methods.joint), (*shown, *joint), strict=True))
-    piles = {CHOSEN_TEXT: [count_pairs(text.keys, size)]}
-    if methods.chosen:
-        counted = image.scores >= thresholds[methods.image.index(methods.chosen)]
-        for name, these in ((methods.chosen, counted), (join_methods(CHOSEN_TEXT, methods.chosen), counted & shared)):
-            piles[name] = [count_pairs(image.keys[these], size)]
+    piles = {name: [matrix] for name, matrix in pair_concepts(text, image, shared, size, methods).items()}
     differing = (dict(zip(methods.joint, counts.tolist(), strict=True)) for counts in (extracted, misaligned))
     counts = Counts(len(sample_ids), hits, *differing, piles=piles)
 
@@ -183,6 +181,18 @@ def match_part(part: ShardPart, concepts: Sequence[str], methods: Methods) -> tu
     return pa.table(columns), counts
 
 
+def pair_concepts(text: HitsByRow, image: HitsByRow, shared: np.ndarray, size: int, methods: Methods) -> dict[str, Together]:
+    """In how many samples two concepts are hit, by the chosen text, image and joint method; `shared`: which image hits are of
+    a concept that the text has, too."""
+    found = {CHOSEN_TEXT: count_pairs(text.keys, size)}
+    if methods.chosen:
+        threshold = dict(zip(methods.image, methods.thresholds, strict=True))[methods.chosen]
+        counted = image.scores >= np.float32(threshold)
+        for name, these in ((methods.chosen, counted), (join_methods(CHOSEN_TEXT, methods.chosen), counted & shared)):
+            found[name] = count_pairs(image.keys[these], size)
+    return found
+
+
 def _number_methods(methods: pa.ChunkedArray, names: Sequence[str]) -> np.ndarray:
     """The place among some names of each value of a column of dictionaries, int8; -1 where it is none of them."""
     numbers = [np.empty(0, np.int8)]
@@ -192,13 +202,14 @@ def _number_methods(methods: pa.ChunkedArray, names: Sequence[str]) -> np.ndarra
     return np.concatenate(numbers)
 
 
-def _sort_hits(hits: pa.Table, chosen: np.ndarray, sample_ids: np.ndarray, size: int) -> _Hits:
+def _sort_hits(hits: pa.Table, chosen: np.ndarray, sample_ids: np.ndarray, size: int) -> HitsByRow:
     """The chosen hits of samples, whose ids rise, by their row, and by concept in each."""
     has_scores = "score" in hits.column_names
-    found, concepts = hits["sample_id"].to_numpy(), _own(hits["concept"])
+    rows, concepts = _own(hits["sample_id"]), _own(hits["concept"])
     scores = _own(hits["score"]) if has_scores else np.empty(0, np.float32)
     is_whole = len(sample_ids) > 0 and sample_ids[-1] - sample_ids[0] == len(sample_ids) - 1
-    rows = found - sample_ids[0] if is_whole else np.searchsorted(sample_ids, found)
+    first = sample_ids[0] if is_whole else 0
+    rows = rows if is_whole else np.searchsorted(sample_ids, rows)
     if (concepts[1:] < concepts[:-1]).any():  # those of several layers stand one after the other
         order = np.argsort(concepts, kind="stable")
         rows, concepts, chosen = rows[order], concepts[order], chosen[order]
@@ -207,9 +218,9 @@ def _sort_hits(hits: pa.Table, chosen: np.ndarray, sample_ids: np.ndarray, size:
     bounds, keys = np.zeros(len(sample_ids) + 2, np.int64), np.empty(count, np.int64)
     sorted_scores = np.empty(count if has_scores else 0, np.float32)
     sort = choose_loop(sort_hits, len(rows))
-    are_there = sort(rows, concepts, scores, chosen, size, (bounds, keys, sorted_scores))
+    are_there = sort((rows, first), concepts, scores, chosen, size, (bounds, keys, sorted_scores))
     assert are_there, "a part has the samples of its hits"
-    return _Hits(bounds[:-1], keys, sorted_scores, has_scores)
+    return HitsByRow(bounds[:-1], keys, sorted_scores, has_scores)
 
 
 def _own(column: pa.ChunkedArray) -> np.ndarray:
@@ -217,7 +228,7 @@ def _own(column: pa.ChunkedArray) -> np.ndarray:
     return np.require(column.to_numpy(), requirements="W")
 
 
-def _list_hits(hits: _Hits, kept: np.ndarray, names: pa.Array) -> list[pa.ListArray]:
+def _list_hits(hits: HitsByRow, kept: np.ndarray, names: pa.Array) -> list[pa.ListArray]:
     """For each of some rows the list of its concepts and, of image hits, that of their scores, the highest first."""
     count = int((hits.bounds[kept + 1] - hits.bounds[kept]).sum())
     offsets, concepts = np.zeros(len(kept) + 1, np.int32), np.empty(count, np.int32)

@@ -27,24 +27,26 @@ def _compile(loop: Callable) -> Callable:
     return compile_kernel(loop)
 
 
-def sort_hits(rows, concepts, scores, chosen, size, found):
+def sort_hits(samples, concepts, scores, chosen, size, found):
     """Sorts the chosen hits by row, those of one row as they come; whether all rows are there.
 
-    `rows`: of each hit's sample · `size`: above every concept · `found`: (bounds, keys, sorted_scores), of which bounds are
-    zeros, two more than there are rows. Written are the keys, row * `size` + concept; the scores, where there are any; and to
-    bounds where each row's hits begin, and behind these where the last ones end.
+    `samples`: (ids, first), each hit's sample and that of row 0 · `size`: above every concept · `found`: (bounds, keys,
+    sorted_scores), of which bounds are zeros, two more than there are rows. Written are the keys, row * `size` + concept; the
+    scores, where there are any; and to bounds where each row's hits begin, and behind these where the last ones end.
     """
+    ids, first = samples
     bounds, keys, sorted_scores = found
-    for place in range(len(rows)):
+    for place in range(len(ids)):
         if chosen[place]:
-            if rows[place] < 0 or rows[place] + 2 >= len(bounds):
+            row = ids[place] - first
+            if row < 0 or row + 2 >= len(bounds):
                 return False
-            bounds[rows[place] + 2] += 1
+            bounds[row + 2] += 1
     for row in range(2, len(bounds)):
         bounds[row] += bounds[row - 1]
-    for place in range(len(rows)):
+    for place in range(len(ids)):
         if chosen[place]:
-            row = rows[place]
+            row = ids[place] - first
             to = bounds[row + 1]
             bounds[row + 1] = to + 1
             keys[to] = row * size + concepts[place]
@@ -53,10 +55,17 @@ def sort_hits(rows, concepts, scores, chosen, size, found):
     return True
 
 
+def count_hits(codes, concepts, counts):
+    """Adds to counts (codes, concepts) how many hits there are of each; a negative code counts nowhere."""
+    for place in range(len(codes)):
+        if codes[place] >= 0:
+            counts[codes[place], concepts[place]] += 1
+
+
 def compare_hits(text, image, size, thresholds, by_row, counts):
     """Compares what is hit in text and in image, row by row, keys rising in each.
 
-    `text`: (bounds, keys) · `image`: (bounds, keys, scores, shared), where it is written which hits' concept the text has, too ·
+    `text`: (bounds, keys) · `image`: (bounds, keys, scores, shared), where it is written which hits the text has, too ·
     `thresholds`: rising · `by_row`: (best, agreed), -inf, which become the highest score of a row's image hits, and of those
     that are shared · `counts`: (shown, joint), to which is added how many hits, and shared ones, of each concept count at each
     threshold (thresholds, concepts), and (extracted, misaligned), how many rows have a concept there, and how many have some of

@@ -47,6 +47,7 @@ CONCEPTS = 4_469
 HITS = 3  # of a sample and a modality, on average
 PART = 100_000  # samples
 PAPER_SAMPLES = 500_000
+LAYER = tuple(range(CONCEPTS))
 NAMES = tuple(f"concept {number:04}" for number in range(CONCEPTS))
 SHOWN = "openclip@0.25"
 METHODS = Methods((CHOSEN_TEXT,), (SHOWN,), (0.25,), SHOWN)
@@ -100,18 +101,23 @@ def list_parts(folder: Path, samples: int) -> list[Path]:
 
 
 def read_part(place: Path) -> ShardPart:
-    """A part as `index` hands it to be matched."""
+    """A part as `index` hands it to be matched; image hits below the threshold are among it."""
     merge, placed = describe_part(place)
     with pq.ParquetFile(placed.samples) as file:
         samples = file.read(["sample_id"], use_threads=False)
     return ShardPart(samples, read_text(merge, placed), read_image(merge, placed))
 
 
+def keep_high(hits: pa.Table) -> pa.Table:
+    """The hits that count: those of images at the threshold, all of text."""
+    return hits.filter(pc.greater_equal(hits["score"], LEAST)) if "score" in hits.column_names else hits
+
+
 def describe_part(place: Path) -> tuple[Merge, Placed]:
     """What `index` knows of a part."""
-    folder, layer = place.parent, tuple(range(CONCEPTS))
-    merge = Merge(folder, "drawn", NAMES, METHODS, folder, folder, (layer,))
-    shard = Shard(place, folder, int(place.name))
+    folder = place.parent
+    merge = Merge(folder, "drawn", NAMES, METHODS, folder, folder, (LAYER,))
+    shard = Shard(int(place.name), place, "drawn")
     return merge, Placed(shard, place / "samples.parquet", (place / "text.parquet",), (place / "image.parquet",))
 
 
@@ -120,21 +126,24 @@ def match_ours(folder: Path, samples: int, threads: int = 1, with_pairs: bool = 
     places = list_parts(folder, samples)
     merge, _ = describe_part(places[0])
     match_part(read_part(places[0]), NAMES, METHODS)  # what is compiled is compiled by that
-    pairs = nullcontext() if with_pairs else patch("precompute.search.match.pair_concepts", return_value={})
-    total = Counts.of_nothing(CONCEPTS, METHODS)
+    pairs = nullcontext() if with_pairs else patch("precompute.search.match.pair_concepts", lambda *found: {})
 
-    def match_some(some: list[Path]) -> list[Counts]:
-        found = [match_part(read_part(place), NAMES, METHODS) for place in some]
+    def match_some(some: list[Path]) -> Counts:
+        counted, tables = Counts.of_nothing(CONCEPTS, METHODS), []
+        for place in some:
+            table, counts = match_part(read_part(place), NAMES, METHODS)
+            counted.add(counts)
+            tables.append(table)
         kept = Path(work) / f"{some[0].name}.arrow"
-        keep_misaligned(pa.concat_tables([table for table, _ in found]), kept)
+        keep_misaligned(pa.concat_tables(tables), kept)
         write_misaligned(merge, [kept], kept.with_suffix(".parquet"))
-        return [counts for _, counts in found]
+        return counted
 
+    total = Counts.of_nothing(CONCEPTS, METHODS)
     with tempfile.TemporaryDirectory() as work, ThreadPoolExecutor(threads) as pool, pairs, measure_seconds() as seconds:
         jobs = [places[start : start + PARTS_AT_ONCE] for start in range(0, len(places), PARTS_AT_ONCE)]
         for counted in pool.map(match_some, jobs):
-            for counts in counted:
-                total.add(counts)
+            total.add(counted)
     (misaligned,) = total.misaligned.values()
     return {"samples": total.samples, "found": misaligned} | seconds
 
@@ -154,7 +163,7 @@ def write_lists(folder: Path, samples: int, to: Path) -> int:
     for modality in ("text", "image"):
         lists: dict[str, list[int]] = defaultdict(list)
         for number, place in enumerate(parts):
-            hits = getattr(read_part(place), modality)
+            hits = keep_high(getattr(read_part(place), modality))
             for concept, sample in zip(hits["concept"].to_pylist(), hits["sample_id"].to_pylist(), strict=True):
                 lists[f"concept {concept:04}"].append(number * PART + sample)
         (to / f"{modality}.json").write_text(json.dumps(lists), encoding="utf-8")
@@ -205,7 +214,7 @@ def _count_pairs(folder: Path, samples: int, count: Callable[[np.ndarray, int], 
         part = read_part(place)
         text, image = (
             np.sort(hits["sample_id"].to_numpy() * CONCEPTS + hits["concept"].to_numpy())
-            for hits in (part.text, part.image.filter(pc.greater_equal(part.image["score"], LEAST)))
+            for hits in (part.text, keep_high(part.image))
         )
         both = np.intersect1d(text, image, assume_unique=True)
         with measure_seconds() as seconds:

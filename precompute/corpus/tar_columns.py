@@ -71,7 +71,7 @@ def _find_whole(facts: np.ndarray, starts: np.ndarray, keys: Sequence[str], wait
     whole = np.diff(starts, append=len(facts)) == parts
     if parts == 2:
         whole &= roles[starts] != roles[np.minimum(starts + 1, len(facts) - 1)]
-    if len(set(keys)) < len(keys) or not waiting.groups.latest.keys().isdisjoint(keys):
+    if len(once := dict.fromkeys(keys)) < len(keys) or not waiting.groups.latest.keys().isdisjoint(once):
         counts = Counter(keys)
         whole &= np.array([counts[key] == 1 and key not in waiting.groups.latest for key in keys])
     return whole

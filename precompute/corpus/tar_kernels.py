@@ -5,8 +5,6 @@ At the first member that is anything else they stop, and `tarfile` reads it. Com
 kept (`compile_kernel`).
 """
 
-import sys
-
 import numpy as np
 
 from precompute.compiled import compile_kernel
@@ -37,11 +35,7 @@ def _pack_words(*words: bytes) -> np.ndarray:
     return np.array([int.from_bytes(word, "big") for word in words], np.uint64)
 
 
-_IS_LITTLE = sys.byteorder == "little"  # words are taken apart as on such a machine, on another one byte by byte
 _ODD = np.uint64(0x00FF00FF00FF00FF)
-_ZEROS, _NO_DIGIT = np.uint64(0x3030303030303030), np.uint64(0xF8F8F8F8F8F8F8F8)
-_NO_SPACE = np.uint64(0xDFDFDFDFDFDFDFDF)  # nor NUL
-_SIX = np.uint64((1 << 48) - 1)  # the bits of so many first bytes
 _CRC = _tabulate_crc()
 _PNG = np.frombuffer(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", np.uint8)
 _PNG_DEPTHS = np.array([65814, 0, 65792, 278, 65792, 0, 65792], np.int64)  # by colour type: a bit for each depth that it has
@@ -158,28 +152,16 @@ def _read_octal(data, start, size):
 
 
 @compile_kernel
-def _read_octal_word(word, digits):
-    """The octal number in the first bytes of a word, those that `digits` has the bits of, as eight digits with zeros behind;
-    -1 where these are no digits, or the others are anything but NULs and spaces."""
-    if ((word ^ _ZEROS) & digits & _NO_DIGIT) | (word & ~digits & _NO_SPACE):
-        return np.int64(-1)
-    word &= digits & np.uint64(0x0707070707070707)
-    word = (word << np.uint64(3) | word >> np.uint64(8)) & np.uint64(0x003F003F003F003F)
-    word = (word << np.uint64(6) | word >> np.uint64(16)) & np.uint64(0x00000FFF00000FFF)
-    word = (word << np.uint64(12) | word >> np.uint64(32)) & np.uint64(0x0000000000FFFFFF)
-    return np.int64(word)
-
-
-@compile_kernel
-def _join_halves(words, place):
-    """Eight bytes that begin four behind a word's beginning."""
-    return words[place] >> np.uint64(32) | words[place + 1] << np.uint64(32)
-
-
-@compile_kernel
-def _add_bytes(pairs):
-    """The sum of four sums of 16 bits, which fits into 16."""
-    return np.int64(pairs * np.uint64(0x0001000100010001) >> np.uint64(48))
+def _read_digits(data, start, count):
+    """A number as headers usually have it, octal digits and a NUL or a space; -1 where it is another."""
+    number, odd = np.int64(0), np.uint8(0)
+    for place in range(start, start + count):
+        odd |= data[place] ^ np.uint8(0x30)
+        number = number << 3 | np.int64(data[place] & np.uint8(7))
+    behind = data[start + count]
+    if odd < 8 and (behind == 0 or behind == 32):
+        return number
+    return np.int64(-1)
 
 
 @compile_kernel
@@ -195,11 +177,10 @@ def _is_sound(data, words, place, kind):
     for _ in range(4):
         total += np.int64(pairs & np.uint64(0xFFFF))
         pairs >>= np.uint64(16)
-    own = _join_halves(block, 18)  # the checksum's bytes, which count as eight spaces
-    total += 256 - _add_bytes((own & _ODD) + (own >> np.uint64(8) & _ODD))
-    if _IS_LITTLE and total << 6 == _read_octal_word(own, _SIX):
-        return True
-    return total == _read_octal(data, place + 148, 8)
+    for byte in range(place + 148, place + 156):
+        total -= np.int64(data[byte])
+    total += 256  # its own bytes count as eight spaces
+    return total == _read_digits(data, place + 148, 6) or total == _read_octal(data, place + 148, 8)
 
 
 @compile_kernel
@@ -381,7 +362,9 @@ def _scan(data, have, place, tar, limits, endings, codes, state, facts, keys, te
         header = _find_header(data, words, place, have)
         if header < 0:
             return place, REFILL if header == -2 and not is_last else STRANGE, named, stop
-        length = _read_octal(data, header + 124, 12)
+        length = _read_digits(data, header + 124, 11)
+        if length < 0:
+            length = _read_octal(data, header + 124, 12)
         start = header + BLOCK
         key_end, name_end, code = 0, 0, 0
         is_alike = stop > 0 and _begins_alike(data, words, header, named, dot + 1 - named) and data[header + 345] == 0

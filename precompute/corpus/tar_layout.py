@@ -104,8 +104,7 @@ def read_first_members(path: Path) -> FirstMembers:
     endings, last_endings, objects = Counter(), Counter(), []
     with path.open("rb") as stream:
         for seen, (info, fault) in enumerate(read_members(stream, path)):
-            are_mixed = bool(IMAGE_ENDINGS & last_endings.keys()) and bool(last_endings.keys() - IMAGE_ENDINGS)
-            if info is None or fault or seen >= (_FIRST_MEMBERS if are_mixed else _MOST_MEMBERS):
+            if info is None or fault or seen >= _MOST_MEMBERS or (seen >= _FIRST_MEMBERS and _are_mixed(last_endings)):
                 break
             name = info.name.rpartition("/")[2]
             if not is_plain(info) or is_litter(name):
@@ -116,6 +115,11 @@ def read_first_members(path: Path) -> FirstMembers:
                 stream.seek(info.offset_data)
                 objects.append(_parse(stream.read(min(info.size, MAX_JSON))))
     return FirstMembers(endings, last_endings, tuple(value for value in objects if value is not None))
+
+
+def _are_mixed(endings: Counter) -> bool:
+    """Whether there are images and other members."""
+    return bool(IMAGE_ENDINGS & endings.keys()) and bool(endings.keys() - IMAGE_ENDINGS)
 
 
 def find_layout(first: FirstMembers, options: ReadOptions, path: Path) -> TarLayout:

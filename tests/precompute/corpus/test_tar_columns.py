@@ -114,6 +114,41 @@ def test_a_size_beyond_octal_digits_is_read(tmp_path, tight):
     assert [row["length"] for row in columns[0]] == [len(PHOTO)]
 
 
+SIZES = [b"%011o\0", b"%011o ", b"%012o", b"%6o \0    ", b"%o\0", b"%8o\0xyz", b"  %o", b"%011o8", b"9%010o\0"]
+CHECKSUMS = [b"%06o\0 ", b"%06o \0", b"%07o\0", b"%6o\0 ", b"%08o", b"0%5o9 ", b"%o\0"]
+
+
+@pytest.mark.parametrize("checksum", CHECKSUMS)
+@pytest.mark.parametrize("size", SIZES)
+def test_numbers_of_any_form_are_read_as_the_plain_way_reads_them(tmp_path, tight, size, checksum):
+    path = write_tar(tmp_path / "a.tar", [("0.jpg", PHOTO), ("0.txt", b"a"), ("1.jpg", PHOTO), ("1.txt", b"b")])
+    content = bytearray(path.read_bytes())
+    header = memoryview(content)[content.index(b"1.jpg") :][:512]
+    header[124:136] = (size % len(PHOTO)).ljust(12, b"\0")[:12]
+    header[148:156] = b" " * 8
+    header[148:156] = (checksum % sum(header)).ljust(8, b"\0")[:8]
+    path.write_bytes(content)
+    plain, columns = read_both(path)
+    assert columns == plain
+    assert columns[1]["written"] >= 1
+
+
+def test_a_key_that_another_begins_with_and_a_flipped_byte_are_told_apart(tmp_path, tight):
+    names = ["0123456.jpg", "0123456.txt", "01234567.jpg", "01234567.TXT", "0123456.7.jpg", "0123456.7.txt", "01234567a.jpg"]
+    content = [PHOTO if name.endswith("jpg") else name.encode() for name in names]
+    path = write_tar(tmp_path / "a.tar", [*zip(names, content, strict=True), ("01234567a.txt", b"last")])
+    plain, columns = read_both(path)
+    assert columns == plain
+    assert [row["key"] for row in columns[0]] == ["0123456", "01234567", "01234567a"]
+    content = path.read_bytes()
+    header = content.index(b"01234567a.jpg")
+    for place in (header + 3, header + 130, header + 300):  # the header is no sound one then
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        plain, columns = read_both(path)
+        assert columns == plain
+        assert [row["key"] for row in columns[0]] == ["0123456", "01234567"]
+
+
 def test_pieces_that_are_columns_sum_to_the_whole(tmp_path, tight, monkeypatch):
     runs = [(f"{number:03}-", [("jpg", PHOTO), ("txt", b"%d" % number)], False) for number in range(30)]
     write_runs(tmp_path / "a.tar", runs, tarfile.USTAR_FORMAT)

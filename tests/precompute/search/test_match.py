@@ -65,3 +65,41 @@ def test_matching_says_what_sets_say(few, first, step, text, image, order):
         assert counts.hits[name].tolist() == [sum(concept == number for _, concept in hits) for number in range(4)]
     joint = [sum((row, number) in image for row, concept in text if concept == number) for number in range(4)]
     assert counts.hits[METHODS.joint[0]].tolist() == joint
+
+
+def make_part(text: list[tuple], image: list[tuple], samples: int = 3) -> ShardPart:
+    columns = [[list(column) for column in zip(*rows, strict=True)] for rows in (text, image)]
+    text, image = (pa.table(*both) for both in zip(columns, (TEXT_SCHEMA, HITS_SCHEMA), strict=True))
+    return ShardPart(pa.table({"sample_id": pa.array(np.arange(samples), pa.int64())}), text, image)
+
+
+@pytest.fixture(params=[0, 1 << 40], ids=["compiled", "plain"])
+def loops(request, monkeypatch):
+    monkeypatch.setattr(match_kernels, "FEW_HITS", request.param)
+
+
+def test_image_hits_below_the_lowest_threshold_are_none(loops):
+    text = [(CHOSEN_TEXT, 0, 1), ("phrase", 0, 1), (CHOSEN_TEXT, 1, 2)]
+    high = [(0, 3, 0.25), (1, 0, 0.5), (2, 2, 0.75)]
+    low = [(0, 1, 0.24), (1, 2, 0.125), (2, 0, 0.0)]
+    (table, counts), (expected, their) = (match_part(make_part(text, image), CONCEPTS, METHODS) for image in (low + high, high))
+    assert table.to_pylist() == expected.to_pylist()
+    assert {name: hits.tolist() for name, hits in counts.hits.items()} == {
+        name: hits.tolist() for name, hits in their.hits.items()
+    }
+    assert counts.misaligned == {"lemmatized+openclip@0.25": 2, "lemmatized+openclip@0.50": 1}
+    matrix = counts.together["openclip@0.25"].toarray()
+    assert matrix.sum() == 0  # no sample has two concepts that count
+
+
+def test_hits_of_a_method_that_is_not_asked_for_count_nowhere(loops):
+    text = [(CHOSEN_TEXT, 0, 1), ("stemmed", 0, 2), ("phrase", 1, 1)]
+    _, counts = match_part(make_part(text, [(0, 2, 0.5)]), CONCEPTS, METHODS)
+    assert (counts.hits[CHOSEN_TEXT].tolist(), counts.hits["phrase"].tolist()) == ([0, 1, 0, 0], [0, 1, 0, 0])
+    assert counts.misaligned["lemmatized+openclip@0.50"] == 1  # `stemmed` would have agreed
+
+
+@pytest.mark.parametrize("sample", [-1, 3, 1 << 40])
+def test_a_hit_of_a_sample_that_the_part_lacks_is_no_silent_mistake(loops, sample):
+    with pytest.raises(AssertionError, match="has the samples of its hits"):
+        match_part(make_part([(CHOSEN_TEXT, sample, 1)], [(0, 2, 0.5)]), CONCEPTS, METHODS)

@@ -1,7 +1,7 @@
 """Spreads misaligned samples over the concepts that they are about, so that a page finds those of one side by side.
 
 Each sample is a row of every concept that its caption or its image has, and a row of no concept, which stands for all of them.
-Cost: 0.2 s of one core for 100,000 misaligned samples with 300,000 concepts, and as long again to sort them.
+Cost: 12 ms of one core for 100,000 misaligned samples with 300,000 concepts, and 0.2 s to sort them.
 """
 
 import shutil
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from backend.schema import EVERY_CONCEPT, TABLES
 from precompute.search.corpus_files import CorpusFile
+from precompute.search.match_kernels import choose_loop, merge_keys, sort_hits
 from precompute.search.sorting import ROWS_AT_ONCE
 from precompute.search.spilling import connect_spilling
 
@@ -24,30 +25,29 @@ NO_CONCEPT = -1  # the number of the row that stands for all of a sample's conce
 
 
 def spread_samples(disagreeing: pa.Table, concepts: Sequence[str]) -> pa.Table:
-    """The rows of `SCHEMA` for rows of `misaligned`, by rising concept."""
-    size, rows = len(concepts) + 1, np.arange(disagreeing.num_rows)
+    """The rows of `SCHEMA` for rows of `misaligned`, by rising concept; the concepts in their lists are dictionaries."""
+    rows = np.arange(disagreeing.num_rows)
     named_rows, named = _flatten(disagreeing["text_concepts"], concepts)
+    said, _ = _sort_keys(named, named_rows, np.empty(0, np.float32), len(concepts), len(rows))
     shown_rows, shown = _flatten(disagreeing["image_concepts"], concepts)
-    scores = np.full(len(shown), np.nan, np.float32)
-    scores[:] = pc.list_flatten(disagreeing["image_scores"]).to_numpy()
-    said, seen = named * len(rows) + named_rows, shown * len(rows) + shown_rows
-    every = np.unique(np.concatenate([said, seen]))
-    concept, row = np.divmod(every, max(len(rows), 1))
-    score = np.full(len(every), np.nan, np.float32)
-    score[np.searchsorted(every, seen)] = scores
-    text = np.zeros(len(rows), bool)
-    text[named_rows] = True
-    assert not len(concept) or 0 <= concept[0] <= concept[-1] < size
+    scores = pc.list_flatten(disagreeing["image_scores"]).to_numpy()
+    seen, scores = _sort_keys(shown, shown_rows, np.require(scores, np.float32, "W"), len(concepts), len(rows))
+    most = len(said) + len(seen)
+    keys, is_said, score = np.empty(most, np.int64), np.zeros(most, bool), np.full(most, np.nan, np.float32)
+    found = choose_loop(merge_keys, most)(said, seen, scores, (keys, is_said, score))
+    concept, row = np.divmod(keys[:found], max(len(rows), 1))
+    has_text = np.zeros(len(rows), bool)
+    has_text[named_rows] = True
     whole = np.concatenate([rows, row])
-    best, agreed = (disagreeing[name].combine_chunks().take(pa.array(whole)) for name in ("best", "agreed"))
+    best, agreed = (disagreeing[name].to_numpy().astype(np.float32) for name in ("best", "agreed"))
     columns = {
         "concept": np.concatenate([np.full(len(rows), NO_CONCEPT), concept]).astype(np.int32),
-        "sample_id": disagreeing["sample_id"].combine_chunks().take(pa.array(whole)),
-        "said": np.concatenate([np.ones(len(rows), bool), np.isin(every, said)]),
-        "named": text[whole],
-        "score": pa.concat_arrays([disagreeing["best"].combine_chunks(), pa.array(score, mask=np.isnan(score))]),
-        "best": best,
-        "agreed": agreed,
+        "sample_id": disagreeing["sample_id"].to_numpy()[whole],
+        "said": np.concatenate([np.ones(len(rows), bool), is_said[:found]]),
+        "named": has_text[whole],
+        "score": _as_nullable(np.concatenate([best, score[:found]])),
+        "best": _as_nullable(best[whole]),
+        "agreed": _as_nullable(agreed[whole]),
     }
     return pa.table(columns).select(SCHEMA.names).cast(SCHEMA)
 
@@ -82,5 +82,21 @@ def sort_disagreements(
 def _flatten(lists: pa.ChunkedArray, concepts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """The row, and the number of the concept, of every name in lists of names."""
     lists = lists.combine_chunks()
-    numbers = pc.index_in(pc.list_flatten(lists), value_set=pa.array(concepts, pa.string()))
-    return pc.list_parent_indices(lists).to_numpy().astype(np.int64), numbers.to_numpy().astype(np.int64)
+    names = pc.list_flatten(lists)
+    numbers = pc.index_in(names.dictionary, value_set=pa.array(concepts, pa.string())).to_numpy()
+    return pc.list_parent_indices(lists).to_numpy().astype(np.int64), numbers[names.indices.to_numpy()].astype(np.int64)
+
+
+def _sort_keys(
+    concepts: np.ndarray, rows: np.ndarray, scores: np.ndarray, size: int, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The keys concept * `count` + row of all names in lists, rising, and the scores, if there are any, in their order."""
+    keys, sorted_scores = np.empty(len(rows), np.int64), np.empty(len(scores), np.float32)
+    found = (np.zeros(size + 2, np.int64), keys, sorted_scores)
+    are_there = choose_loop(sort_hits, len(rows))((concepts, 0), rows, scores, np.ones(len(rows), bool), count, found)
+    assert are_there, "every name is one of the concepts"
+    return keys, sorted_scores
+
+
+def _as_nullable(scores: np.ndarray) -> pa.Array:
+    return pa.array(scores, mask=np.isnan(scores))

@@ -141,7 +141,7 @@ def match_part(part: ShardPart, concepts: Sequence[str], methods: Methods) -> tu
     size, sample_ids = len(concepts), part.samples["sample_id"].to_numpy()
     thresholds = np.array(methods.thresholds, np.float32)
     searched = tuple(dict.fromkeys((*methods.text, CHOSEN_TEXT)))
-    codes, named = _number_methods(part.text["method"], searched), _own(part.text["concept"])
+    codes, named = number_methods(part.text["method"], searched), _own(part.text["concept"])
     named_counts = np.zeros((len(searched), size), np.int64)
     choose_loop(count_hits, len(named))(codes, named, named_counts)
     hits = dict(zip(methods.text, named_counts, strict=False))
@@ -193,7 +193,7 @@ def pair_concepts(text: HitsByRow, image: HitsByRow, shared: np.ndarray, size: i
     return found
 
 
-def _number_methods(methods: pa.ChunkedArray, names: Sequence[str]) -> np.ndarray:
+def number_methods(methods: pa.ChunkedArray, names: Sequence[str]) -> np.ndarray:
     """The place among some names of each value of a column of dictionaries, int8; -1 where it is none of them."""
     numbers = [np.empty(0, np.int8)]
     for chunk in methods.chunks:
@@ -207,9 +207,8 @@ def _sort_hits(hits: pa.Table, chosen: np.ndarray, sample_ids: np.ndarray, size:
     has_scores = "score" in hits.column_names
     rows, concepts = _own(hits["sample_id"]), _own(hits["concept"])
     scores = _own(hits["score"]) if has_scores else np.empty(0, np.float32)
-    is_whole = len(sample_ids) > 0 and sample_ids[-1] - sample_ids[0] == len(sample_ids) - 1
-    first = sample_ids[0] if is_whole else 0
-    rows = rows if is_whole else np.searchsorted(sample_ids, rows)
+    first = sample_ids[0] if _are_whole(sample_ids) else 0
+    rows = rows if _are_whole(sample_ids) else np.searchsorted(sample_ids, rows)
     if (concepts[1:] < concepts[:-1]).any():  # those of several layers stand one after the other
         order = np.argsort(concepts, kind="stable")
         rows, concepts, chosen = rows[order], concepts[order], chosen[order]
@@ -221,6 +220,16 @@ def _sort_hits(hits: pa.Table, chosen: np.ndarray, sample_ids: np.ndarray, size:
     are_there = sort((rows, first), concepts, scores, chosen, size, (bounds, keys, sorted_scores))
     assert are_there, "a part has the samples of its hits"
     return HitsByRow(bounds[:-1], keys, sorted_scores, has_scores)
+
+
+def find_rows(sample_ids: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """The rows of some samples among samples whose ids rise, int64."""
+    return found - sample_ids[0] if _are_whole(sample_ids) else np.searchsorted(sample_ids, found)
+
+
+def _are_whole(sample_ids: np.ndarray) -> bool:
+    """Whether rising ids leave none out."""
+    return len(sample_ids) > 0 and int(sample_ids[-1] - sample_ids[0]) == len(sample_ids) - 1
 
 
 def _own(column: pa.ChunkedArray) -> np.ndarray:

@@ -122,6 +122,28 @@ def list_hits(kept, bounds, keys, scores, size, lists):
         offsets[number + 1] = used
 
 
+def merge_keys(said, seen, scores, merged):
+    """Merges two lists of rising keys, the second's with scores, into one that has each key once; how many these are.
+
+    `merged`: (keys, is_said, key_scores), where is written whether each is of the first, and the score of those of the second;
+    left as they are where it is not.
+    """
+    keys, is_said, key_scores = merged
+    count = one = other = 0
+    while one < len(said) or other < len(seen):
+        if other == len(seen) or (one < len(said) and said[one] <= seen[other]):
+            keys[count] = said[one]
+            is_said[count] = True
+            one += 1
+        else:
+            keys[count] = seen[other]
+        if other < len(seen) and seen[other] == keys[count]:
+            key_scores[count] = scores[other]
+            other += 1
+        count += 1
+    return count
+
+
 def list_pairs(keys, size, pairs):
     """Writes every two concepts of one row as lower * `size` + higher, out of rising keys (row * `size` + concept); how many.
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from precompute.search.match import Methods, ShardPart
+from precompute.search.match import Methods, ShardPart, find_rows, number_methods
 
 SHARE_ROWS = 1 << 24  # contents, about, that one job compares
 
@@ -68,13 +68,12 @@ def count_different(
     """
     sample_ids = part.samples["sample_id"].to_numpy()
     different = {}
-    fresh = ~again_text[np.searchsorted(sample_ids, part.text["sample_id"].to_numpy())]
-    concept, method = part.text["concept"].to_numpy(), part.text["method"]
-    for name in methods.text:
-        named = pc.equal(method, name).to_numpy()
-        different[name] = np.bincount(concept[named & fresh], minlength=size)
+    fresh = ~again_text[find_rows(sample_ids, part.text["sample_id"].to_numpy())]
+    concept, codes = part.text["concept"].to_numpy(), number_methods(part.text["method"], methods.text)
+    for code, name in enumerate(methods.text):
+        different[name] = np.bincount(concept[(codes == code) & fresh], minlength=size)
     if again_image is not None:
-        fresh = ~again_image[np.searchsorted(sample_ids, part.image["sample_id"].to_numpy())]
+        fresh = ~again_image[find_rows(sample_ids, part.image["sample_id"].to_numpy())]
         concept, score = part.image["concept"].to_numpy(), part.image["score"].to_numpy()
         for name, threshold in zip(methods.image, methods.thresholds, strict=True):
             different[name] = np.bincount(concept[fresh & (score >= np.float32(threshold))], minlength=size)

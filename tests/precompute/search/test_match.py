@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from precompute.search import match_kernels
+from precompute.search.disagreements import NO_CONCEPT, spread_samples
 from precompute.search.images import HITS_SCHEMA
 from precompute.search.match import CHOSEN_TEXT, TEXT_SCHEMA, Methods, ShardPart, match_part
 
@@ -97,6 +98,23 @@ def test_hits_of_a_method_that_is_not_asked_for_count_nowhere(loops):
     _, counts = match_part(make_part(text, [(0, 2, 0.5)]), CONCEPTS, METHODS)
     assert (counts.hits[CHOSEN_TEXT].tolist(), counts.hits["phrase"].tolist()) == ([0, 1, 0, 0], [0, 1, 0, 0])
     assert counts.misaligned["lemmatized+openclip@0.50"] == 1  # `stemmed` would have agreed
+
+
+def test_misaligned_samples_lie_by_every_concept_that_they_are_about(loops):
+    text = [(CHOSEN_TEXT, 0, 1), (CHOSEN_TEXT, 0, 2), (CHOSEN_TEXT, 1, 3), (CHOSEN_TEXT, 2, 1)]
+    table, _ = match_part(make_part(text, [(0, 1, 0.25), (0, 3, 0.75), (1, 0, 0.375)]), CONCEPTS, METHODS)
+    rows = [tuple(row.values()) for row in spread_samples(table, CONCEPTS).to_pylist()]
+    assert rows == [  # concept, sample_id, said, named, score, best, agreed
+        (NO_CONCEPT, 0, True, True, 0.75, 0.75, 0.25),
+        (NO_CONCEPT, 1, True, True, 0.375, 0.375, None),
+        (NO_CONCEPT, 2, True, True, None, None, None),
+        (0, 1, False, True, 0.375, 0.375, None),
+        (1, 0, True, True, 0.25, 0.75, 0.25),
+        (1, 2, True, True, None, None, None),
+        (2, 0, True, True, None, 0.75, 0.25),
+        (3, 0, False, True, 0.75, 0.75, 0.25),
+        (3, 1, True, True, None, 0.375, None),
+    ]
 
 
 @pytest.mark.parametrize("sample", [-1, 3, 1 << 40])

@@ -11,16 +11,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from backend.methods import Method, join_methods
 from backend.schema import TABLES
 from precompute.search.cooccurrence import Together, count_pairs, load_together, pile_together, save_together, sum_piles
 from precompute.search.match_kernels import choose_loop, join_hits, rank_hits
-from precompute.search.text import METHODS
+from precompute.search.text import METHODS, has_method
 
 CHOSEN_TEXT = "lemmatized"  # the text side of joint hits and misaligned samples: the paper's rule
-TEXT_SCHEMA = pa.schema([("method", pa.string()), ("sample_id", pa.int64()), ("concept", pa.int32())])
+TEXT_SCHEMA = pa.schema([("sample_id", pa.int64()), ("concept", pa.int32()), ("methods", pa.uint8())])
 
 _BY_SAMPLE = [("sample_id", "ascending"), ("concept", "ascending")]
 
@@ -124,9 +123,9 @@ def match_part(part: ShardPart, concepts: Sequence[str], methods: Methods) -> tu
     """
     size, rows = len(concepts), part.samples.num_rows
     sample_ids = part.samples["sample_id"].to_numpy()
-    named = {method: part.text.filter(pc.equal(part.text["method"], method)) for method in {*methods.text, CHOSEN_TEXT}}
-    hits = {method: np.bincount(named[method]["concept"].to_numpy(), minlength=size) for method in methods.text}
-    text = np.sort(_make_keys(named[CHOSEN_TEXT], sample_ids, size))
+    sets, named = part.text["methods"].to_numpy(), part.text["concept"].to_numpy()
+    hits = {method: np.bincount(named[has_method(sets, method)], minlength=size) for method in methods.text}
+    text = np.sort(_make_keys(part.text.filter(pa.array(has_method(sets, CHOSEN_TEXT))), sample_ids, size))
     image = _make_keys(part.image, sample_ids, size)
     order = np.argsort(image)
     image, scores = image[order], part.image["score"].to_numpy()[order]

@@ -86,3 +86,15 @@ def count_runs(pairs, values, counts):
             counts[last] = 0
         counts[last] += 1
     return last + 1
+
+
+def spread_hits(concepts, sets, ids, bits, ends, spread):
+    """Puts the id of each hit, once for every method that its set has, where `ends` says of its concept and that method.
+
+    `bits`: of each method (methods,) · `ends`: where the next one goes in `spread` (concepts, methods); it is moved on.
+    """
+    for hit in range(len(concepts)):
+        for method in range(len(bits)):
+            if sets[hit] & bits[method]:
+                spread[ends[concepts[hit], method]] = ids[hit]
+                ends[concepts[hit], method] += 1

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from precompute.search.match import Methods, ShardPart
+from precompute.search.text import has_method
 
 SHARE_ROWS = 1 << 24  # contents, about, that one job compares
 
@@ -69,10 +70,9 @@ def count_different(
     sample_ids = part.samples["sample_id"].to_numpy()
     different = {}
     fresh = ~again_text[np.searchsorted(sample_ids, part.text["sample_id"].to_numpy())]
-    concept, method = part.text["concept"].to_numpy(), part.text["method"]
+    concept, sets = part.text["concept"].to_numpy()[fresh], part.text["methods"].to_numpy()[fresh]
     for name in methods.text:
-        named = pc.equal(method, name).to_numpy()
-        different[name] = np.bincount(concept[named & fresh], minlength=size)
+        different[name] = np.bincount(concept[has_method(sets, name)], minlength=size)
     if again_image is not None:
         fresh = ~again_image[np.searchsorted(sample_ids, part.image["sample_id"].to_numpy())]
         concept, score = part.image["concept"].to_numpy(), part.image["score"].to_numpy()

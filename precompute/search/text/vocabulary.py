@@ -3,17 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from backend.words import TEXT_METHODS, Lexicon
 
 METHODS = tuple(TEXT_METHODS)
 
 
+def has_method(sets: np.ndarray, method: str) -> np.ndarray:
+    """Which sets of methods, uint8, have one of `METHODS`, bool: bit n of a set stands for the n-th.
+
+    >>> has_method(np.array([5, 2, 7], np.uint8), "lemmatized").tolist()
+    [True, False, True]
+    """
+    return sets & np.uint8(1 << METHODS.index(method)) != 0
+
+
 @dataclass(frozen=True)
 class Need:
-    """One way to name a concept: the concept's number, and the tokens that a caption must have.
-
-    A concept may be named in several ways by one method; each is a need of its own.
-    """
+    """What a method needs to find a concept: the concept's number, and the tokens that a caption must have."""
 
     concept: int
     tokens: tuple[int, ...]

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from precompute.search import match_kernels
 from precompute.search.images import HITS_SCHEMA
-from precompute.search.match import CHOSEN_TEXT, TEXT_SCHEMA, Methods, ShardPart, match_part
+from precompute.search.match import CHOSEN_TEXT, Methods, ShardPart, match_part
+from tests.text_hits import make_text_hits
 
 CONCEPTS = ["ant", "bee", "cat", "dog"]
 METHODS = Methods((CHOSEN_TEXT, "phrase"), ("openclip@0.25", "openclip@0.50"), (0.25, 0.5), "openclip@0.25")
@@ -52,7 +53,7 @@ def test_matching_says_what_sets_say(few, first, step, text, image, order):
     shown = [(first + row * step, concept, score) for (row, concept), score in image.items()]
     part = ShardPart(
         pa.table({"sample_id": pa.array(first + np.arange(8) * step, pa.int64())}),
-        pa.table([list(column) for column in zip(*named, strict=True)] or [[], [], []], schema=TEXT_SCHEMA),
+        make_text_hits(named),
         pa.table([list(column) for column in zip(*shown, strict=True)] or [[], [], []], schema=HITS_SCHEMA),
     )
     with pytest.MonkeyPatch.context() as patch:

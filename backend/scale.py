@@ -47,7 +47,7 @@ class Measured:
     @property
     def told(self) -> str:
         """The corpus and where it is."""
-        return f"{self.title} ({self.study.title if self.study else 'measured with the program'})"
+        return f"{self.title} ({self.study.title})" if self.study else self.title
 
     @property
     def has_images(self) -> bool:

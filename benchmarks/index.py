@@ -28,7 +28,7 @@ from backend.scale import OWN_RUN, Fleet, measure_rates, price_corpus
 from backend.study import ROOT, Study
 from benchmarks.text_search import BATCH, read_captions, read_concepts
 
-TITLE = "halves of real captions, joined by lot"
+TITLE = "the program's own benchmark (halves of real captions, joined by lot)"
 
 
 def write_corpus(path: Path, distinct: list[str], count: int) -> None:

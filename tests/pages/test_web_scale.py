@@ -93,7 +93,7 @@ def test_without_a_run_of_ones_own_the_program_tells_what_it_took_itself(studies
     app = open_scale()
     assert find(app, "selectbox", "measure_run").options == [f"{own.told}, {own.run.searched:,} samples"]
     assert answer_of(app).startswith("LAION-400M (414,080,000 pairs), captions alone: between **")
-    assert f"Measured on {own.run.searched:,} samples of {own.title} (measured with the program)" in said(app)
+    assert f"Measured on {own.run.searched:,} samples of {own.title}, captions, on" in said(app)
 
 
 def test_without_a_run_that_looked_at_images_the_command_that_measures_one_stands_there(studies):

@@ -5,6 +5,8 @@ At the first member that is anything else they stop, and `tarfile` reads it. Com
 kept (`compile_kernel`).
 """
 
+import sys
+
 import numpy as np
 
 from precompute.compiled import compile_kernel
@@ -35,7 +37,11 @@ def _pack_words(*words: bytes) -> np.ndarray:
     return np.array([int.from_bytes(word, "big") for word in words], np.uint64)
 
 
+_IS_LITTLE = sys.byteorder == "little"  # words are taken apart as on such a machine, on another one byte by byte
 _ODD = np.uint64(0x00FF00FF00FF00FF)
+_ZEROS, _NO_DIGIT = np.uint64(0x3030303030303030), np.uint64(0xF8F8F8F8F8F8F8F8)
+_NO_SPACE = np.uint64(0xDFDFDFDFDFDFDFDF)  # nor NUL
+_SIX = np.uint64((1 << 48) - 1)  # the bits of so many first bytes
 _CRC = _tabulate_crc()
 _PNG = np.frombuffer(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", np.uint8)
 _PNG_DEPTHS = np.array([65814, 0, 65792, 278, 65792, 0, 65792], np.int64)  # by colour type: a bit for each depth that it has
@@ -152,20 +158,48 @@ def _read_octal(data, start, size):
 
 
 @compile_kernel
+def _read_octal_word(word, digits):
+    """The octal number in the first bytes of a word, those that `digits` has the bits of, as eight digits with zeros behind;
+    -1 where these are no digits, or the others are anything but NULs and spaces."""
+    if ((word ^ _ZEROS) & digits & _NO_DIGIT) | (word & ~digits & _NO_SPACE):
+        return np.int64(-1)
+    word &= digits & np.uint64(0x0707070707070707)
+    word = (word << np.uint64(3) | word >> np.uint64(8)) & np.uint64(0x003F003F003F003F)
+    word = (word << np.uint64(6) | word >> np.uint64(16)) & np.uint64(0x00000FFF00000FFF)
+    word = (word << np.uint64(12) | word >> np.uint64(32)) & np.uint64(0x0000000000FFFFFF)
+    return np.int64(word)
+
+
+@compile_kernel
+def _join_halves(words, place):
+    """Eight bytes that begin four behind a word's beginning."""
+    return words[place] >> np.uint64(32) | words[place + 1] << np.uint64(32)
+
+
+@compile_kernel
+def _add_bytes(pairs):
+    """The sum of four sums of 16 bits, which fits into 16."""
+    return np.int64(pairs * np.uint64(0x0001000100010001) >> np.uint64(48))
+
+
+@compile_kernel
 def _is_sound(data, words, place, kind):
     """Whether a block is a header of this kind whose checksum is right; `words` are the same bytes, eight at a time."""
     if data[place + 156] != kind or place % 8:
         return False
-    pairs = np.uint64(0)  # four sums of 128 bytes each, which fit into 16 bits
-    for word in words[place // 8 : (place + BLOCK) // 8]:
-        pairs += (word & _ODD) + (word >> np.uint64(8) & _ODD)
+    pairs = np.uint64(0)
+    block = words[place // 8 : (place + BLOCK) // 8]
+    for number in range(64):  # sums of 64 pairs of bytes, which fit into 16 bits
+        pairs += (block[number] & _ODD) + (block[number] >> np.uint64(8) & _ODD)
     total = np.int64(0)
     for _ in range(4):
         total += np.int64(pairs & np.uint64(0xFFFF))
         pairs >>= np.uint64(16)
-    for byte in range(place + 148, place + 156):
-        total -= np.int64(data[byte])
-    return total + 256 == _read_octal(data, place + 148, 8)  # 256: eight spaces for itself
+    own = _join_halves(block, 18)  # the checksum's bytes, which count as eight spaces
+    total += 256 - _add_bytes((own & _ODD) + (own >> np.uint64(8) & _ODD))
+    if _IS_LITTLE and total << 6 == _read_octal_word(own, _SIX):
+        return True
+    return total == _read_octal(data, place + 148, 8)
 
 
 @compile_kernel
@@ -219,20 +253,52 @@ def _read_name(data, place, last_dot, endings, codes):
                 dot = after
     if dot == stop or stop - dot > 9:
         return 0, 0, 0
+    stop, code = _read_ending(data, dot + 1, stop, endings, codes)
+    return (dot, stop, code) if code else (0, 0, 0)
+
+
+@compile_kernel
+def _read_ending(data, start, stop, endings, codes):
+    """Where a name ends, before `stop` or there, and the code of its ending, which begins at `start`; 0 where it has none."""
     word = np.uint64(0)
-    for after in range(dot + 1, stop):
-        byte = data[after]
+    place = start
+    while place < stop and data[place] != 0:
+        if word >> np.uint64(56):  # eight bytes already
+            return place, 0
+        byte = data[place]
         word = word << np.uint64(8) | np.uint64(byte + 32 if ord("A") <= byte <= ord("Z") else byte)
+        place += 1
     for number in range(len(endings)):
         if endings[number] == word:
-            return dot, stop, codes[number]
-    return 0, 0, 0
+            return place, codes[number]
+    return place, 0
+
+
+@compile_kernel
+def _begins_alike(data, words, place, other, length):
+    """Whether two names, whose headers are at whole words, have the same first bytes."""
+    first, second, count = place // 8, other // 8, length // 8
+    differ = np.uint64(0)
+    for word in range(count):
+        differ |= words[first + word] ^ words[second + word]
+    for byte in range(8 * count, length):
+        differ |= np.uint64(data[place + byte] ^ data[other + byte])
+    return differ == 0
 
 
 @compile_kernel
 def _is_space(byte):
     """What `str.strip` takes away."""
     return byte == 32 or 9 <= byte <= 13 or 28 <= byte <= 31
+
+
+@compile_kernel
+def _append(source, target, used):
+    """Writes bytes behind those that are used; how many are used then."""
+    free = target[used : used + len(source)]
+    for place in range(len(source)):
+        free[place] = source[place]
+    return used + len(source)
 
 
 @compile_kernel
@@ -247,28 +313,24 @@ def _add_key(state, keys, data, start, stop):
         return
     state[LAST_RUN] += 1
     state[KEY_START] = used
-    for place in range(start, stop):
-        keys[used] = data[place]
-        used += 1
-    state[KEYS_USED] = used
+    state[KEYS_USED] = _append(data[start:stop], keys, used)
 
 
 @compile_kernel
-def _add_text(state, texts, data, start, stop):
+def _add_text(state, texts, text):
     """Notes a caption, and whether it is ASCII without NUL; then it is stripped, as it is."""
-    is_clean = True
-    for place in range(start, stop):
-        is_clean &= 0 < data[place] < 128
+    high, zeros = np.uint8(0), 0
+    for place in range(len(text)):
+        high |= text[place]
+        zeros += text[place] == 0
+    is_clean = high < 128 and zeros == 0
+    start, stop = 0, len(text)
     if is_clean:
-        while stop > start and _is_space(data[stop - 1]):
+        while stop > start and _is_space(text[stop - 1]):
             stop -= 1
-        while start < stop and _is_space(data[start]):
+        while start < stop and _is_space(text[start]):
             start += 1
-    used = state[TEXTS_USED]
-    for place in range(start, stop):
-        texts[used] = data[place]
-        used += 1
-    state[TEXTS_USED] = used
+    state[TEXTS_USED] = _append(text[start:stop], texts, state[TEXTS_USED])
     return is_clean
 
 
@@ -301,41 +363,60 @@ def scan(data, have, place, tar, limits, endings, codes, state, facts, keys, tex
     size in the tar, where its key ends in `keys` and its caption in `texts`, the image's width and height, whether the caption
     is clean (`_add_text`); to `counts` how many members have each code; to `name` the name of the last.
     """
+    place, why, named, stop = _scan(data, have, place, tar, limits, endings, codes, state, facts, keys, texts, counts)
+    if stop:
+        state[NAMED] = _append(data[named:stop], name, 0)
+    return place, why
+
+
+@compile_kernel
+def _scan(data, have, place, tar, limits, endings, codes, state, facts, keys, texts, counts):
+    """What `scan` does, but for the last name: that is data[third:fourth] of what it gives, if there is any."""
     base, size, end, last_dot = tar
     words = data.view(np.uint64)
     is_last = base + have >= size
+    named = dot = stop = 0  # of the member before: where its name begins, its key ends and its name ends
+    is_noted = False  # whether its key is that of the last run
     while base + place < end:
         header = _find_header(data, words, place, have)
         if header < 0:
-            return place, REFILL if header == -2 and not is_last else STRANGE
+            return place, REFILL if header == -2 and not is_last else STRANGE, named, stop
         length = _read_octal(data, header + 124, 12)
         start = header + BLOCK
-        dot, stop, code = _read_name(data, header, last_dot, endings, codes)
+        key_end, name_end, code = 0, 0, 0
+        is_alike = stop > 0 and _begins_alike(data, words, header, named, dot + 1 - named) and data[header + 345] == 0
+        if is_alike:  # as far as the dot behind the key
+            key_end = header + dot - named
+            name_end, code = _read_ending(data, key_end + 1, header + 100, endings, codes)
+        if code == 0:
+            is_alike = False
+            key_end, name_end, code = _read_name(data, header, last_dot, endings, codes)
         if code == 0 or length < 0 or base + start + length > size:
-            return place, STRANGE
+            return place, STRANGE, named, stop
+        is_noted &= is_alike
         if code <= CAPTION:
             count = state[COUNT]
             wanted = min(length, limits[code - 1])
             text_room = len(texts) - state[TEXTS_USED]
             if count == len(facts) or state[KEYS_USED] + 100 > len(keys) or (code == CAPTION and wanted > text_room):
-                return place, FULL
+                return place, FULL, named, stop
             seen = min(start + wanted, have)
             width, height, is_clean = np.int64(0), np.int64(0), False
             if code == IMAGE:
                 width, height = read_size(data, start, seen)
             if seen < start + wanted and width == 0 and (place > 0 or code == CAPTION):
-                return place, REFILL
+                return place, REFILL, named, stop
             if code == CAPTION:
-                is_clean = _add_text(state, texts, data, start, seen)
-            _add_key(state, keys, data, header, dot)
+                is_clean = _add_text(state, texts, data[start:seen])
+            if not is_noted:
+                _add_key(state, keys, data, header, key_end)
+                is_noted = True
             row = facts[count]
             row[ROLE], row[RUN], row[PLACE], row[SIZE] = code, state[LAST_RUN], base + start, length
             row[KEY_END], row[TEXT_END], row[WIDTH], row[HEIGHT] = state[KEYS_USED], state[TEXTS_USED], width, height
             row[IS_CLEAN] = is_clean
             state[COUNT] += 1
         counts[code] += 1
-        state[NAMED] = stop - header
-        for byte in range(header, stop):
-            name[byte - header] = data[byte]
+        named, dot, stop = header, key_end, name_end
         place = start + (length + BLOCK - 1) // BLOCK * BLOCK
-    return place, END
+    return place, END, named, stop

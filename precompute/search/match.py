@@ -15,13 +15,11 @@ import pyarrow as pa
 from backend.methods import Method, join_methods
 from backend.schema import TABLES
 from precompute.search.cooccurrence import Together, count_pairs, load_together, pile_together, save_together, sum_piles
-from precompute.search.match_kernels import choose_loop, join_hits, rank_hits
-from precompute.search.text import METHODS, has_method
+from precompute.search.match_kernels import choose_loop, compare_hits, list_hits, sort_hits
+from precompute.search.text import METHODS, count_hits, has_method
 
 CHOSEN_TEXT = "lemmatized"  # the text side of joint hits and misaligned samples: the paper's rule
 TEXT_SCHEMA = pa.schema([("sample_id", pa.int64()), ("concept", pa.int32()), ("methods", pa.uint8())])
-
-_BY_SAMPLE = [("sample_id", "ascending"), ("concept", "ascending")]
 
 
 @dataclass(frozen=True)
@@ -115,77 +113,119 @@ class ShardPart:
     image: pa.Table
 
 
+@dataclass(frozen=True)
+class HitsByRow:
+    """Hits by row of their sample: where each row's begin and the last ones end, int64 (rows + 1,); keys, row * concepts +
+    concept, int64, rising; float32 scores, where they have some."""
+
+    bounds: np.ndarray
+    keys: np.ndarray
+    scores: np.ndarray
+    has_scores: bool
+
+    @property
+    def has_some(self) -> np.ndarray:
+        """Which rows have a hit."""
+        return self.bounds[1:] > self.bounds[:-1]
+
+
 def match_part(part: ShardPart, concepts: Sequence[str], methods: Methods) -> tuple[pa.Table, Counts]:
-    """The rows of `misaligned` (without `corpus`) of one shard, and its counts.
+    """The rows of `misaligned` (without `corpus`) of one shard, its concepts as dictionaries; and the shard's counts.
 
-    A score counts from a threshold on, both as float32. Conflicting are samples with text concepts, an image concept at
-    the threshold, and none in common there.
+    A score counts from a threshold on, both as float32; an image hit below the lowest is none. Conflicting are samples with
+    text concepts, an image concept at the threshold, and none in common there.
     """
-    size, rows = len(concepts), part.samples.num_rows
-    sample_ids = part.samples["sample_id"].to_numpy()
-    sets, named = part.text["methods"].to_numpy(), part.text["concept"].to_numpy()
-    hits = {method: np.bincount(named[has_method(sets, method)], minlength=size) for method in methods.text}
-    text = np.sort(_make_keys(part.text.filter(pa.array(has_method(sets, CHOSEN_TEXT))), sample_ids, size))
-    image = _make_keys(part.image, sample_ids, size)
-    order = np.argsort(image)
-    image, scores = image[order], part.image["score"].to_numpy()[order]
-    shared, has_text = np.zeros(len(image), bool), np.zeros(rows, bool)
-    best, agreed = (np.full(rows, -np.inf, np.float32) for _ in range(2))
-    join = choose_loop(join_hits, len(text) + len(image))
-    join(text, image, scores, size, has_text, best, agreed, shared)
+    size, sample_ids = len(concepts), part.samples["sample_id"].to_numpy()
+    thresholds = np.array(methods.thresholds, np.float32)
+    sets = part.text["methods"].to_numpy()
+    hits = count_hits(part.text["concept"].to_numpy(), sets, size, methods.text)
+    text = _sort_hits(part.text, has_method(sets, CHOSEN_TEXT), sample_ids, size)
+    scores = part.image["score"].to_numpy()
+    image = _sort_hits(part.image, scores >= thresholds.min(initial=np.inf), sample_ids, size)
 
-    extracted, misaligned = {}, {}
-    for shown_by, joint, threshold in zip(methods.image, methods.joint, methods.thresholds, strict=True):
-        counted = scores >= np.float32(threshold)
-        hits[shown_by] = np.bincount(image[counted] % size, minlength=size)
-        hits[joint] = np.bincount(image[counted & shared] % size, minlength=size)
-        shown = best >= np.float32(threshold)
-        extracted[joint] = int((has_text | shown).sum())
-        misaligned[joint] = int((has_text & shown & ~(agreed >= np.float32(threshold))).sum())
-    piles = {CHOSEN_TEXT: [count_pairs(text, size)]}
-    if methods.chosen:
-        threshold = dict(zip(methods.image, methods.thresholds, strict=True))[methods.chosen]
-        counted = scores >= np.float32(threshold)
-        for name, these in ((methods.chosen, counted), (join_methods(CHOSEN_TEXT, methods.chosen), counted & shared)):
-            piles[name] = [count_pairs(image[these], size)]
-    counts = Counts(rows, hits, extracted, misaligned, piles=piles)
+    best, agreed = (np.full(len(sample_ids), -np.inf, np.float32) for _ in range(2))
+    shared = np.zeros(len(image.keys), bool)
+    shown, joint = (np.zeros((len(thresholds), size), np.int64) for _ in range(2))
+    extracted, misaligned = (np.zeros(len(thresholds), np.int64) for _ in range(2))
+    compare = choose_loop(compare_hits, len(text.keys) + len(image.keys))
+    compare(
+        (text.bounds, text.keys),
+        (image.bounds, image.keys, image.scores, shared),
+        size,
+        thresholds,
+        (best, agreed),
+        (shown, joint, extracted, misaligned),
+    )
+    hits |= dict(zip((*methods.image, *methods.joint), (*shown, *joint), strict=True))
+    piles = {name: [matrix] for name, matrix in pair_concepts(text, image, shared, size, methods).items()}
+    differing = (dict(zip(methods.joint, counts.tolist(), strict=True)) for counts in (extracted, misaligned))
+    counts = Counts(len(sample_ids), hits, *differing, piles=piles)
 
-    highest = np.float32(methods.thresholds[-1]) if methods.image else np.float32(-np.inf)
-    kept = np.flatnonzero((has_text | np.isfinite(best)) & ~(agreed >= highest)) if methods.image else np.empty(0, np.int64)
-    is_kept = np.zeros(rows, bool)
-    is_kept[kept] = True
-    text = text[is_kept[text // size]]
-    chosen = is_kept[image // size]
-    image, scores = image[chosen], scores[chosen]
-    choose_loop(rank_hits, len(image))(image, scores, size)
+    kept = np.flatnonzero((text.has_some | image.has_some) & ~(agreed >= thresholds[-1])) if methods.image else np.empty(0, int)
     names = pa.array(concepts, pa.string())
+    (text_concepts,), (image_concepts, image_scores) = (_list_hits(hits, kept, names) for hits in (text, image))
     columns = {
         "sample_id": pa.array(sample_ids[kept]),
-        "text_concepts": _make_lists(kept, text // size, names.take(pa.array(text % size))),
-        "image_concepts": _make_lists(kept, image // size, names.take(pa.array(image % size))),
-        "image_scores": _make_lists(kept, image // size, pa.array(scores)),
+        "text_concepts": text_concepts,
+        "image_concepts": image_concepts,
+        "image_scores": image_scores,
         "best": _as_nullable(best[kept]),
         "agreed": _as_nullable(agreed[kept]),
     }
     return pa.table(columns), counts
 
 
-def _make_keys(hits: pa.Table, sample_ids: np.ndarray, size: int) -> np.ndarray:
-    """For each hit the row of its sample * `size` + its concept, int64; the ids rise."""
-    found = hits["sample_id"].to_numpy()
+def pair_concepts(text: HitsByRow, image: HitsByRow, shared: np.ndarray, size: int, methods: Methods) -> dict[str, Together]:
+    """In how many samples two concepts are hit, by the chosen text, image and joint method; `shared`: which image hits are of
+    a concept that the text has, too."""
+    found = {CHOSEN_TEXT: count_pairs(text.keys, size)}
+    if methods.chosen:
+        threshold = dict(zip(methods.image, methods.thresholds, strict=True))[methods.chosen]
+        counted = image.scores >= np.float32(threshold)
+        for name, these in ((methods.chosen, counted), (join_methods(CHOSEN_TEXT, methods.chosen), counted & shared)):
+            found[name] = count_pairs(image.keys[these], size)
+    return found
+
+
+def _sort_hits(hits: pa.Table, chosen: np.ndarray, sample_ids: np.ndarray, size: int) -> HitsByRow:
+    """The chosen hits of samples, whose ids rise, by their row, and by concept in each."""
+    has_scores = "score" in hits.column_names
+    rows, concepts = _own(hits["sample_id"]), _own(hits["concept"])
+    scores = _own(hits["score"]) if has_scores else np.empty(0, np.float32)
     is_whole = len(sample_ids) > 0 and sample_ids[-1] - sample_ids[0] == len(sample_ids) - 1
-    rows = found - sample_ids[0] if is_whole else np.searchsorted(sample_ids, found)
-    return rows * size + hits["concept"].to_numpy()
+    first = sample_ids[0] if is_whole else 0
+    rows = rows if is_whole else np.searchsorted(sample_ids, rows)
+    if (concepts[1:] < concepts[:-1]).any():  # those of several layers stand one after the other
+        order = np.argsort(concepts, kind="stable")
+        rows, concepts, chosen = rows[order], concepts[order], chosen[order]
+        scores = scores[order] if has_scores else scores
+    count = int(chosen.sum())
+    bounds, keys = np.zeros(len(sample_ids) + 2, np.int64), np.empty(count, np.int64)
+    sorted_scores = np.empty(count if has_scores else 0, np.float32)
+    sort = choose_loop(sort_hits, len(rows))
+    are_there = sort((rows, first), concepts, scores, chosen, size, (bounds, keys, sorted_scores))
+    assert are_there, "a part has the samples of its hits"
+    return HitsByRow(bounds[:-1], keys, sorted_scores, has_scores)
+
+
+def _own(column: pa.ChunkedArray) -> np.ndarray:
+    """The values as an array that may be written to, of which kind alone the loops are compiled."""
+    return np.require(column.to_numpy(), requirements="W")
+
+
+def _list_hits(hits: HitsByRow, kept: np.ndarray, names: pa.Array) -> list[pa.ListArray]:
+    """For each of some rows the list of its concepts and, of image hits, that of their scores, the highest first."""
+    count = int((hits.bounds[kept + 1] - hits.bounds[kept]).sum())
+    offsets, concepts = np.zeros(len(kept) + 1, np.int32), np.empty(count, np.int32)
+    scores = np.empty(count if hits.has_scores else 0, np.float32)
+    fill = choose_loop(list_hits, count)
+    fill(kept, hits.bounds, hits.keys, hits.scores, len(names), (offsets, concepts, scores))
+    values = [pa.DictionaryArray.from_arrays(pa.array(concepts), names), *([pa.array(scores)] if hits.has_scores else [])]
+    return [pa.ListArray.from_arrays(pa.array(offsets), each) for each in values]
 
 
 def _as_nullable(scores: np.ndarray) -> pa.Array:
     return pa.array(scores, pa.float32(), mask=~np.isfinite(scores))
-
-
-def _make_lists(kept: np.ndarray, rows: np.ndarray, values: pa.Array) -> pa.Array:
-    """For each row number in `kept` the list of its values; `rows` says, rising, which of them each value is of."""
-    offsets = np.append(np.searchsorted(rows, kept), len(rows)).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), values)
 
 
 def count_frequency(

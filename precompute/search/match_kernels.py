@@ -27,39 +27,96 @@ def _compile(loop: Callable) -> Callable:
     return compile_kernel(loop)
 
 
-def join_hits(text, image, scores, size, has_text, best, agreed, shared):
-    """Compares the text and the image hits of a part, both as rising keys: row of the sample * `size` + concept.
+def sort_hits(samples, concepts, scores, chosen, size, found):
+    """Sorts the chosen hits by row, those of one row as they come; whether all rows are there.
 
-    Written are: by row whether there is a text hit, the highest score of its image hits and of those whose concept the text
-    has, too (left as they are where there are none); by image hit whether it is one of these.
+    `samples`: (ids, first), each hit's sample and that of row 0 · `size`: above every concept · `found`: (bounds, keys,
+    sorted_scores), of which bounds are zeros, two more than there are rows. Written are the keys, row * `size` + concept; the
+    scores, where there are any; and to bounds where each row's hits begin, and behind these where the last ones end.
     """
-    for place in range(len(text)):
-        has_text[text[place] // size] = True
-    place = 0
-    for hit in range(len(image)):
-        key, score = image[hit], scores[hit]
-        row = key // size
-        best[row] = max(best[row], score)
-        while place < len(text) and text[place] < key:
-            place += 1
-        if place < len(text) and text[place] == key:
-            shared[hit] = True
-            agreed[row] = max(agreed[row], score)
+    ids, first = samples
+    bounds, keys, sorted_scores = found
+    for place in range(len(ids)):
+        if chosen[place]:
+            row = ids[place] - first
+            if row < 0 or row + 2 >= len(bounds):
+                return False
+            bounds[row + 2] += 1
+    for row in range(2, len(bounds)):
+        bounds[row] += bounds[row - 1]
+    for place in range(len(ids)):
+        if chosen[place]:
+            row = ids[place] - first
+            to = bounds[row + 1]
+            bounds[row + 1] = to + 1
+            keys[to] = row * size + concepts[place]
+            if len(scores):
+                sorted_scores[to] = scores[place]
+    return True
 
 
-def rank_hits(keys, scores, size):
-    """Sorts the hits of each row by falling score, in place; the keys of `join_hits` rise where scores are equal."""
-    for place in range(1, len(keys)):
-        key, score = keys[place], scores[place]
-        row, before = key // size, place - 1
-        while before >= 0 and keys[before] // size == row and scores[before] < score:
-            keys[before + 1], scores[before + 1] = keys[before], scores[before]
-            before -= 1
-        keys[before + 1], scores[before + 1] = key, score
+def compare_hits(text, image, size, thresholds, by_row, counts):
+    """Compares what is hit in text and in image, row by row, keys rising in each.
+
+    `text`: (bounds, keys) · `image`: (bounds, keys, scores, shared), where it is written which hits the text has, too ·
+    `thresholds`: rising · `by_row`: (best, agreed), -inf, which become the highest score of a row's image hits, and of those
+    that are shared · `counts`: (shown, joint), to which is added how many hits, and shared ones, of each concept count at each
+    threshold (thresholds, concepts), and (extracted, misaligned), how many rows have a concept there, and how many have some of
+    text and of image and none in common.
+    """
+    text_bounds, text_keys = text
+    bounds, keys, scores, shared = image
+    best, agreed = by_row
+    shown, joint, extracted, misaligned = counts
+    for row in range(len(best)):
+        place, stop = text_bounds[row], text_bounds[row + 1]
+        has_text = place < stop
+        for hit in range(bounds[row], bounds[row + 1]):
+            key, score = keys[hit], scores[hit]
+            best[row] = max(best[row], score)
+            while place < stop and text_keys[place] < key:
+                place += 1
+            if place < stop and text_keys[place] == key:
+                shared[hit] = True
+                agreed[row] = max(agreed[row], score)
+            for level in range(len(thresholds)):
+                if score < thresholds[level]:
+                    break
+                shown[level, key - row * size] += 1
+                if shared[hit]:
+                    joint[level, key - row * size] += 1
+        for level in range(len(thresholds)):
+            is_shown = best[row] >= thresholds[level]
+            if has_text or is_shown:
+                extracted[level] += 1
+            if has_text and is_shown and agreed[row] < thresholds[level]:
+                misaligned[level] += 1
+
+
+def list_hits(kept, bounds, keys, scores, size, lists):
+    """Writes the hits of some rows one behind the other, those with scores by falling score in each, equal ones as they come.
+
+    `lists`: (offsets, concepts, list_scores): where each row's hits begin there, and end; the concepts; the scores, where
+    there are any.
+    """
+    offsets, concepts, list_scores = lists
+    used = 0
+    for number in range(len(kept)):
+        row, start = kept[number], used
+        for hit in range(bounds[row], bounds[row + 1]):
+            place = used
+            if len(scores):
+                while place > start and list_scores[place - 1] < scores[hit]:
+                    concepts[place], list_scores[place] = concepts[place - 1], list_scores[place - 1]
+                    place -= 1
+                list_scores[place] = scores[hit]
+            concepts[place] = keys[hit] - row * size
+            used += 1
+        offsets[number + 1] = used
 
 
 def list_pairs(keys, size, pairs):
-    """Writes every two concepts of one row as lower * `size` + higher, out of rising keys as in `join_hits`; how many.
+    """Writes every two concepts of one row as lower * `size` + higher, out of rising keys (row * `size` + concept); how many.
 
     With no room for any, it only counts them.
     """

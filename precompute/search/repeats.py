@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from precompute.search.match import Methods, ShardPart
-from precompute.search.text import has_method
+from precompute.search.text import count_hits
 
 SHARE_ROWS = 1 << 24  # contents, about, that one job compares
 
@@ -71,8 +71,7 @@ def count_different(
     different = {}
     fresh = ~again_text[np.searchsorted(sample_ids, part.text["sample_id"].to_numpy())]
     concept, sets = part.text["concept"].to_numpy()[fresh], part.text["methods"].to_numpy()[fresh]
-    for name in methods.text:
-        different[name] = np.bincount(concept[has_method(sets, name)], minlength=size)
+    different |= count_hits(concept, sets, size, methods.text)
     if again_image is not None:
         fresh = ~again_image[np.searchsorted(sample_ids, part.image["sample_id"].to_numpy())]
         concept, score = part.image["concept"].to_numpy(), part.image["score"].to_numpy()

@@ -40,8 +40,9 @@ from precompute.corpus.shard import Shard
 from precompute.search.cooccurrence import Together, count_pairs, pile_together, sum_piles
 from precompute.search.images import HITS_SCHEMA
 from precompute.search.match import CHOSEN_TEXT, TEXT_SCHEMA, Counts, Methods, ShardPart, match_part
-from precompute.search.merge import PARTS_AT_ONCE, Merge, Placed, keep_misaligned, read_image, read_text, write_misaligned
+from precompute.search.merge import PARTS_AT_ONCE, keep_misaligned, write_misaligned
 from precompute.search.parts import write_hits, write_rows
+from precompute.search.placed import Merge, Placed, read_image, read_text
 from precompute.search.text import vocabulary
 
 CONCEPTS = 4_469

@@ -17,8 +17,8 @@ from precompute.search import match, merge
 from precompute.search.distinct import hash_captions
 from precompute.search.images import HITS_SCHEMA, PICTURES_SCHEMA
 from precompute.search.match import Methods, ShardPart, count_frequency, describe_alignment, match_part
-from precompute.search.merge import Merge, Placed
 from precompute.search.parts import write_hits
+from precompute.search.placed import Merge, Placed
 from tests.text_hits import make_text_hits
 
 CONCEPTS = ["fern", "rose", "sky"]

@@ -5,6 +5,7 @@ were not: its jobs are spread too, but how far that carries is not measured. So 
 is that of merging spread as evenly as searching.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,8 +15,9 @@ import pandas as pd
 from backend.errors import EmptySelection
 from backend.manifest import RunEntry
 from backend.quantities import spell_bytes, spell_seconds
-from backend.study import Study, quote_folder
+from backend.study import ROOT, Study, quote_folder
 
+OWN_RUN = ROOT / "data" / "own_run.json"
 SURE = 100_000  # samples of a run below which what any run takes alike weighs much
 PRESETS = {"LAION-400M": 414_080_000, "5 billion pairs": 5_000_000_000}  # pairs
 RECOGNIZING, READING, TEXT, IMAGES = SPREAD = ("recognizing", "reading", "text", "images")
@@ -34,12 +36,18 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Measured:
-    """A run of a corpus of a study, whose rates are the measure of others. `title`: of the corpus."""
+    """A run of a corpus of a study, whose rates are the measure of others; of no study is the program's own. `title`: of the
+    corpus."""
 
-    study: Study
+    study: Study | None
     corpus: str
     title: str
     run: RunEntry
+
+    @property
+    def told(self) -> str:
+        """The corpus and where it is."""
+        return f"{self.title} ({self.study.title})" if self.study else self.title
 
     @property
     def has_images(self) -> bool:
@@ -166,14 +174,25 @@ def list_runs(studies: Sequence[Study]) -> list[Measured]:
     return found
 
 
+def read_own_run() -> Measured:
+    """The run that comes with the program, for where nothing else was measured: `python -m benchmarks.index` has made it."""
+    entry = json.loads(OWN_RUN.read_text(encoding="utf-8"))
+    return Measured(None, "", entry["title"], RunEntry(**entry["run"]))
+
+
 def fit_runs(runs: Sequence[Measured], corpus: str | None, *, images: bool) -> list[Measured]:
     """The runs that can be the measure of a corpus with or without its images, the best first.
 
-    Of the first run's study before others; of those, one that searched the same things, and of `corpus`, before others.
+    Of the first run's study before others, and the program's own last; of those, one that searched the same things, and of
+    `corpus`, before others.
     """
     fitting = [one for one in runs if one.has_images or not images]
     here = runs[0].study if runs else None
-    return sorted(fitting, key=lambda one: (one.study is not here, one.has_images != images, one.corpus != corpus))
+
+    def tell_distance(one: Measured) -> tuple[bool, ...]:
+        return one.study is not here, one.study is None, one.has_images != images, one.corpus != corpus
+
+    return sorted(fitting, key=tell_distance)
 
 
 def tell_command(study: Study, *, images: bool) -> str:
@@ -187,7 +206,7 @@ def tell_run(measured: Measured) -> str:
     run = measured.run
     looked = f" and their images by {run.tagger}" if measured.has_images else ""
     return (
-        f"Measured on {run.searched:,} samples of {measured.title} ({measured.study.title}), captions{looked}, on "
+        f"Measured on {run.searched:,} samples of {measured.told}, captions{looked}, on "
         f"{tell_day(run.began)}: {run.processes:,} process{'es' if run.processes > 1 else ''} of a machine with {run.machine}."
     )
 

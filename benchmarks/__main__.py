@@ -5,6 +5,7 @@ from benchmarks import (
     browser,
     encode,
     foreign,
+    index,
     intervals,
     large,
     matching,
@@ -32,6 +33,7 @@ def main() -> None:
     server.main(["--seconds", "10", "--runs", "1000"])
     browser.main([])
     text_search.main(["--runs", "1"])
+    index.main(["--captions", "1000000"])
     tars.main([])
     large.main(["--samples", "1000000"])
     matching.main([])

@@ -62,6 +62,7 @@ from precompute.search.match import (
     match_part,
 )
 from precompute.search.merge import split_concepts
+from precompute.search.text import has_method
 from precompute.study_writer import copy_study, extend_study
 
 CORPUS = "web"
@@ -126,13 +127,13 @@ def make_block(world: World, first: int, size: int) -> ShardPart:
     shown.append(np.where(chance.random(size) < 0.16, world.draw_concepts(size), -1))
     for pair in (said, shown):
         pair[1] = np.where(pair[1] == pair[0], -1, pair[1])
-    ids = np.arange(first, first + size)
+    ids, sets = np.arange(first, first + size), np.zeros(size, np.uint8)
+    for method, share in SHARES.items():
+        sets |= (chance.random(size) < share).astype(np.uint8) << np.uint8(METHODS.text.index(method))
     return ShardPart(
         make_samples(world, ids, said),
         pa.concat_tables(
-            pa.table([pa.repeat(method, len(rows)), ids[rows], concepts], schema=TEXT_SCHEMA)
-            for method, share in SHARES.items()
-            for rows, concepts in list_pairs(said, chance.random(size) < share)
+            pa.table([ids[rows], concepts, sets[rows]], schema=TEXT_SCHEMA) for rows, concepts in list_pairs(said, sets > 0)
         ),
         pa.concat_tables(
             pa.table(
@@ -176,7 +177,7 @@ class Hits:
     def add(self, part: ShardPart) -> None:
         """Takes the hits of a block."""
         for method in METHODS.text:
-            rows = part.text.filter(pc.equal(part.text["method"], method))
+            rows = part.text.filter(pa.array(has_method(part.text["methods"].to_numpy(), method)))
             self._keep(method, rows["concept"].to_numpy(), rows["sample_id"].to_numpy())
         self._keep(IMAGE[0], *(part.image[name].to_numpy() for name in ("concept", "sample_id", "score")))
 

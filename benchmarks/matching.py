@@ -40,8 +40,10 @@ from precompute.corpus.shard import Shard
 from precompute.search.cooccurrence import Together, count_pairs, pile_together, sum_piles
 from precompute.search.images import HITS_SCHEMA
 from precompute.search.match import CHOSEN_TEXT, TEXT_SCHEMA, Counts, Methods, ShardPart, match_part
-from precompute.search.merge import PARTS_AT_ONCE, Merge, Placed, keep_misaligned, read_image, read_text, write_misaligned
+from precompute.search.merge import PARTS_AT_ONCE, keep_misaligned, write_misaligned
 from precompute.search.parts import write_hits, write_rows
+from precompute.search.placed import Merge, Placed, read_image, read_text
+from precompute.search.text import vocabulary
 
 CONCEPTS = 4_469
 HITS = 3  # of a sample and a modality, on average
@@ -73,7 +75,9 @@ def draw_hits(number: int) -> tuple[pa.Table, pa.Table]:
     image = np.unique(np.concatenate([chance.choice(text, len(text) // 2, replace=False), draw(HITS * PART // 2)]))
     scores = chance.uniform(0.2, 0.5, len(image)).astype(np.float32)
     ids, concepts = np.divmod(text, CONCEPTS)
-    named = pa.table([pa.repeat(CHOSEN_TEXT, len(ids)), ids, concepts.astype(np.int32)], schema=TEXT_SCHEMA)
+    named = pa.table(
+        [ids, concepts.astype(np.int32), np.full(len(ids), 1 << vocabulary.METHODS.index(CHOSEN_TEXT))], schema=TEXT_SCHEMA
+    )
     ids, concepts = np.divmod(image, CONCEPTS)
     return named, pa.table([ids, concepts.astype(np.int32), scores], schema=HITS_SCHEMA)
 

@@ -37,10 +37,10 @@ from rich.console import Console
 from rich.table import Table
 
 from backend.errors import TailscopeError
-from backend.schema import TABLES
 from backend.study import ROOT, STUDIES, Study
+from precompute.search.parts import write_text_hits
 from precompute.search.text import METHODS, compile_vocabulary
-from precompute.search.text.runs import HitRuns, find_runs, merge_hits
+from precompute.search.text.runs import HitRuns, find_runs
 from precompute.search.text.search import find_fault
 
 if TYPE_CHECKING:
@@ -113,43 +113,32 @@ def read_column(path: Path, folder: Path, threads: int) -> Work:
 
 
 def search_compiled(path: Path, folder: Path, threads: int, methods: tuple[str, ...] = METHODS) -> Work:
-    """Ours: writes the hits in the order and with the columns of their table, one file for each thread."""
+    """Ours: writes the hits as a shard of a corpus keeps them, sorted by concept and sample, one file for each thread."""
     concepts, fault = read_concepts(), find_fault()
     if fault:
         raise TailscopeError(f"The compiled search cannot be measured here: {fault}")
+    numbers = np.arange(len(concepts), dtype=np.int32)
 
     def work() -> tuple[int, int]:
         with find_runs(iterate_captions(path), compile_vocabulary(concepts, methods), folder / "runs", threads) as runs:
             with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(lambda part: _write_hits(runs, concepts, *part), _share(runs, folder, threads)))
+                list(
+                    pool.map(lambda part: write_text_hits(part[1], runs, numbers, spans=part[0]), _share(runs, folder, threads))
+                )
             return runs.row_count, int(runs.counts.sum())
 
     return work
 
 
 def _share(runs: HitRuns, folder: Path, threads: int) -> list[tuple[list[tuple[int, int]], Path]]:
-    """Ranges of keys with about as many hits for each thread, and its file."""
+    """Ranges of concepts with about as many hits for each thread, and its file."""
     spans = runs.split()
-    hits = np.cumsum([runs.counts.ravel()[start:stop].sum() for start, stop in spans])
+    hits = np.cumsum([runs.counts[start:stop].sum() for start, stop in spans])
     which = np.minimum(hits * threads // (hits[-1] + 1), threads - 1)
     return [
         ([span for span, owner in zip(spans, which, strict=True) if owner == thread], folder / f"hits-{thread}.parquet")
         for thread in range(threads)
     ]
-
-
-def _write_hits(runs: HitRuns, concepts: list[str], spans: list[tuple[int, int]], path: Path) -> None:
-    schema = TABLES["hits"].schema
-    names = ["corpus", "concept", "modality", "method"]
-    kinds = [pa.dictionary(pa.int32() if name == "concept" else pa.int8(), pa.string()) for name in names]
-    written = pa.schema([pa.field(name, kind, nullable=False) for name, kind in zip(names, kinds, strict=True)])
-    written = pa.schema([*written, *(schema.field(name) for name in ("sample_id", "score"))])
-    options = {"compression": "zstd", "use_dictionary": names, "column_encoding": {"sample_id": "DELTA_BINARY_PACKED"}}
-    with pq.ParquetWriter(path, written, store_schema=False, write_statistics=["concept", "method"], **options) as writer:
-        for span in spans:
-            for table in merge_hits(runs, concepts, span):
-                corpus = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int8()), table.num_rows), pa.array(["mine"]))
-                writer.write_table(table.add_column(0, "corpus", corpus).cast(written))
 
 
 def search_as_paper(path: Path, folder: Path, threads: int, methods: tuple[str, ...]) -> Work:

@@ -89,13 +89,12 @@ if pairs is None:
     pairs = int(st.number_input("How many pairs", 1, MOST, PAIRS, 1_000_000, key="pairs", bind="query-params"))
 name = f"{size} ({pairs:,} pairs)" if size == "LAION-400M" else f"{pairs:,} pairs"
 
-every = scale.list_runs(list_open_studies(study))
-runs = scale.fit_runs(every, read_choice(study).corpus if every else None, images=images)
+every = [*scale.list_runs(list_open_studies(study)), scale.read_own_run()]
+runs = scale.fit_runs(every, read_choice(study).corpus, images=images)
 if not runs:
-    looked = " that looked at images" if images and every else ""
     st.info(
-        f"No run{looked} was measured, in this study or another one here. This measures one, on shards of yours, and "
-        f"{scale.SURE:,} pairs or more are a good measure:",
+        "No run that looked at images was measured, in this study or another one here. This measures one, on shards of yours, "
+        f"and {scale.SURE:,} pairs or more are a good measure:",
         icon=":material/info:",
     )
     st.code(scale.tell_command(study, images=images), language="bash")
@@ -109,7 +108,7 @@ with st.expander("Machines, price and measure", expanded=True):
         cores = int(st.number_input("Cores of each", 1, 1024, CORES, key="cores", bind="query-params"))
     with columns[2]:
         price = float(st.number_input("Price of one, an hour", 0.0, 1e6, PRICE, key="price", bind="query-params"))
-    titles = {f"{one.title}, {one.run.searched:,} samples ({one.study.title})": one for one in reversed(runs)}
+    titles = {f"{one.told}, {one.run.searched:,} samples": one for one in reversed(runs)}
     with columns[3]:
         chosen = st.selectbox("Measured on", list(reversed(titles)), key="measure_run", bind="query-params")
 measured = titles[chosen]

@@ -32,9 +32,10 @@ from precompute.search.corpus_files import remove_files
 from precompute.search.growth import name_source
 from precompute.search.layers import Layer, number_layers
 from precompute.search.match import CHOSEN_TEXT, Methods, count_distinct, count_frequency, describe_alignment
-from precompute.search.merge import RANGE_HITS, Given, Merge, Placed, merge_parts
+from precompute.search.merge import RANGE_HITS, merge_parts
 from precompute.search.outlook import INDEXING, MERGING, Outlook
 from precompute.search.parts import Look, Part, read_books
+from precompute.search.placed import Given, Merge, Placed
 from precompute.search.plan import ImageSearch
 from precompute.search.run_log import RunLog, Stopwatch, name_log
 from precompute.search.shards import Found, SearchJob, find_parts, search_parts

@@ -11,18 +11,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from backend.methods import Method, join_methods
 from backend.schema import TABLES
 from precompute.search.cooccurrence import Together, count_pairs, load_together, pile_together, save_together, sum_piles
-from precompute.search.match_kernels import choose_loop, compare_hits, count_hits, list_hits, sort_hits
-from precompute.search.text import METHODS
+from precompute.search.match_kernels import choose_loop, compare_hits, list_hits, sort_hits
+from precompute.search.text import METHODS, count_hits, has_method
 
 CHOSEN_TEXT = "lemmatized"  # the text side of joint hits and misaligned samples: the paper's rule
-TEXT_SCHEMA = pa.schema(
-    [("method", pa.dictionary(pa.int32(), pa.string())), ("sample_id", pa.int64()), ("concept", pa.int32())]
-)
+TEXT_SCHEMA = pa.schema([("sample_id", pa.int64()), ("concept", pa.int32()), ("methods", pa.uint8())])
 
 
 @dataclass(frozen=True)
@@ -140,12 +137,9 @@ def match_part(part: ShardPart, concepts: Sequence[str], methods: Methods) -> tu
     """
     size, sample_ids = len(concepts), part.samples["sample_id"].to_numpy()
     thresholds = np.array(methods.thresholds, np.float32)
-    searched = tuple(dict.fromkeys((*methods.text, CHOSEN_TEXT)))
-    codes, named = number_methods(part.text["method"], searched), _own(part.text["concept"])
-    named_counts = np.zeros((len(searched), size), np.int64)
-    choose_loop(count_hits, len(named))(codes, named, named_counts)
-    hits = dict(zip(methods.text, named_counts, strict=False))
-    text = _sort_hits(part.text, codes == searched.index(CHOSEN_TEXT), sample_ids, size)
+    sets = part.text["methods"].to_numpy()
+    hits = count_hits(part.text["concept"].to_numpy(), sets, size, methods.text)
+    text = _sort_hits(part.text, has_method(sets, CHOSEN_TEXT), sample_ids, size)
     scores = part.image["score"].to_numpy()
     image = _sort_hits(part.image, scores >= thresholds.min(initial=np.inf), sample_ids, size)
 
@@ -191,15 +185,6 @@ def pair_concepts(text: HitsByRow, image: HitsByRow, shared: np.ndarray, size: i
         for name, these in ((methods.chosen, counted), (join_methods(CHOSEN_TEXT, methods.chosen), counted & shared)):
             found[name] = count_pairs(image.keys[these], size)
     return found
-
-
-def number_methods(methods: pa.ChunkedArray, names: Sequence[str]) -> np.ndarray:
-    """The place among some names of each value of a column of dictionaries, int8; -1 where it is none of them."""
-    numbers = [np.empty(0, np.int8)]
-    for chunk in methods.chunks:
-        places = pc.index_in(chunk.dictionary, pa.array(names, pa.string())).fill_null(-1).to_numpy().astype(np.int8)
-        numbers.append(places[chunk.indices.to_numpy()])
-    return np.concatenate(numbers)
 
 
 def _sort_hits(hits: pa.Table, chosen: np.ndarray, sample_ids: np.ndarray, size: int) -> HitsByRow:

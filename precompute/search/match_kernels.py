@@ -55,13 +55,6 @@ def sort_hits(samples, concepts, scores, chosen, size, found):
     return True
 
 
-def count_hits(codes, concepts, counts):
-    """Adds to counts (codes, concepts) how many hits there are of each; a negative code counts nowhere."""
-    for place in range(len(codes)):
-        if codes[place] >= 0:
-            counts[codes[place], concepts[place]] += 1
-
-
 def compare_hits(text, image, size, thresholds, by_row, counts):
     """Compares what is hit in text and in image, row by row, keys rising in each.
 
@@ -172,3 +165,15 @@ def count_runs(pairs, values, counts):
             counts[last] = 0
         counts[last] += 1
     return last + 1
+
+
+def spread_hits(concepts, sets, ids, bits, ends, spread):
+    """Puts the id of each hit, once for every method that its set has, where `ends` says of its concept and that method.
+
+    `bits`: of each method (methods,) · `ends`: where the next one goes in `spread` (concepts, methods); it is moved on.
+    """
+    for hit in range(len(concepts)):
+        for method in range(len(bits)):
+            if sets[hit] & bits[method]:
+                spread[ends[concepts[hit], method]] = ids[hit]
+                ends[concepts[hit], method] += 1

@@ -10,7 +10,7 @@ Cost: 1.5 s for 40,000 samples with 400,000 hits in 40 shards, on two busy cores
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,68 +22,19 @@ import pyarrow.parquet as pq
 from backend.progress import Progress
 from backend.schema import FILE_ROWS, ROW_GROUP
 from precompute.corpus.registry import place_images
-from precompute.corpus.shard import SAMPLES_PER_SHARD, Shard
 from precompute.ledger import Ledger
 from precompute.processes import Workers
 from precompute.search.cooccurrence import tabulate_together
 from precompute.search.corpus_files import CorpusFile, count_rows, place_files, split_pieces
 from precompute.search.disagreements import count_spread, sort_disagreements, spread_samples
 from precompute.search.given import GivenHits, join_places
-from precompute.search.images import HITS_SCHEMA
-from precompute.search.match import TEXT_SCHEMA, Counts, Methods, ShardPart, match_part
+from precompute.search.match import Counts, ShardPart, match_part
+from precompute.search.placed import Given, Merge, Placed, read_image, read_text, shift_ids
 from precompute.search.repeats import count_different, count_shares, find_repeats, mark_repeats, mark_unknown
 from precompute.search.sorting import open_sort
 
 RANGE_HITS = FILE_ROWS  # of a range of concepts, which one job sorts into a file; a concept with more is a range of its own
 PARTS_AT_ONCE = 16  # that one job matches
-
-
-@dataclass(frozen=True)
-class Given:
-    """Hits of a file made elsewhere, as `read_given_hits` gives them, in a Parquet file; and the least score that counts."""
-
-    path: Path
-    floor: float | None = None
-
-
-@dataclass(frozen=True)
-class Merge:
-    """What the jobs of one merge have in common.
-
-    `folder`: of the study that the corpus's files are written into · `base`: the folder that image paths are relative to ·
-    `work`: for what is needed meanwhile · `layers`: for each layer of the parts' hits the number that each of its concepts has
-    among `concepts`, -1 for none · `given`: in the place of the parts' own image hits ·
-    `range_hits`: of a range of concepts, where not `RANGE_HITS`.
-    """
-
-    folder: Path
-    corpus: str
-    concepts: tuple[str, ...]
-    methods: Methods
-    base: Path
-    work: Path
-    layers: tuple[tuple[int, ...], ...]
-    given: Given | None = None
-    range_hits: int | None = None
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A shard, and the files of its part: its samples, its hits by layer, and which picture each sample has.
-
-    `image` is one file of all concepts where the hits were given, none where images were not searched.
-    """
-
-    shard: Shard
-    samples: Path
-    text: tuple[Path, ...]
-    image: tuple[Path, ...] = ()
-    pictures: Path | None = None
-
-    @property
-    def first_id(self) -> int:
-        """What is added to the part's sample ids."""
-        return self.shard.number * SAMPLES_PER_SHARD + self.shard.start
 
 
 def merge_parts(
@@ -238,7 +189,7 @@ def match_parts(merge: Merge, placed: Sequence[Placed], place: Path) -> None:
         disagreeing, counts = match_part(found, merge.concepts, merge.methods)
         counts.distinct = count_different(found, *_mark_repeats(merge, one, samples), len(merge.concepts), merge.methods)
         total.add(counts)
-        tables.append(_shift_ids(disagreeing, one.first_id))
+        tables.append(shift_ids(disagreeing, one.first_id))
     disagreeing = pa.concat_tables(tables)
     keep_misaligned(disagreeing, place / "misaligned.arrow")
     np.save(place / "misaligned.npy", disagreeing.num_rows)
@@ -262,7 +213,7 @@ def write_samples(merge: Merge, placed: Sequence[Placed], path: Path) -> None:
     with CorpusFile(path, "samples", merge.corpus) as file:
         for one in placed:
             samples = pq.read_table(one.samples)
-            file.write(_shift_ids(place_images(samples, one.shard, merge.base), one.first_id))
+            file.write(shift_ids(place_images(samples, one.shard, merge.base), one.first_id))
 
 
 def write_misaligned(merge: Merge, found: Sequence[Path], path: Path) -> None:
@@ -281,24 +232,9 @@ def sort_hits(merge: Merge, placed: Sequence[Placed], start: int, stop: int, pat
     with open_sort(merge.work / f"sort-{start}") as hits, CorpusFile(path, "hits", merge.corpus) as file:
         for one in placed:
             found = (read_text(merge, one, start, stop), _drop_low(merge, read_image(merge, one, start, stop)))
-            hits.add(*(_shift_ids(table, one.first_id) for table in found))
+            hits.add(*(shift_ids(table, one.first_id) for table in found))
         for batch in hits.sort(merge.concepts, merge.methods):
             file.write(batch)
-
-
-def read_text(merge: Merge, placed: Placed, start: int = 0, stop: int | None = None) -> pa.Table:
-    """What the captions of a shard name of a range of concepts: `TEXT_SCHEMA`, sorted by concept within a layer."""
-    stop = len(merge.concepts) if stop is None else stop
-    tables = [_read_range(*pair, start, stop, ("method",)) for pair in zip(placed.text, merge.layers, strict=True)]
-    return pa.concat_tables([TEXT_SCHEMA.empty_table(), *tables])
-
-
-def read_image(merge: Merge, placed: Placed, start: int = 0, stop: int | None = None) -> pa.Table:
-    """What the images of a shard show of a range of concepts, by a score of at least the part's floor: `HITS_SCHEMA`."""
-    stop = len(merge.concepts) if stop is None else stop
-    layers = (tuple(range(len(merge.concepts))),) if merge.given else merge.layers[: len(placed.image)]
-    tables = [_read_range(*pair, start, stop) for pair in zip(placed.image, layers, strict=True)]
-    return pa.concat_tables([HITS_SCHEMA.empty_table(), *tables])
 
 
 def _drop_low(merge: Merge, hits: pa.Table) -> pa.Table:
@@ -306,33 +242,6 @@ def _drop_low(merge: Merge, hits: pa.Table) -> pa.Table:
     if merge.given or not merge.methods.thresholds:
         return hits
     return hits.filter(pc.greater_equal(hits["score"], pa.scalar(np.float32(merge.methods.thresholds[0]), pa.float32())))
-
-
-def _read_range(path: Path, layer: tuple[int, ...], start: int, stop: int, by_dictionary: Sequence[str] = ()) -> pa.Table:
-    """The hits of a layer's concepts whose number is in a range, with that number; of the file no other row group is read.
-
-    `by_dictionary`: columns whose values come as dictionaries.
-    """
-    numbers = _number_layer(layer)
-    wanted = np.flatnonzero((numbers >= start) & (numbers < stop))
-    with pq.ParquetFile(path, read_dictionary=by_dictionary) as file:
-        if not len(wanted):
-            return file.schema_arrow.empty_table()
-        column = file.schema_arrow.get_field_index("concept")
-        spans = [file.metadata.row_group(group).column(column).statistics for group in range(file.num_row_groups)]
-        groups = [group for group, span in enumerate(spans) if span and span.min <= wanted[-1] and span.max >= wanted[0]]
-        hits = file.read_row_groups(groups, use_threads=False)
-    if len(wanted) == len(numbers) and (numbers == np.arange(len(numbers))).all():  # all hits, and as they are
-        return hits
-    concepts = numbers[hits["concept"].to_numpy()]
-    column = hits.schema.get_field_index("concept")
-    hits = hits.set_column(column, hits.schema.field(column), pa.array(concepts))
-    return hits.filter(pa.array((concepts >= start) & (concepts < stop)))
-
-
-@lru_cache(maxsize=4)
-def _number_layer(layer: tuple[int, ...]) -> np.ndarray:
-    return np.array(layer, np.int32)
 
 
 def _made(merge: Merge, name: str, number: int = 0) -> Path:
@@ -352,11 +261,6 @@ def _count_stored(merge: Merge, counts: Counts) -> np.ndarray:
 def _count_disagreements(merge: Merge, places: Sequence[Path]) -> np.ndarray:
     """How many rows of `disagreements` there are of no concept, and of each concept."""
     return sum((np.load(place / "disagreements.npy") for place in places), np.zeros(len(merge.concepts) + 1, np.int64))
-
-
-def _shift_ids(table: pa.Table, first_id: int) -> pa.Table:
-    column = table.schema.get_field_index("sample_id")
-    return table.set_column(column, table.schema.field(column), pc.add(table["sample_id"], pa.scalar(first_id, pa.int64())))
 
 
 def _open_given(merge: Merge) -> GivenHits:

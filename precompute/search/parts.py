@@ -185,31 +185,31 @@ class SampleFile:
         self._waiting, self._rows = [], 0
 
 
-def write_text_hits(path: Path, runs: HitRuns, numbers: np.ndarray, sample_ids: np.ndarray) -> None:
-    """Writes what captions name as a part keeps it (`TEXT_SCHEMA`), by concept, method and sample; a piece at a time.
+def write_text_hits(
+    path: Path,
+    runs: HitRuns,
+    numbers: np.ndarray,
+    sample_ids: np.ndarray | None = None,
+    spans: Sequence[tuple[int, int]] | None = None,
+) -> None:
+    """Writes what captions name as a part keeps it (`TEXT_SCHEMA`), by concept and sample; a piece at a time.
 
-    `numbers`: for each concept of the runs that which it has in the file, or -1 for none, rising · `sample_ids`: the captions'.
+    `numbers`: for each concept of the runs that which it has in the file, or -1 for none, rising · `sample_ids`: the captions',
+    where these are not their rows · `spans`: of concepts, some of `runs.split()`, where not all of them.
     """
-    methods = pa.array(runs.methods, pa.string())
-    kinds = [
-        pa.field("method", pa.dictionary(pa.int8(), pa.string())),
-        *(TEXT_SCHEMA.field(n) for n in ("sample_id", "concept")),
-    ]
     encoding = choose_encoding(TEXT_SCHEMA.names)
     with (
         write_file(path) as unfinished,
-        pq.ParquetWriter(unfinished, pa.schema(kinds), store_schema=False, **encoding) as writer,
+        pq.ParquetWriter(unfinished, TEXT_SCHEMA, store_schema=False, write_statistics=["concept"], **encoding) as writer,
     ):
-        for span in runs.split():
+        for span in runs.split() if spans is None else spans:
             for hits in runs.merge(*span):
-                concept, method = np.divmod(np.arange(hits.first_key, hits.first_key + len(hits.counts)), len(methods))
-                wanted = np.repeat(numbers[concept] >= 0, hits.counts)
-                columns = [
-                    pa.DictionaryArray.from_arrays(np.repeat(method.astype(np.int8), hits.counts)[wanted], methods),
-                    sample_ids[hits.rows[wanted]],
-                    np.repeat(numbers[concept], hits.counts)[wanted],
-                ]
-                writer.write_table(pa.table(columns, schema=pa.schema(kinds)), row_group_size=ROW_GROUP)
+                of_hit = np.repeat(numbers[hits.first_concept : hits.first_concept + len(hits.counts)], hits.counts)
+                ids = hits.rows if sample_ids is None else sample_ids[hits.rows]
+                columns = [ids, of_hit, hits.sets]
+                if (of_hit < 0).any():
+                    columns = [column[of_hit >= 0] for column in columns]
+                writer.write_table(pa.table(columns, schema=TEXT_SCHEMA), row_group_size=ROW_GROUP)
 
 
 def write_features(path: Path) -> AbstractContextManager["FeatureFile"]:

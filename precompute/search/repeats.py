@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from precompute.search.match import Methods, ShardPart, find_rows, number_methods
+from precompute.search.match import Methods, ShardPart, find_rows
+from precompute.search.text import count_hits
 
 SHARE_ROWS = 1 << 24  # contents, about, that one job compares
 
@@ -69,9 +70,8 @@ def count_different(
     sample_ids = part.samples["sample_id"].to_numpy()
     different = {}
     fresh = ~again_text[find_rows(sample_ids, part.text["sample_id"].to_numpy())]
-    concept, codes = part.text["concept"].to_numpy(), number_methods(part.text["method"], methods.text)
-    for code, name in enumerate(methods.text):
-        different[name] = np.bincount(concept[(codes == code) & fresh], minlength=size)
+    concept, sets = part.text["concept"].to_numpy()[fresh], part.text["methods"].to_numpy()[fresh]
+    different |= count_hits(concept, sets, size, methods.text)
     if again_image is not None:
         fresh = ~again_image[find_rows(sample_ids, part.image["sample_id"].to_numpy())]
         concept, score = part.image["concept"].to_numpy(), part.image["score"].to_numpy()

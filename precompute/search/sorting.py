@@ -11,7 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from precompute.search.match import Methods
+from precompute.search.match_kernels import choose_loop, spread_hits
+from precompute.search.ranges import expand_ranges
 from precompute.search.spilling import connect_spilling
+from precompute.search.text import METHODS, has_method
 
 HELD_HITS = 1 << 24  # that are sorted in memory; more go to disk, as they come
 ROWS_AT_ONCE = 1 << 17
@@ -29,7 +32,7 @@ def open_sort(place: Path) -> Iterator["UnsortedHits"]:
 
 
 class UnsortedHits:
-    """Hits as they come: concept by number, method, sample_id, score; of one concept and method by rising sample_id."""
+    """Hits as they come: text hits (`TEXT_SCHEMA`), by concept and sample_id, and image hits, by concept's number."""
 
     def __init__(self, place: Path):
         self._place = place
@@ -40,18 +43,16 @@ class UnsortedHits:
     def add(self, text: pa.Table, image: pa.Table) -> None:
         """Takes the hits of one shard's captions and images."""
         self._held.append((text, image))
-        self._count += text.num_rows + image.num_rows
+        self._count += int(np.bitwise_count(text["methods"].to_numpy()).sum()) + image.num_rows
         if self._count > HELD_HITS:
             self._put_on_disk()
 
     def sort(self, concepts: Sequence[str], methods: Methods) -> Iterator[pa.Table]:
         """The rows of `hits`, without `corpus`, in the table's order; names by dictionary."""
-        ways = (
-            *methods.image[:1],
-            *methods.text,
-        )  # as the table sorts them: a concept's image hits, then its text hits by method
+        # As the table sorts them: a concept's image hits, then its text hits by method.
+        ways = (*methods.image[:1], *methods.text)
         names, modalities, stored = (pa.array(values, pa.string()) for values in (concepts, ["image", "text"], ways))
-        for concept, way, sample_id, score in self._sort_on_disk(ways) if self._disk else self._sort_in_memory(ways):
+        for concept, way, sample_id, score in self._sort_on_disk(methods) if self._disk else self._sort_in_memory(methods):
             of_text = (way >= len(methods.image[:1])).astype(np.int8)
             columns = {
                 "concept": pa.DictionaryArray.from_arrays(concept, names),
@@ -68,21 +69,30 @@ class UnsortedHits:
             self._disk.close()
             shutil.rmtree(self._place)
 
-    def _sort_in_memory(self, ways: Sequence[str]) -> Iterator[tuple[np.ndarray, ...]]:
+    def _sort_in_memory(self, methods: Methods) -> Iterator[tuple[np.ndarray, ...]]:
         if not self._count:
             return
         text, image = (pa.concat_tables(tables) for tables in zip(*self._held, strict=True))
         best_first = np.lexsort((image["sample_id"].to_numpy(), -image["score"].to_numpy(), image["concept"].to_numpy()))
         image = image.take(pa.array(best_first))
-        way = np.concatenate([np.zeros(image.num_rows, np.int8), _number_ways(text["method"], ways)])
-        concept, sample_id = (
-            np.concatenate([image[name].to_numpy(), text[name].to_numpy()]) for name in ("concept", "sample_id")
-        )
-        score = np.concatenate([image["score"].to_numpy(), np.zeros(text.num_rows, np.float32)])
-        order = np.argsort(concept.astype(np.int64) * len(ways) + way, kind="stable")
-        for start in range(0, len(order), ROWS_AT_ONCE):
-            these = order[start : start + ROWS_AT_ONCE]
-            yield concept[these], way[these], sample_id[these], score[these]
+        shown, named, sets = (column.to_numpy() for column in (image["concept"], text["concept"], text["methods"]))
+        first, last = (edge(np.concatenate([shown, named])) for edge in (np.min, np.max))
+        counts = [np.bincount(shown - first, minlength=last - first + 1)] * len(methods.image[:1])
+        counts += [np.bincount(named[has_method(sets, way)] - first, minlength=last - first + 1) for way in methods.text]
+        counts = np.stack(counts, axis=1)  # (concepts, ways)
+        ends = (counts.cumsum() - counts.ravel()).reshape(counts.shape)
+        ids, scores = np.empty(counts.sum(), np.int64), np.zeros(counts.sum(), np.float32)
+        if methods.image:
+            places = expand_ranges(ends[:, 0], counts[:, 0])
+            ids[places], scores[places] = image["sample_id"].to_numpy(), image["score"].to_numpy()
+        bits = np.array([1 << METHODS.index(way) for way in methods.text], np.uint8)
+        spread = choose_loop(spread_hits, len(named))
+        spread(named - first, sets, text["sample_id"].to_numpy(), bits, ends[:, counts.shape[1] - len(bits) :], ids)
+        stops = counts.ravel().cumsum()
+        for start in range(0, len(ids), ROWS_AT_ONCE):
+            rows = np.arange(start, min(start + ROWS_AT_ONCE, len(ids)))
+            concept, way = np.divmod(np.searchsorted(stops, rows, "right").astype(np.int32), np.int32(counts.shape[1]))
+            yield concept + np.int32(first), way.astype(np.int8), ids[rows], scores[rows]
 
     def _put_on_disk(self) -> None:
         if not self._disk:
@@ -90,20 +100,24 @@ class UnsortedHits:
             self._disk = connect_spilling(self._place / "spilled", self._place / "hits.duckdb")
             self._disk.execute("CREATE TABLE hits (concept INTEGER, method VARCHAR, sample_id BIGINT, score FLOAT)")
         for text, image in self._held:
-            for found, values in ((text, "concept, method, sample_id, NULL"), (image, "concept, NULL, sample_id, score")):
-                self._disk.register("found", found)
-                self._disk.execute(f"INSERT INTO hits SELECT {values} FROM found")
+            self._disk.register("found", image)
+            self._disk.execute("INSERT INTO hits SELECT concept, NULL, sample_id, score FROM found")
+            for way in METHODS:
+                self._disk.register("found", text.filter(pa.array(has_method(text["methods"].to_numpy(), way))))
+                self._disk.execute("INSERT INTO hits SELECT concept, ?, sample_id, NULL FROM found", [way])
         self._held = []
 
-    def _sort_on_disk(self, ways: Sequence[str]) -> Iterator[tuple[np.ndarray, ...]]:
+    def _sort_on_disk(self, methods: Methods) -> Iterator[tuple[np.ndarray, ...]]:
+        ways = pa.array([*methods.image[:1], *methods.text], pa.string())
         rows = self._disk.sql(
             """SELECT concept, method, sample_id, coalesce(score, 0) AS score FROM hits
                ORDER BY concept, method NULLS FIRST, hits.score DESC, sample_id"""
         )
         for batch in rows.to_arrow_reader(ROWS_AT_ONCE):
-            way = _number_ways(pc.fill_null(batch["method"], ways[0]), ways)
-            yield batch["concept"].to_numpy(), way, batch["sample_id"].to_numpy(), batch["score"].to_numpy()
-
-
-def _number_ways(methods: pa.Array | pa.ChunkedArray, ways: Sequence[str]) -> np.ndarray:
-    return pc.index_in(methods, pa.array(ways, pa.string())).to_numpy().astype(np.int8)
+            way = pc.index_in(pc.fill_null(batch["method"], ways[0]), ways)
+            yield (
+                batch["concept"].to_numpy(),
+                way.to_numpy().astype(np.int8),
+                batch["sample_id"].to_numpy(),
+                batch["score"].to_numpy(),
+            )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -22,6 +23,7 @@ from precompute.search.match import CHOSEN_TEXT
 from precompute.search.parts import Look, Part, read_features
 from precompute.search.plan import ImageSearch
 from precompute.search.shards import SearchJob, ShardSearch
+from precompute.search.text import has_method
 
 FIRST_SAMPLES = 512
 LEAST_NAMED, LEAST_CONCEPTS = 20, 5  # (picture, concept) pairs and concepts that captions must name, for a verdict
@@ -108,7 +110,7 @@ def _read_scores(part: Part, layer: Layer, look: Look) -> np.ndarray:
 def _read_named(part: Part, layer: Layer, look: Look, shape: tuple[int, int]) -> np.ndarray:
     """What the captions of each picture name, bool of a shape (pictures, concepts)."""
     text = pq.read_table(part.text(layer))
-    text = text.filter(pc.equal(text["method"], CHOSEN_TEXT))
+    text = text.filter(pa.array(has_method(text["methods"].to_numpy(), CHOSEN_TEXT)))
     pictures = pq.read_table(part.pictures(look.model))
     rows = np.searchsorted(pictures["sample_id"].to_numpy(), text["sample_id"].to_numpy())
     of_hit = pc.fill_null(pictures["picture"], -1).to_numpy()[rows]

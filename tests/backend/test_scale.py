@@ -6,7 +6,20 @@ import pytest
 
 from backend.errors import EmptySelection
 from backend.manifest import RunEntry
-from backend.scale import PRESETS, Fleet, Measured, Rates, list_runs, measure_rates, price_corpus, tell_command, tell_run
+from backend.scale import (
+    PRESETS,
+    SURE,
+    Fleet,
+    Measured,
+    Rates,
+    fit_runs,
+    list_runs,
+    measure_rates,
+    price_corpus,
+    read_own_run,
+    tell_command,
+    tell_run,
+)
 from tests.tiny_study import animal_rows, write_study
 
 RUN = RunEntry(
@@ -98,6 +111,16 @@ def test_runs_are_of_the_study_at_hand_first_and_the_largest_of_each_first(tmp_p
     assert [one.has_images for one in found] == [False, False, True, False]
     assert found[0].title == "SMALL"
     assert list_runs([write_study(tmp_path / "none", animal_rows())]) == []
+
+
+def test_run_that_comes_with_the_program_is_a_measure_and_gives_way_to_any_of_ones_own(tmp_path):
+    own = read_own_run()
+    assert own.run.searched == own.run.indexed >= SURE
+    assert sum(own.run.core_seconds.values()) <= own.run.processes * own.run.stages["searching"] * 1.1
+    assert measure_rates(own.run, images=False).study_bytes > 10
+    study = write_study(tmp_path / "mine", animal_rows(), manifest={"runs": {"small": [vars(RUN)]}})
+    assert [one.run for one in fit_runs([*list_runs([study]), own], None, images=False)] == [RUN, own.run]
+    assert fit_runs([own], None, images=True) == []
 
 
 def test_run_is_told_with_corpus_day_and_machine(tmp_path):

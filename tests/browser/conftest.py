@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect, sync_playwright
 
 from backend.models.catalogue import MODELS
 from backend.settings import MODEL_ROOTS
@@ -174,6 +175,17 @@ class Visitor:
         self.page.get_by_role("option", name=other, exact=True).click()
         self.wait()
         return other
+
+    def open_menu(self, button: Locator) -> None:
+        """Opens what hangs on a button; a page that is drawn anew just then closes it again, and so it is clicked once more."""
+        self.wait()
+        expect(button).to_be_visible()
+        for _ in range(3):
+            button.click()
+            with suppress(TimeoutError):
+                self.page.get_by_test_id("stPopoverBody").wait_for(timeout=5_000)
+                return
+        raise AssertionError("The menu does not stay open.")
 
     def chosen(self, label: str) -> str:
         """The chosen option of a select box."""

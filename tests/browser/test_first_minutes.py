@@ -167,7 +167,7 @@ def test_picture_of_a_candidate_leads_to_its_page(embedded_server, embedded_stud
 
 def test_figure_is_taken_home_as_svg_pdf_png_and_html(small_server, visit, tmp_path):
     visitor = visit(f"{small_server}/scaling")
-    visitor.page.get_by_test_id("stPopoverButton").first.click()
+    visitor.open_menu(visitor.page.get_by_test_id("stPopoverButton").first)
     files = {}
     for label in ("Figure (SVG)", "Figure (PDF)", "Figure (PNG)", "Figure (HTML)", "Plotly, for HTML figures"):
         with visitor.page.expect_download() as download:

@@ -78,7 +78,7 @@ def test_link_to_a_concept_and_back_keeps_the_choices(small_server, visit):
 
 def test_rows_and_figures_can_be_downloaded(small_server, visit, tmp_path):
     visitor = visit(f"{small_server}/scaling")
-    visitor.page.get_by_test_id("stPopoverButton").first.click()
+    visitor.open_menu(visitor.page.get_by_test_id("stPopoverButton").first)
     files = {}
     for button in ("Data (CSV)", "Data (Parquet)", "Figure (HTML)"):
         with visitor.page.expect_download() as download:

@@ -98,9 +98,10 @@ def test_person_runs_a_labelled_batch_and_takes_its_table(world_server, visit, p
     visitor = visit(f"{world_server}/probe?{MODEL}&experiment=A+labelled+batch")
     upload(visitor, {"name": "pictures.zip", "mimeType": "application/zip", "buffer": stream.getvalue()}, box=1)
     visitor.page.get_by_text("2 of 3 files").wait_for()
+    visitor.wait()
     box = visitor.page.get_by_test_id("stExpander").filter(has_text="All 2 images as a table")
     box.locator("summary").click()
-    box.get_by_test_id("stPopoverButton").click()
+    visitor.open_menu(box.get_by_test_id("stPopoverButton"))
     with visitor.page.expect_download() as download:
         visitor.page.get_by_role("button", name="Data (CSV)").click()
     download.value.save_as(tmp_path / "batch.csv")

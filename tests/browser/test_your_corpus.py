@@ -16,8 +16,7 @@ def test_person_hands_in_captions_reads_what_they_lack_and_takes_the_list(small_
     assert "mine.csv: 3 pairs, 0 dropped." in visitor.wait().text
     page.get_by_role("radio", name="Concepts").click()
     page.get_by_text("Never shown (1 of 3)").wait_for()
-    visitor.wait()
-    page.locator("[data-testid=stPopoverButton]").last.click()
+    visitor.open_menu(page.locator("[data-testid=stPopoverButton]").last)
     with page.expect_download() as got:
         page.get_by_role("button", name="Data (CSV)").click()
     assert got.value.path().read_text() == "concept,task\nflamingo,your classes\n"

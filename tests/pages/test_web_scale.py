@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from backend.scale import read_own_run
 from pages.ui.text import escape
 from tests.backend.test_scale import LOOKED, RUN
 from tests.pages.session import assert_whole, choose, downloads, find, open_page, said, table, told, written
@@ -61,7 +62,7 @@ def test_figures_say_which_run_measured_them_and_what_is_assumed(measured):
 
 def test_images_are_priced_by_a_run_that_looked_at_them_be_it_of_another_study(measured):
     app = open_scale(study="mine", looks="Captions and images")
-    assert find(app, "selectbox", "measure_run").options == ["LARGE, 2,000 samples (Other)"]
+    assert find(app, "selectbox", "measure_run").options == ["LARGE (Other), 2,000 samples"]
     assert "captions and their images by ViT-B-32:openai" in said(app)
     assert "Looking at images" in set(table(app, "step")["step"])
     assert app.code[0].value.endswith("--tagger MODEL --processes 16")
@@ -71,7 +72,8 @@ def test_another_size_and_another_measure_can_be_chosen(measured):
     app = choose(open_scale(study="mine", size="Another size"), "number_input", "pairs", 1_000_000)
     assert answer_of(assert_whole(app)).startswith("1,000,000 pairs, captions alone: between ")
     options = find(app, "selectbox", "measure_run").options
-    assert options == ["SMALL, 2,000 samples (Mine)", "LARGE, 2,000 samples (Other)"]
+    assert options[:2] == ["SMALL (Mine), 2,000 samples", "LARGE (Other), 2,000 samples"]
+    assert len(options) == 3  # the last is the program's own
     app = choose(app, "selectbox", "measure_run", options[1])
     assert "samples of LARGE (Other)" in said(assert_whole(app))
 
@@ -85,11 +87,17 @@ def test_names_of_corpus_study_and_tagger_are_shown_as_they_are(studies):
         assert escape(name) in shown
 
 
-def test_without_a_run_the_command_that_measures_one_stands_there(studies):
+def test_without_a_run_of_ones_own_the_program_tells_what_it_took_itself(studies):
     write_study(studies / "mine", animal_rows())
-    (message,) = told(open_scale())
-    assert message.startswith("No run was measured, in this study or another one here.")
-    write_study(studies / "other", animal_rows(), manifest={"title": "Other", "runs": {"small": [vars(RUN)]}})
-    app = open_scale(study="mine", looks="Captions and images")
-    assert told(app)[0].startswith("No run that looked at images was measured")
+    own = read_own_run()
+    app = open_scale()
+    assert find(app, "selectbox", "measure_run").options == [f"{own.told}, {own.run.searched:,} samples"]
+    assert answer_of(app).startswith("LAION-400M (414,080,000 pairs), captions alone: between **")
+    assert f"Measured on {own.run.searched:,} samples of {own.title}, captions, on" in said(app)
+
+
+def test_without_a_run_that_looked_at_images_the_command_that_measures_one_stands_there(studies):
+    write_study(studies / "mine", animal_rows())
+    app = open_scale(looks="Captions and images")
+    assert told(app)[0].startswith("No run that looked at images was measured, in this study or another one here.")
     assert app.code[0].value.endswith("--corpus NAME --shards 'GLOB' --tagger MODEL")

@@ -7,6 +7,6 @@ too. A word that no caption has makes its concept zero; it never drops out of th
 
 from precompute.search.text.reference import Captions
 from precompute.search.text.search import search_captions
-from precompute.search.text.vocabulary import METHODS, Vocabulary, compile_vocabulary
+from precompute.search.text.vocabulary import METHODS, Vocabulary, compile_vocabulary, count_hits, has_method
 
-__all__ = ["METHODS", "Captions", "Vocabulary", "compile_vocabulary", "search_captions"]
+__all__ = ["METHODS", "Captions", "Vocabulary", "compile_vocabulary", "count_hits", "has_method", "search_captions"]

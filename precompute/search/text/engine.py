@@ -52,14 +52,14 @@ def view_utf8(captions: pa.Array) -> Utf8:
 class Engine:
     """Searches captions for a vocabulary.
 
-    A hit has a key: the concept's number times the number of methods, and the method's: keys sort hits by concept and method.
+    A hit is a caption that names a concept, by a set of methods: bit n of the set stands for the n-th of `methods`.
     """
 
     def __init__(self, vocabulary: Vocabulary):
         self.methods = tuple(vocabulary.needs)
         self._lock = threading.Lock()
         self._needs = _Needs(vocabulary)
-        self.key_count = self._needs.key_count
+        self.concept_count = self._needs.concept_count
         self._table = _Table(self._needs)
         self._rules = self._needs.order_rules(self._needs.counts)
         self._is_guess = True
@@ -69,18 +69,20 @@ class Engine:
         """How many distinct words, and what stands for words, it remembers now."""
         return self._table.count
 
-    def find_in_order(self, captions: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """The hits: rows and keys, int32 (hits,) each, sorted by both."""
-        rows, keys = self.find(captions)
-        matching.sort_rows(rows, keys)
-        return rows, keys
+    def find_in_order(self, captions: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The hits: rows, concepts and sets of methods, int32 (hits,) each, sorted by row and concept."""
+        concepts, found = self.find(captions)
+        shift = len(self.methods)
+        rows, sets = found >> shift, found & ((1 << shift) - 1)
+        order = np.argsort(rows * np.int64(self.concept_count) + concepts)
+        return rows[order], concepts[order], sets[order]
 
-    def find_by_key(self, captions: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """Of each key the number of its hits (keys,), and the rows of all, by key and row; int32."""
-        return matching.sort_hits(*self.find(captions), self.key_count)
+    def find_by_concept(self, captions: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        """Of each concept the number of its hits (concepts,), and all hits by concept and row, as `find` has them; int32."""
+        return matching.sort_hits(*self.find(captions), self.concept_count)
 
     def find(self, captions: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """The hits: rows by rising row, keys in any order within one; int32 (hits,) each."""
+        """The hits by rising row: concepts, in any order within one, and `row << len(methods) | set`; int32 (hits,) each."""
         table = self._table
         if self._is_guess and len(captions) >= ENOUGH_CAPTIONS:
             self._learn(captions[:ENOUGH_CAPTIONS])
@@ -94,15 +96,15 @@ class Engine:
     def _match(self, read: tuple, entries: tuple) -> tuple[np.ndarray, np.ndarray]:
         """The hits of words that are known."""
         row, captions, pieces = 0, len(read[2]), [(np.empty(0, np.int32), np.empty(0, np.int32))]
+        sizes = (self._needs.token_count, self.concept_count, len(self.methods))
         while row < captions:
-            room = USUAL_HITS * (captions - row) + self.key_count + 1
-            rows, keys = np.empty(room, np.int32), np.empty(room, np.int32)
-            sizes = (self._needs.token_count, self.key_count)
-            row, count = matching.match_words(read, entries, self._rules, *sizes, row, rows, keys)
-            pieces.append((rows[:count], keys[:count]))
+            room = USUAL_HITS * (captions - row) + self.concept_count + 1
+            concepts, found = np.empty(room, np.int32), np.empty(room, np.int32)
+            row, count = matching.match_words(read, entries, self._rules, *sizes, row, concepts, found)
+            pieces.append((concepts[:count], found[:count]))
         if len(pieces) == 2:
             return pieces[1]
-        return np.concatenate([rows for rows, _ in pieces]), np.concatenate([keys for _, keys in pieces])
+        return np.concatenate([concepts for concepts, _ in pieces]), np.concatenate([found for _, found in pieces])
 
     def _learn(self, captions: pa.Array) -> None:
         """Which words are rare; and most of the words that come, so that few of many captions are missing."""
@@ -111,57 +113,80 @@ class Engine:
         self._is_guess = False
 
 
+@dataclass
+class _Rule:
+    """The tokens that a caption must have for a concept: its name by the methods that ask for no more, and by those that ask
+    for a phrase, whose order `phrase` has; a name of no method stands for none."""
+
+    tokens: frozenset[int]
+    name: int
+    phrase_name: int
+    phrase: tuple[int, ...] = ()
+
+
 class _Needs:
     """What a vocabulary needs, as the kernels ask for it. Tokens are numbered: those of `words`, then those of `nouns`.
 
-    `keys`: by token, those that it names alone · `rules`: the key, the tokens and whether they have to stand in a row, of what
-    needs several · `counts`: in how many rules each token is; a guess at which are frequent.
+    A name is `concept << methods | set`, where bit n of the set stands for the n-th method. `names`: by token, those that need
+    nothing else · `rules`: what needs several · `counts`: in how many rules each token is; a guess at which are frequent.
     """
 
     def __init__(self, vocabulary: Vocabulary):
         self.lexica = ((vocabulary.words, 0), (vocabulary.nouns, len(vocabulary.words.words)))
         self.token_count = len(vocabulary.words.words) + len(vocabulary.nouns.words)
-        self.key_count = max(len(vocabulary.concepts), 1) * max(len(vocabulary.needs), 1)
-        self.keys: dict[int, list[int]] = {}
-        self.rules: list[tuple[int, tuple[int, ...], bool]] = []
-        for number, name in enumerate(vocabulary.needs):
-            method = TEXT_METHODS[name]
+        self.concept_count = max(len(vocabulary.concepts), 1)
+        self.shift = len(vocabulary.needs)
+        self.names: dict[int, list[int]] = {}
+        rules: dict[tuple[int, frozenset[int]], _Rule] = {}
+        for number, method_name in enumerate(vocabulary.needs):
+            method = TEXT_METHODS[method_name]
             shift = self.lexica[method.lemmatised][1]
-            for need in vocabulary.needs[name]:
-                key, tokens = need.concept * len(vocabulary.needs) + number, tuple(token + shift for token in need.tokens)
+            for need in vocabulary.needs[method_name]:
+                name, tokens = need.concept << self.shift | 1 << number, tuple(token + shift for token in need.tokens)
                 if len(tokens) == 1:
-                    self.keys.setdefault(tokens[0], []).append(key)
+                    self.names.setdefault(tokens[0], []).append(name)
+                    continue
+                bare = need.concept << self.shift
+                rule = rules.setdefault((need.concept, frozenset(tokens)), _Rule(frozenset(tokens), bare, bare))
+                if method.adjacent:
+                    rule.phrase, rule.phrase_name = tokens, rule.phrase_name | name
                 else:
-                    self.rules.append((key, tokens, method.adjacent))
-        self.counts = np.bincount([token for _, tokens, _ in self.rules for token in tokens], minlength=self.token_count)
+                    rule.name |= name
+        self.rules = list(rules.values())
+        self.counts = np.bincount([token for rule in self.rules for token in rule.tokens], minlength=self.token_count)
 
     def order_rules(self, counts: np.ndarray) -> tuple[np.ndarray, ...]:
         """The rules as `matching.match_words` takes them, each at the rarest of its tokens by these counts."""
-        anchors = [min(range(len(tokens)), key=lambda slot: (counts[tokens[slot]], slot)) for _, tokens, _ in self.rules]
-        rarest = np.array([tokens[slot] for (_, tokens, _), slot in zip(self.rules, anchors, strict=True)], np.int64)
+        ordered = [sorted(rule.tokens, key=lambda token: (counts[token], token)) for rule in self.rules]
+        rarest = np.array([tokens[0] for tokens in ordered], np.int64)
         order = rarest.argsort(kind="stable")
-        rules = [self.rules[rule] for rule in order]
+        rules = [(self.rules[rule], ordered[rule]) for rule in order]
         return (
             np.searchsorted(rarest[order], np.arange(self.token_count + 2)).astype(np.int32),
-            np.array([key for key, _, _ in rules], np.int32),
-            np.cumsum([0, *(len(tokens) for _, tokens, _ in rules)], dtype=np.int64),
-            np.array([anchors[rule] for rule in order], np.int64),
-            np.array([adjacent for _, _, adjacent in rules], bool),
-            np.array([token for _, tokens, _ in rules for token in tokens], np.int32),
+            np.array([rule.name for rule, _ in rules], np.int32),
+            np.array([rule.phrase_name for rule, _ in rules], np.int32),
+            np.cumsum([0, *(len(tokens) - 1 for _, tokens in rules)], dtype=np.int64),
+            np.cumsum([0, *(len(rule.phrase) for rule, _ in rules)], dtype=np.int64),
+            np.array([rule.phrase.index(tokens[0]) if rule.phrase else 0 for rule, tokens in rules], np.int64),
+            np.array([token for _, tokens in rules for token in tokens[1:]], np.int32),
+            np.array([token for rule, _ in rules for token in rule.phrase], np.int32),
         )
 
     def look_up(self, text: str) -> tuple[int, list[int], list[int], list[int]]:
-        """What a word or chunk means: how many words it has, the keys that one of them names, the other tokens that rules
-        ask for, and at which of the words each is."""
+        """What a word or chunk means: how many words it has, the names that one of them is, the other tokens that rules ask
+        for, and at which of the words each is."""
         words = [text] if text.isascii() and text.isalnum() else split_words(text)
-        keys, tokens, places = [], [], []
+        sets: dict[int, int] = {}
+        tokens, places = [], []
         for place, word in enumerate(words):
             found = [number + shift for lexicon, shift in self.lexica for number in lexicon.find(word)]
-            keys += [key for token in found for key in self.keys.get(token, ())]
+            for name in (name for token in found for name in self.names.get(token, ())):
+                concept = name >> self.shift
+                sets[concept] = sets.get(concept, 0) | name
             asked = [token for token in found if self.counts[token]]
             tokens += asked
             places += [place] * len(asked)
-        return len(words), keys, tokens, places
+        return len(words), list(sets.values()), tokens, places
 
 
 class _Table:
@@ -178,8 +203,8 @@ class _Table:
             np.zeros(1 << 10, np.int64),
             np.zeros(1 << 14, np.uint8),
         )
-        # Of each entry where its keys and its tokens begin, where they end, how many words it has, its first key and its first
-        # token; keys and tokens; the words that they stand at.
+        # Of each entry where its names and its tokens begin, where they end, how many words it has, its first name and first
+        # token; names and tokens; the words that they stand at.
         self._entries = (np.zeros((1 << 10, 6), np.int32), np.zeros(1 << 12, np.int32), np.zeros(1 << 12, np.int32))
 
     @property
@@ -224,12 +249,13 @@ class _Table:
             done, self.count, self.used = kernels.add_words(data, missing, done, missed, self._slots, size, numbers)
         held, places, bounds = [], [], []
         for entry in range(first, self.count):
-            width, keys, tokens, words = self.needs.look_up(self._read_entry(entry))
+            width, names, tokens, words = self.needs.look_up(self._read_entry(entry))
             start = self._filled + len(held)
-            first_key, first_token = next(iter(keys), self.needs.key_count), next(iter(tokens), self.needs.token_count)
-            bounds.append((start, start + len(keys), start + len(keys) + len(tokens), width, first_key, first_token))
-            held += [*keys, *tokens]
-            places += [*[0] * len(keys), *words]
+            first_name = next(iter(names), self.needs.concept_count << self.needs.shift)
+            first_token = next(iter(tokens), self.needs.token_count)
+            bounds.append((start, start + len(names), start + len(names) + len(tokens), width, first_name, first_token))
+            held += [*names, *tokens]
+            places += [*[0] * len(names), *words]
         stop = self._filled + len(held)
         all_bounds, all_held, all_places = self._entries
         all_held, all_places = _grow(all_held, stop), _grow(all_places, stop)
@@ -273,15 +299,16 @@ def try_engine() -> str | None:
     vocabulary = compile_vocabulary(["great white shark", "colt's foot", "café", "rose"])
     captions = pa.array(["Great white SHARKS", "the colt's-foot, in a cafe", None, "cafe\u0301 &amp; roses", "rose`s é"])
     try:
-        rows, keys = Engine(vocabulary).find_in_order(captions)
-        counts, found = Engine(vocabulary).find_by_key(captions)
-        matching.place_rows(np.empty(len(found), np.int64), counts.cumsum() - counts, counts, found, 0)
+        rows, concepts, sets = Engine(vocabulary).find_in_order(captions)
+        counts, hits = Engine(vocabulary).find_by_concept(captions)
+        merged = (np.empty(len(hits), np.int64), np.empty(len(hits), np.uint8))
+        matching.place_hits(*merged, counts.cumsum() - counts, counts, hits, len(METHODS), 0)
     except (NumbaError, RuntimeError, OSError) as error:
         return f"numba cannot compile the search ({type(error).__name__}: {error})."
-    found = set(zip(rows.tolist(), keys.tolist(), strict=True))
-    expected = {
-        (row, concept * len(METHODS) + METHODS.index(method))
-        for method, pairs in search_plainly(captions, vocabulary).items()
-        for row, concept in zip(*(side.tolist() for side in pairs), strict=True)
-    }
-    return None if found == expected else "what numba compiled finds other captions than it should."
+    found = set(zip(rows.tolist(), concepts.tolist(), sets.tolist(), strict=True))
+    expected: dict[tuple[int, int], int] = {}
+    for number, pairs in enumerate(search_plainly(captions, vocabulary).values()):
+        for pair in zip(*(side.tolist() for side in pairs), strict=True):
+            expected[pair] = expected.get(pair, 0) | 1 << number
+    is_right = found == {(*pair, methods) for pair, methods in expected.items()}
+    return None if is_right else "what numba compiled finds other captions than it should."

@@ -37,10 +37,9 @@ def search_captions(captions: Captions, vocabulary: Vocabulary) -> dict[str, tup
     found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {method: [(_NOTHING, _NOTHING)] for method in vocabulary.needs}
     start = 0
     for batch in split_captions(captions):
-        rows, keys = engine.find_in_order(batch)
-        concepts, methods = np.divmod(keys, np.int32(len(found)))
+        rows, concepts, sets = engine.find_in_order(batch)
         for number, method in enumerate(found):
-            chosen = methods == number
+            chosen = sets & 1 << number != 0
             found[method].append((rows[chosen] + np.int32(start), concepts[chosen]))
         start += len(batch)
     return {

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from precompute.search import match_kernels
 from precompute.search.disagreements import NO_CONCEPT, spread_samples
 from precompute.search.images import HITS_SCHEMA
-from precompute.search.match import CHOSEN_TEXT, TEXT_SCHEMA, Methods, ShardPart, match_part
+from precompute.search.match import CHOSEN_TEXT, Methods, ShardPart, match_part
+from tests.text_hits import make_text_hits
 
 CONCEPTS = ["ant", "bee", "cat", "dog"]
 METHODS = Methods((CHOSEN_TEXT, "phrase"), ("openclip@0.25", "openclip@0.50"), (0.25, 0.5), "openclip@0.25")
@@ -53,7 +54,7 @@ def test_matching_says_what_sets_say(few, first, step, text, image, order):
     shown = [(first + row * step, concept, score) for (row, concept), score in image.items()]
     part = ShardPart(
         pa.table({"sample_id": pa.array(first + np.arange(8) * step, pa.int64())}),
-        pa.table([list(column) for column in zip(*named, strict=True)] or [[], [], []], schema=TEXT_SCHEMA),
+        make_text_hits(named),
         pa.table([list(column) for column in zip(*shown, strict=True)] or [[], [], []], schema=HITS_SCHEMA),
     )
     with pytest.MonkeyPatch.context() as patch:
@@ -69,9 +70,8 @@ def test_matching_says_what_sets_say(few, first, step, text, image, order):
 
 
 def make_part(text: list[tuple], image: list[tuple], samples: int = 3) -> ShardPart:
-    columns = [[list(column) for column in zip(*rows, strict=True)] for rows in (text, image)]
-    text, image = (pa.table(*both) for both in zip(columns, (TEXT_SCHEMA, HITS_SCHEMA), strict=True))
-    return ShardPart(pa.table({"sample_id": pa.array(np.arange(samples), pa.int64())}), text, image)
+    shown = pa.table([list(column) for column in zip(*image, strict=True)], schema=HITS_SCHEMA)
+    return ShardPart(pa.table({"sample_id": pa.array(np.arange(samples), pa.int64())}), make_text_hits(text), shown)
 
 
 @pytest.fixture(params=[0, 1 << 40], ids=["compiled", "plain"])
@@ -94,10 +94,10 @@ def test_image_hits_below_the_lowest_threshold_are_none(loops):
 
 
 def test_hits_of_a_method_that_is_not_asked_for_count_nowhere(loops):
-    text = [(CHOSEN_TEXT, 0, 1), ("stemmed", 0, 2), ("phrase", 1, 1)]
+    text = [(CHOSEN_TEXT, 0, 1), ("lowercased", 0, 2), ("phrase", 1, 1)]
     _, counts = match_part(make_part(text, [(0, 2, 0.5)]), CONCEPTS, METHODS)
     assert (counts.hits[CHOSEN_TEXT].tolist(), counts.hits["phrase"].tolist()) == ([0, 1, 0, 0], [0, 1, 0, 0])
-    assert counts.misaligned["lemmatized+openclip@0.50"] == 1  # `stemmed` would have agreed
+    assert counts.misaligned["lemmatized+openclip@0.50"] == 1  # `lowercased` would have agreed
 
 
 def test_misaligned_samples_lie_by_every_concept_that_they_are_about(loops):

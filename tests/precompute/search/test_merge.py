@@ -17,8 +17,9 @@ from precompute.search import match, merge
 from precompute.search.distinct import hash_captions
 from precompute.search.images import HITS_SCHEMA, PICTURES_SCHEMA
 from precompute.search.match import Methods, ShardPart, count_frequency, describe_alignment, match_part
-from precompute.search.merge import Merge, Placed
 from precompute.search.parts import write_hits
+from precompute.search.placed import Merge, Placed
+from tests.text_hits import make_text_hits
 
 CONCEPTS = ["fern", "rose", "sky"]
 LAYERS = ((0, 1, 2),)
@@ -41,9 +42,7 @@ def make_part(text: dict[int, str], image: dict[int, dict[str, float]], first: i
     rows = [{"sample_id": first + row, "caption": f"caption {row}", "image": "a.tar", "offset": row} for row in range(samples)]
     return ShardPart(
         pa.Table.from_pylist(rows, schema=SCHEMA),
-        pa.Table.from_pylist(
-            [dict(zip(match.TEXT_SCHEMA.names, row, strict=True)) for row in by_lemma + by_phrase], schema=match.TEXT_SCHEMA
-        ),
+        make_text_hits(by_lemma + by_phrase),
         pa.Table.from_pylist([dict(zip(HITS_SCHEMA.names, row, strict=True)) for row in scored], schema=HITS_SCHEMA),
     )
 

@@ -6,8 +6,9 @@ import pytest
 
 from precompute.search import sorting
 from precompute.search.images import HITS_SCHEMA
-from precompute.search.match import TEXT_SCHEMA, Methods
+from precompute.search.match import Methods
 from precompute.search.sorting import open_sort
+from tests.text_hits import make_text_hits
 
 METHODS = Methods(("lemmatized", "phrase"), ("openclip@0.20", "openclip@0.30"), (0.2, 0.3), "openclip@0.30")
 NAMES = ["fern", "rose"]
@@ -17,11 +18,8 @@ def sort(place, parts: list, methods: Methods = METHODS) -> list[tuple]:
     """The sorted rows; each part has text hits (method, sample_id, concept) and image hits (sample_id, concept, score)."""
     with open_sort(place) as hits:
         for text, image in parts:
-            tables = [
-                pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema)
-                for rows, schema in ((text, TEXT_SCHEMA), (image, HITS_SCHEMA))
-            ]
-            hits.add(*tables)
+            shown = [dict(zip(HITS_SCHEMA.names, row, strict=True)) for row in image]
+            hits.add(make_text_hits(text), pa.Table.from_pylist(shown, schema=HITS_SCHEMA))
         rows = [tuple(row.values()) for table in hits.sort(NAMES, methods) for row in table.to_pylist()]
     assert not place.exists()
     return rows

@@ -122,9 +122,10 @@ ANY_CAPTION = st.one_of(
 
 def found_by(one: Engine, captions: pa.Array) -> dict[str, list[list[int]]]:
     """The pairs of every method, found by a compiled search."""
-    rows, keys = one.find_in_order(captions)
-    concepts, methods = np.divmod(keys, len(METHODS))
-    return {name: [rows[methods == at].tolist(), concepts[methods == at].tolist()] for at, name in enumerate(METHODS)}
+    rows, concepts, sets = one.find_in_order(captions)
+    assert sets.all()
+    chosen = {name: sets & 1 << at != 0 for at, name in enumerate(METHODS)}
+    return {name: [rows[which].tolist(), concepts[which].tolist()] for name, which in chosen.items()}
 
 
 def found_plainly(captions: pa.Array, vocabulary: Vocabulary) -> dict[str, list[list[int]]]:
@@ -215,11 +216,10 @@ def test_threads_share_one_table():
     ]
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(one.find_in_order, batches))
-    for (rows, keys), batch in zip(found, batches, strict=True):
+    for hits, batch in zip(found, batches, strict=True):
         alone = Engine(vocabulary).find_in_order(batch)
-        assert rows.tolist() == alone[0].tolist()
-        assert keys.tolist() == alone[1].tolist()
-        assert len(rows) > 100
+        assert [side.tolist() for side in hits] == [side.tolist() for side in alone]
+        assert len(hits[0]) > 100
 
 
 def read_real_captions(folder: Path) -> list[str | None]:
@@ -287,10 +287,11 @@ def test_words_of_any_length_are_read_whole_wherever_they_stand():
     captions = pa.array(
         [" " * before + word.upper() + sign for before in range(8) for word in words for sign in ("", "9", "[", "@")]
     )
-    rows, keys = search_words.find_in_order(captions)
+    rows, concepts, sets = search_words.find_in_order(captions)
     expected = search_plainly(captions, compile_vocabulary(sorted(words), ["lowercased"]))["lowercased"]
     assert len(rows) == 8 * len(words) * 3  # "a9" is another word
-    assert [side.tolist() for side in (rows, keys)] == [side.tolist() for side in expected]
+    assert (sets == 1).all()
+    assert [side.tolist() for side in (rows, concepts)] == [side.tolist() for side in expected]
 
 
 def test_captions_with_more_hits_than_there_is_room_for_are_gone_on_with(monkeypatch, vocabulary):
@@ -311,7 +312,7 @@ import numba.core.caching as caching
 caching.CacheImpl._locator_classes = []
 import numpy as np
 from precompute.search.text.matching import sort_hits
-print(*(part.tolist() for part in sort_hits(np.array([3, 4, 4], np.int32), np.array([1, 0, 1], np.int32), 2)))
+print(*(part.tolist() for part in sort_hits(np.array([1, 0, 1], np.int32), np.array([3, 4, 4], np.int32), 2)))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[1, 2] [4, 3, 4]"

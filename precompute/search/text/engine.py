@@ -204,14 +204,11 @@ def _nest_rules(rules: Mapping[tuple[int, frozenset[int]], _Rule], vocabulary: V
     """The rules, without those for words as they are spelled where another rule of the concept holds wherever these do: each
     of its tokens is what one of the words counts as. Most do, and are then asked for in few captions."""
     words, shift = vocabulary.words.words, len(vocabulary.words.words)
-    by_noun = {
-        concept: rule for (concept, tokens), rule in rules.items() if min(tokens) >= shift and rule.name != rule.spelled_name
-    }
+    of_nouns = {concept: rule for (concept, tokens), rule in rules.items() if min(tokens) >= shift}
     kept = []
     for (concept, tokens), rule in rules.items():
-        wider = by_noun.get(concept)
-        is_spelled = max(tokens) < shift
-        if is_spelled and wider:
+        wider = of_nouns.get(concept)
+        if wider and wider is not rule:
             implied = {shift + noun for token in tokens for noun in vocabulary.nouns.find(words[token])}
             if wider.tokens <= implied:
                 wider.spelled, wider.spelled_name = tuple(sorted(tokens)), rule.name

@@ -5,6 +5,7 @@ miss there is looked for again, and added, by one of them at a time, and nothing
 """
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numba
@@ -115,20 +116,24 @@ class Engine:
 
 @dataclass
 class _Rule:
-    """The tokens that a caption must have for a concept: its name by the methods that ask for no more, and by those that ask
-    for a phrase, whose order `phrase` has; a name of no method stands for none."""
+    """The tokens that a caption must have for a concept: its name by the methods that ask for no more, by those that ask for a
+    phrase, whose order `phrase` has, and by those that ask for `spelled` too, words as they are spelled, which no caption has
+    without the tokens. A name of no method stands for none."""
 
     tokens: frozenset[int]
     name: int
     phrase_name: int
+    spelled_name: int
     phrase: tuple[int, ...] = ()
+    spelled: tuple[int, ...] = ()
 
 
 class _Needs:
     """What a vocabulary needs, as the kernels ask for it. Tokens are numbered: those of `words`, then those of `nouns`.
 
     A name is `concept << methods | set`, where bit n of the set stands for the n-th method. `names`: by token, those that need
-    nothing else · `rules`: what needs several · `counts`: in how many rules each token is; a guess at which are frequent.
+    nothing else · `rules`: what needs several · `counts`: in how many rules each token is; a guess at which are frequent ·
+    `spelled`: the tokens that are looked for where the others of their rule are there.
     """
 
     def __init__(self, vocabulary: Vocabulary):
@@ -147,37 +152,42 @@ class _Needs:
                     self.names.setdefault(tokens[0], []).append(name)
                     continue
                 bare = need.concept << self.shift
-                rule = rules.setdefault((need.concept, frozenset(tokens)), _Rule(frozenset(tokens), bare, bare))
+                rule = rules.setdefault((need.concept, frozenset(tokens)), _Rule(frozenset(tokens), *[bare] * 3))
                 if method.adjacent:
                     rule.phrase, rule.phrase_name = tokens, rule.phrase_name | name
                 else:
                     rule.name |= name
-        self.rules = list(rules.values())
+        self.rules = _nest_rules(rules, vocabulary)
+        self.spelled = {token for rule in self.rules for token in rule.spelled}
         self.counts = np.bincount([token for rule in self.rules for token in rule.tokens], minlength=self.token_count)
 
-    def order_rules(self, counts: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The rules as `matching.match_words` takes them, each at the rarest of its tokens by these counts."""
+    def order_rules(self, counts: np.ndarray) -> matching.Rules:
+        """The rules, each at the rarest of its tokens by these counts."""
         ordered = [sorted(rule.tokens, key=lambda token: (counts[token], token)) for rule in self.rules]
         rarest = np.array([tokens[0] for tokens in ordered], np.int64)
         order = rarest.argsort(kind="stable")
         rules = [(self.rules[rule], ordered[rule]) for rule in order]
-        return (
+        of_rule = [rule for rule, _ in rules]
+        others = [tokens[1:] for _, tokens in rules]
+        phrases, spelled = ([getattr(rule, name) for rule in of_rule] for name in ("phrase", "spelled"))
+        anchors = [phrase.index(tokens[0]) if phrase else 0 for phrase, (_, tokens) in zip(phrases, rules, strict=True)]
+        return matching.Rules(
             np.searchsorted(rarest[order], np.arange(self.token_count + 2)).astype(np.int32),
-            np.array([rule.name for rule, _ in rules], np.int32),
-            np.array([rule.phrase_name for rule, _ in rules], np.int32),
-            np.cumsum([0, *(len(tokens) - 1 for _, tokens in rules)], dtype=np.int64),
-            np.cumsum([0, *(len(rule.phrase) for rule, _ in rules)], dtype=np.int64),
-            np.array([rule.phrase.index(tokens[0]) if rule.phrase else 0 for rule, tokens in rules], np.int64),
-            np.array([token for _, tokens in rules for token in tokens[1:]], np.int32),
-            np.array([token for rule, _ in rules for token in rule.phrase], np.int32),
+            *(
+                np.array([getattr(rule, name) for rule in of_rule], np.int32)
+                for name in ("name", "phrase_name", "spelled_name")
+            ),
+            *(np.cumsum([0, *map(len, each)], dtype=np.int64) for each in (others, phrases, spelled)),
+            np.array(anchors, np.int64),
+            *(np.array([token for tokens in each for token in tokens], np.int32) for each in (others, phrases, spelled)),
         )
 
-    def look_up(self, text: str) -> tuple[int, list[int], list[int], list[int]]:
+    def look_up(self, text: str) -> tuple[int, list[int], list[int], list[int], list[int]]:
         """What a word or chunk means: how many words it has, the names that one of them is, the other tokens that rules ask
-        for, and at which of the words each is."""
+        for, at which of the words each is, and those of `spelled`."""
         words = [text] if text.isascii() and text.isalnum() else split_words(text)
         sets: dict[int, int] = {}
-        tokens, places = [], []
+        tokens, places, spelled = [], [], []
         for place, word in enumerate(words):
             found = [number + shift for lexicon, shift in self.lexica for number in lexicon.find(word)]
             for name in (name for token in found for name in self.names.get(token, ())):
@@ -186,7 +196,25 @@ class _Needs:
             asked = [token for token in found if self.counts[token]]
             tokens += asked
             places += [place] * len(asked)
-        return len(words), list(sets.values()), tokens, places
+            spelled += [token for token in found if token in self.spelled]
+        return len(words), list(sets.values()), tokens, places, spelled
+
+
+def _nest_rules(rules: Mapping[tuple[int, frozenset[int]], _Rule], vocabulary: Vocabulary) -> list[_Rule]:
+    """The rules, without those for words as they are spelled where another rule of the concept holds wherever these do: each
+    of its tokens is what one of the words counts as. Most do, and are then asked for in few captions."""
+    words, shift = vocabulary.words.words, len(vocabulary.words.words)
+    of_nouns = {concept: rule for (concept, tokens), rule in rules.items() if min(tokens) >= shift}
+    kept = []
+    for (concept, tokens), rule in rules.items():
+        wider = of_nouns.get(concept)
+        if wider and wider is not rule:
+            implied = {shift + noun for token in tokens for noun in vocabulary.nouns.find(words[token])}
+            if wider.tokens <= implied:
+                wider.spelled, wider.spelled_name = tuple(sorted(tokens)), rule.name
+                continue
+        kept.append(rule)
+    return kept
 
 
 class _Table:
@@ -204,8 +232,8 @@ class _Table:
             np.zeros(1 << 14, np.uint8),
         )
         # Of each entry where its names and its tokens begin, where they end, how many words it has, its first name and first
-        # token; names and tokens; the words that they stand at.
-        self._entries = (np.zeros((1 << 10, 6), np.int32), np.zeros(1 << 12, np.int32), np.zeros(1 << 12, np.int32))
+        # token, and where its spelled ones end; names, tokens, spelled ones; the words that they stand at.
+        self._entries = (np.zeros((1 << 10, 7), np.int32), np.zeros(1 << 12, np.int32), np.zeros(1 << 12, np.int32))
 
     @property
     def is_full(self) -> bool:
@@ -249,21 +277,22 @@ class _Table:
             done, self.count, self.used = kernels.add_words(data, missing, done, missed, self._slots, size, numbers)
         held, places, bounds = [], [], []
         for entry in range(first, self.count):
-            width, names, tokens, words = self.needs.look_up(self._read_entry(entry))
+            width, names, tokens, words, spelled = self.needs.look_up(self._read_entry(entry))
             start = self._filled + len(held)
             first_name = next(iter(names), self.needs.concept_count << self.needs.shift)
             first_token = next(iter(tokens), self.needs.token_count)
-            bounds.append((start, start + len(names), start + len(names) + len(tokens), width, first_name, first_token))
-            held += [*names, *tokens]
-            places += [*[0] * len(names), *words]
+            middle, end = start + len(names), start + len(names) + len(tokens)
+            bounds.append((start, middle, end, width, first_name, first_token, end + len(spelled)))
+            held += [*names, *tokens, *spelled]
+            places += [*[0] * len(names), *words, *[0] * len(spelled)]
         stop = self._filled + len(held)
         all_bounds, all_held, all_places = self._entries
         all_held, all_places = _grow(all_held, stop), _grow(all_places, stop)
         all_held[self._filled : stop], all_places[self._filled : stop] = held, places
         added = all_bounds[first : self.count]
-        added[:] = np.array(bounds, np.int32).reshape(-1, 6)
+        added[:] = np.array(bounds, np.int32).reshape(-1, 7)
         self._entries, self._filled = (all_bounds, all_held, all_places), stop
-        kernels.settle_words(self._slots[0], first, (added[:, 0] == added[:, 2]) & (added[:, 3] == 1))
+        kernels.settle_words(self._slots[0], first, (added[:, 0] == added[:, 6]) & (added[:, 3] == 1))
         return numbers
 
     def _read_entry(self, entry: int) -> str:

@@ -5,9 +5,33 @@ A hit is a caption and a concept, found by a set of methods: kept are its concep
 set stands for the n-th of `shift` methods. Most hits are found by all methods, so that one more costs little.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from precompute.compiled import compile_kernel
+
+
+class Rules(NamedTuple):
+    """What needs several tokens, by its rarest one: arrays that `match_words` reads.
+
+    `firsts`: for each token the first of the rules whose rarest it is · of each rule `names`, `phrase_names`, `spelled_names`:
+    its name by the methods that need its tokens anywhere, as a phrase, and words as they are spelled beside them ·
+    `other_starts`, `phrase_starts`, `spelled_starts`: where its `others` begin, which are its tokens but the rarest, the rarer
+    first, its `phrases` and its `spelled` words · `phrase_anchors`: which token of the phrase is the rarest.
+    """
+
+    firsts: np.ndarray
+    names: np.ndarray
+    phrase_names: np.ndarray
+    spelled_names: np.ndarray
+    other_starts: np.ndarray
+    phrase_starts: np.ndarray
+    spelled_starts: np.ndarray
+    phrase_anchors: np.ndarray
+    others: np.ndarray
+    phrases: np.ndarray
+    spelled: np.ndarray
 
 
 @compile_kernel
@@ -56,6 +80,21 @@ def _stand_in_row(spots, count, phrase, anchor):
 
 
 @compile_kernel
+def _are_spelled(found, begin, end, entries, wanted):
+    """Whether a caption has all of some words as they are spelled."""
+    bounds, held, _ = entries
+    for token in wanted:
+        is_there = False
+        for number in range(begin, end):
+            entry = found[number]
+            for which in range(bounds[entry, 2], bounds[entry, 6]):
+                is_there |= held[which] == token
+        if not is_there:
+            return False
+    return True
+
+
+@compile_kernel
 def _note(name, row, shift, first_hit, hits, last_hits, concepts, found):
     """Adds the methods of a name to a caption's hit of its concept, which may be a new one; how many hits there are then."""
     concept = name >> shift
@@ -74,15 +113,12 @@ def match_words(read, entries, rules, token_count, concept_count, shift, first_r
 
     Gives the row that it stopped at, as its hits (`concept_count` at most) might find no room, and how many hits are written.
     `read`: what `read_words` wrote, all of it known · `entries`: of each entry where its names and its tokens begin, where they
-    end, how many words it has, its first name, or `concept_count << shift` for none, and its first token, or `token_count`
-    (entries, 6); names and tokens; and at which of the entry's words each is. A name is `concept << shift | set`, what an
-    entry alone names, and by what · `rules`: for each token the first of the rules whose rarest it is; for each rule
-    its name by the methods that need its tokens anywhere, and by those that need them as a phrase; where its other tokens
-    begin, and where those of the phrase, and which of these is the rarest; the other tokens, rarest first, and the phrases'.
+    end, how many words it has, its first name, or `concept_count << shift` for none, its first token, or `token_count`, and
+    where its spelled ones end, which follow (entries, 7); names, tokens, spelled ones; and at which of its words each is. A
+    name is `concept << shift | set`, what an entry alone names, and by what.
     """
     words, _, ends = read
     bounds, held, _ = entries
-    token_rules, rule_names, phrase_names, other_starts, phrase_starts, phrase_anchors, others, phrases = rules
     # Where each concept's last hit is; what stands for none has one that is never new, behind all others.
     stamps, last_hits = np.full(token_count + 1, -1, np.int32), np.full(concept_count + 1, -1, np.int64)
     last_hits[concept_count] = len(found) - 1
@@ -101,31 +137,34 @@ def match_words(read, entries, rules, token_count, concept_count, shift, first_r
             hits = _note(bounds[entry, 4], row, shift, first_hit, hits, last_hits, concepts, found)
             token = bounds[entry, 5]
             anchors[anchored] = token
-            anchored += (stamps[token] != row) & (token_rules[token] != token_rules[token + 1])
+            anchored += (stamps[token] != row) & (rules.firsts[token] != rules.firsts[token + 1])
             stamps[token] = row
             for which in range(first + 1, middle):
                 hits = _note(held[which], row, shift, first_hit, hits, last_hits, concepts, found)
             for which in range(middle + 1, last):
                 token = held[which]
                 anchors[anchored] = token
-                anchored += (stamps[token] != row) & (token_rules[token] != token_rules[token + 1])
+                anchored += (stamps[token] != row) & (rules.firsts[token] != rules.firsts[token + 1])
                 stamps[token] = row
         for number in range(anchored):
             token = anchors[number]
-            for rule in range(token_rules[token], token_rules[token + 1]):
-                other, stop = other_starts[rule], other_starts[rule + 1]
-                while other < stop and stamps[others[other]] == row:
+            for rule in range(rules.firsts[token], rules.firsts[token + 1]):
+                other, stop = rules.other_starts[rule], rules.other_starts[rule + 1]
+                while other < stop and stamps[rules.others[other]] == row:
                     other += 1
                 if other < stop:
                     continue
-                name = rule_names[rule]
-                start, stop = phrase_starts[rule], phrase_starts[rule + 1]
+                name = rules.names[rule]
+                start, stop = rules.phrase_starts[rule], rules.phrase_starts[rule + 1]
                 if start < stop:
                     if placed_row != row:
                         spots, placed = _place_tokens(read, begin, ends[row], entries, spots)
                         placed_row = row
-                    if _stand_in_row(spots, placed, phrases[start:stop], phrase_anchors[rule]):
-                        name |= phrase_names[rule]
+                    if _stand_in_row(spots, placed, rules.phrases[start:stop], rules.phrase_anchors[rule]):
+                        name |= rules.phrase_names[rule]
+                start, stop = rules.spelled_starts[rule], rules.spelled_starts[rule + 1]
+                if start < stop and _are_spelled(words, begin, ends[row], entries, rules.spelled[start:stop]):
+                    name |= rules.spelled_names[rule]
                 if name & methods:
                     hits = _note(name, row, shift, first_hit, hits, last_hits, concepts, found)
         begin = ends[row]

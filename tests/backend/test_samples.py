@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from backend import samples
-from backend.disagreements import count_misaligned
+from backend.disagreements import DISAGREEMENTS, count_misaligned, find_misaligned
 from backend.errors import EmptySelection, MissingTable
 from backend.settings import SHOW_URLS
 from backend.study import Study
 from backend.validation import study_faults
-from tests.searched_study import FAR, build
+from tests.searched_study import FAR, build, split_file
 from tests.tiny_study import count_rows, write_study
 
 
@@ -245,3 +245,40 @@ def test_urls_are_given_where_the_operator_allows_them(captions_only, monkeypatc
     rows = find_roses(captions_only)
     assert rows["url"].fillna("").tolist() == ["", "https://a.example/1.jpg", ""]
     assert rows["image"].isna().all()
+
+
+# Files
+
+
+SIZES = {"hits": (2, 5, 4, 4, 3), "samples": (2, 1, 3), "disagreements": (4, 6, 3), "misaligned": (3, 2)}
+
+
+@pytest.fixture(scope="module", params=["sorted", "as they came"])
+def in_files(tmp_path_factory, request) -> Study:
+    """The same study with its rows in several files, in their tables' order, whose files are told apart, or in another."""
+    study = build(tmp_path_factory.mktemp("a study's {files}") / "tiny")
+    for table, sizes in SIZES.items():
+        column = "concept" if table in ("hits", "disagreements") else "sample_id"
+        study = split_file(study, table, sizes, column if request.param == "sorted" else None)
+    return study
+
+
+@pytest.mark.parametrize("modality", ["text", "image", "joint"])
+@pytest.mark.parametrize("concept", ["lily", "rose", "aster", "nothing", "zinnia"])
+def test_answers_are_the_same_however_rows_lie_in_files(study, in_files, monkeypatch, modality, concept):
+    assert find(in_files, concept, modality) == find(study, concept, modality)
+    monkeypatch.setattr(samples, "MANY", -1)
+    assert find(in_files, concept, modality) == find(study, concept, modality)
+
+
+@pytest.mark.parametrize("concept", ["lily", "rose", "unicorn", None])
+def test_disagreements_are_the_same_however_rows_lie_in_files(study, in_files, concept):
+    for kind in DISAGREEMENTS:
+        found = [find_misaligned(one, "mine", 0.26, kind, concept=concept)["sample_id"].tolist() for one in (in_files, study)]
+        assert found[0] == found[1]
+    pd.testing.assert_frame_equal(*(count_misaligned(one, "mine", 0.26, concept) for one in (in_files, study)))
+
+
+@pytest.mark.parametrize("concept", ["lily", "rose", "unicorn"])
+def test_hits_are_counted_the_same_however_they_lie_in_files(study, in_files, concept):
+    pd.testing.assert_frame_equal(samples.count_hits(in_files, concept, "mine"), samples.count_hits(study, concept, "mine"))

@@ -145,6 +145,8 @@ def _list_own_scores(study: Study, concept: str, corpus: str, choice: dict[str, 
     except EmptySelection:
         return pd.DataFrame()
     rows = rows[rows["corpus"] == corpus]
+    if rows.empty:
+        return rows
     return expected.expect_each(rows, expected.read_peers(study, **choice), choice["kind"])
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from backend.errors import EmptySelection
 from backend.manifest import ChosenMethods
 from backend.methods import Method, join_methods
+from backend.remember import remember
 from backend.settings import may_show_urls
 from backend.study import Study, find_build_command
 
@@ -118,6 +119,7 @@ def count_hits(study: Study, concept: str, corpus: str, text_method: str | None 
     return pd.DataFrame(rows, columns=["modality", "method", "hits"])
 
 
+@remember(16)
 def _read_counts(study: Study, concept: str, corpus: str) -> dict[str, int]:
     """method -> samples of a corpus that show a concept, as far as the study says it."""
     if not study.has("frequency"):

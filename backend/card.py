@@ -140,6 +140,8 @@ def _list_own_scores(study: Study, concept: str, corpus: str, choice: dict[str, 
     """model, task, value, expected, low, high: scores on the concept of the models that were trained on the corpus."""
     if choice["kind"] not in SCORED or not study.has("performance", "models", "scaling", "concepts"):
         return pd.DataFrame()
+    if study.query("SELECT model FROM models WHERE corpus = $corpus LIMIT 1", corpus=corpus).empty:
+        return pd.DataFrame()  # what a corpus that nobody trained on lets one expect is not worth the search
     try:
         rows = expected.list_scores(study, concept, **choice)
     except EmptySelection:

@@ -4,7 +4,6 @@ import math
 
 import pytest
 
-from backend import terms
 from backend.errors import EmptySelection, InvalidTable, MissingTable
 from backend.study import Study
 from backend.terms import (

@@ -202,12 +202,26 @@ def find_hits(
     asked = {"concept": concept, "text_method": text_method, "stored": stored}
     found = _with_found(study, corpus, concept)
     shown = {"limit": limit, "skipped": offset} | ({} if modality == "text" else {"threshold": threshold})
-    many = _read_counts(study, concept, corpus).get(stored, 0) > MANY
+    many = concept in _list_frequent(study, corpus, stored, MANY)
     if modality == "image":
         page = _find_shown(study, found, asked, shown, many)
     else:
         page = _find_named(study, found, modality, asked | shown, many).assign(text=True)
     return read_samples(study, corpus, page[["sample_id", "text", "score"]])
+
+
+@remember(16)
+def _list_frequent(study: Study, corpus: str, method: str | None, least: int) -> frozenset[str]:
+    """The concepts of which more than `least` samples of a corpus are known to be hit by a method."""
+    if method is None or not study.has("frequency"):
+        return frozenset()
+    rows = study.query(
+        "SELECT DISTINCT concept FROM frequency WHERE corpus = $corpus AND method = $method AND count > $least",
+        corpus=corpus,
+        method=method,
+        least=least,
+    )
+    return frozenset(rows["concept"])
 
 
 def _find_shown(study: Study, found: str, asked: dict, page: dict, many: bool) -> pd.DataFrame:

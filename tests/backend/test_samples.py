@@ -9,6 +9,7 @@ from backend.disagreements import DISAGREEMENTS, count_misaligned, find_misalign
 from backend.errors import EmptySelection, MissingTable
 from backend.settings import SHOW_URLS
 from backend.study import Study
+from backend.tables import to_arrow, write_table
 from backend.validation import study_faults
 from tests.searched_study import FAR, build, split_file
 from tests.tiny_study import count_rows, write_study
@@ -116,10 +117,25 @@ def test_pages_of_hits_follow_each_other(study):
 def test_hits_of_a_common_concept_are_those_of_any(study, modality, monkeypatch):
     pages = [{"limit": limit, "offset": offset} for limit in (1, 2, 9) for offset in (0, 1)]
     wanted = [find(study, "rose", modality, **page) for page in pages]
-    monkeypatch.setattr(samples, "_read_counts", lambda *asked: {"openclip@0.20": samples.MANY + 1})
+    monkeypatch.setattr(samples, "_list_frequent", lambda *asked: {"rose"})
     for walked in (1, 16):  # where a walk is too short, all are looked at
         monkeypatch.setattr(samples, "WALKED", walked)
         assert [find(study, "rose", modality, **page) for page in pages] == wanted
+
+
+def test_concept_is_common_by_what_the_study_counts(tmp_path, monkeypatch):
+    counted = build(tmp_path / "tiny")
+    counts = pd.DataFrame(count_rows("mine", "openclip@0.20", {"rose": 4, "lily": 3}))
+    write_table(counted.folder, "frequency", to_arrow("frequency", counts))
+    monkeypatch.setattr(samples, "MANY", 3)
+    asked, query = [], Study.query
+    monkeypatch.setattr(Study, "query", lambda self, sql, **keys: asked.append(sql) or query(self, sql, **keys))
+    walks = {}
+    for concept in ("rose", "lily"):
+        asked.clear()
+        find(Study(counted.folder), concept, "joint", limit=1)
+        walks[concept] = any("$most" in sql for sql in asked)
+    assert walks == {"rose": True, "lily": False}
 
 
 @pytest.mark.parametrize("modality", ["text", "image", "joint"])
@@ -267,7 +283,7 @@ def in_files(tmp_path_factory, request) -> Study:
 @pytest.mark.parametrize("concept", ["lily", "rose", "aster", "nothing", "zinnia"])
 def test_answers_are_the_same_however_rows_lie_in_files(study, in_files, monkeypatch, modality, concept):
     assert find(in_files, concept, modality) == find(study, concept, modality)
-    monkeypatch.setattr(samples, "MANY", -1)
+    monkeypatch.setattr(samples, "_list_frequent", lambda *asked: {concept})
     assert find(in_files, concept, modality) == find(study, concept, modality)
 
 

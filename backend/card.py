@@ -140,11 +140,15 @@ def _list_own_scores(study: Study, concept: str, corpus: str, choice: dict[str, 
     """model, task, value, expected, low, high: scores on the concept of the models that were trained on the corpus."""
     if choice["kind"] not in SCORED or not study.has("performance", "models", "scaling", "concepts"):
         return pd.DataFrame()
+    if study.query("SELECT model FROM models WHERE corpus = $corpus LIMIT 1", corpus=corpus).empty:
+        return pd.DataFrame()  # what a corpus that nobody trained on lets one expect is not worth the search
     try:
         rows = expected.list_scores(study, concept, **choice)
     except EmptySelection:
         return pd.DataFrame()
     rows = rows[rows["corpus"] == corpus]
+    if rows.empty:
+        return rows
     return expected.expect_each(rows, expected.read_peers(study, **choice), choice["kind"])
 
 

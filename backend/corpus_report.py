@@ -5,7 +5,6 @@ Both are a `CountedCorpus`. It may be held against the corpora of any study that
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -17,8 +16,6 @@ from backend.study import Study
 
 MOSTLY = 0.9  # of the concepts that the reference shares: corpora that share fewer have no curve beside it
 CURVE_POINTS = 200  # of a curve on logarithmic axes
-
-_LOST: WeakKeyDictionary[Study, pd.DataFrame] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +89,7 @@ def read_corpus(study: Study, corpus: str, method: str, dispersion: float | None
         corpus=corpus,
         method=method,
     )
-    lost = _find_lost(study)
+    lost = list_lost_words(study)
     pairs = study.query("SELECT coalesce(pairs, indexed) AS pairs FROM corpora WHERE corpus = $corpus", corpus=corpus)["pairs"]
     distinct = None
     if study.has("distinct_hits"):
@@ -111,13 +108,6 @@ def read_corpus(study: Study, corpus: str, method: str, dispersion: float | None
         lost=frozenset(lost.loc[(lost["corpus"] == corpus) & (lost["method"] == method), "concept"]),
         distinct=distinct,
     )
-
-
-def _find_lost(study: Study) -> pd.DataFrame:
-    """`list_lost_words` of all concepts of a study, which takes longer than all else, once for each."""
-    if study not in _LOST:
-        _LOST[study] = list_lost_words(study)
-    return _LOST[study]
 
 
 def list_tasks(study: Study) -> pd.DataFrame:

@@ -15,11 +15,11 @@ from backend.study import Study
 DISAGREEMENTS = ("conflicting", "text-only", "image-only")
 STEP = 0.01  # of the thresholds that a profile tells apart, beside those that were counted
 
-_BY_CONCEPT = f"""SELECT sample_id, said, named, score, best, agreed FROM disagreements
-    WHERE corpus = $corpus AND concept = coalesce($concept, '{EVERY_CONCEPT}')"""
+_BY_CONCEPT = f"""SELECT sample_id, said, named, score, best, agreed FROM {{}}
+    WHERE concept = coalesce($concept, '{EVERY_CONCEPT}')"""
 _BY_SAMPLE = """SELECT sample_id, coalesce(list_contains(text_concepts, $concept), TRUE) AS said,
     len(text_concepts) > 0 AS named, image_scores[list_position(image_concepts, $concept)] AS score, best, agreed
-    FROM misaligned WHERE corpus = $corpus AND coalesce(list_contains(text_concepts || image_concepts, $concept), TRUE)"""
+    FROM {} WHERE coalesce(list_contains(text_concepts || image_concepts, $concept), TRUE)"""
 
 
 def count_misaligned(study: Study, corpus: str, threshold: float, concept: str | None = None) -> pd.DataFrame:
@@ -98,20 +98,19 @@ def find_misaligned(
     study.require("samples")
     about = "TRUE" if concept is None else f"(said OR coalesce(score >= {_LEAST}, FALSE))"
     page = study.query(
-        f"""SELECT sample_id FROM ({_source(study, corpus)}) WHERE {about} AND {_KINDS[kind]}
+        f"""SELECT sample_id FROM ({_source(study, corpus, concept)}) WHERE {about} AND {_KINDS[kind]}
             ORDER BY {_NEAREST_FIRST if near_boundary else _BEST_FIRST[kind]} LIMIT $limit OFFSET $skipped""",
-        corpus=corpus,
         concept=concept,
         threshold=threshold,
         limit=limit,
         skipped=offset,
     )
     told = study.query(
-        """SELECT sample_id, text_concepts, image_concepts[:seen] AS image_concepts, image_scores[:seen] AS image_scores, best,
-                  agreed
-           FROM (SELECT *, len(list_filter(image_scores, lambda score: score >= CAST($threshold AS FLOAT))) AS seen
-                 FROM misaligned WHERE corpus = $corpus AND sample_id IN (SELECT unnest(CAST($sample_ids AS BIGINT[]))))""",
-        corpus=corpus,
+        f"""SELECT sample_id, text_concepts, image_concepts[:seen] AS image_concepts, image_scores[:seen] AS image_scores, best,
+                   agreed
+            FROM (SELECT *, len(list_filter(image_scores, lambda score: score >= CAST($threshold AS FLOAT))) AS seen
+                  FROM {study.locate("misaligned", corpus)}
+                  WHERE sample_id IN (SELECT unnest(CAST($sample_ids AS BIGINT[]))))""",
         threshold=threshold,
         sample_ids=page["sample_id"].tolist(),
     )
@@ -129,9 +128,11 @@ _BEST_FIRST = dict.fromkeys(DISAGREEMENTS, "best DESC, sample_id") | {"text-only
 _NEAREST_FIRST = f"least(abs(best - {_LEAST}), abs(agreed - {_LEAST})) NULLS LAST, sample_id"
 
 
-def _source(study: Study, corpus: str) -> str:
-    """The SQL of the samples that disagree at any threshold, about `$concept` or, where that is null, about any."""
-    return _BY_CONCEPT if corpus in study.list_corpora("disagreements") else _BY_SAMPLE
+def _source(study: Study, corpus: str, concept: str | None) -> str:
+    """The SQL of the samples that disagree at any threshold, about `$concept`, the concept, or, where it is None, about any."""
+    if corpus in study.list_corpora("disagreements"):
+        return _BY_CONCEPT.format(study.locate("disagreements", corpus, concept=concept or EVERY_CONCEPT))
+    return _BY_SAMPLE.format(study.locate("misaligned", corpus))
 
 
 def _read_profile(study: Study, corpus: str, concept: str | None, thresholds: list[float]) -> pd.DataFrame:
@@ -140,8 +141,7 @@ def _read_profile(study: Study, corpus: str, concept: str | None, thresholds: li
     numbers = [count_met(one, thresholds) for one in (score, "best", "agreed")]
     rows = study.query(
         f"""SELECT said, named, {numbers[0]} AS score, {numbers[1]} AS best, {numbers[2]} AS agreed, count(*) AS samples
-            FROM ({_source(study, corpus)}) GROUP BY ALL""",
-        corpus=corpus,
+            FROM ({_source(study, corpus, concept)}) GROUP BY ALL""",
         concept=concept,
     )
     highest = np.array([np.nan, *map(as_stored, thresholds)])

@@ -9,6 +9,7 @@ from statsmodels.stats.proportion import proportion_confint
 from backend.bands import Gain, Peers, find_band, gather_peers, lie_outside, weigh_frequency
 from backend.errors import EmptySelection
 from backend.fits import FEWEST_POINTS, Fit
+from backend.remember import remember
 from backend.scaling import COUNTED_LABELS, bounds_of, join_points, pooled_tasks
 from backend.study import Study
 from backend.transfer import foresee_need
@@ -56,6 +57,7 @@ def weigh_model(study: Study, **selection) -> Gain | None:
     return weigh_frequency(find_peers(study, **selection))
 
 
+@remember(8)
 def read_peers(study: Study, *, kind: str, setting: str, method: str) -> dict[tuple[str, str], Peers]:
     """(model, tasks) -> the concepts that a model was scored on and its own corpus counts, for every model.
 

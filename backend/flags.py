@@ -7,6 +7,7 @@ import pandas as pd
 from backend.frequency import list_methods
 from backend.methods import Method
 from backend.provenance import list_lost_words
+from backend.remember import remember
 from backend.study import Study
 
 FEWEST_SHOWN = 100  # images beside which a text count of zero is no finding
@@ -27,7 +28,8 @@ def flag_counts(study: Study, concept: str, lost: pd.DataFrame | None = None) ->
     text, image = by_modality.get("text", []), by_modality.get("image", [])
     if not text:
         return []
-    zeros = _find_zeros(study, concept, text, image[:1])
+    zeros = _find_zeros(study, tuple(text), tuple(image[:1]))
+    zeros = zeros[zeros["concept"] == concept]
     lost = _find_lost(study, concept, lost)
     known = {(row.corpus, text[0]) for row in zeros.itertuples()} | set(zip(lost["corpus"], lost["method"], strict=True))
     cause = study.manifest.count_causes.get("zero", "")
@@ -47,7 +49,8 @@ def tell_lost_words(study: Study, concept: str, lost: pd.DataFrame | None = None
 
 def _find_lost(study: Study, concept: str, lost: pd.DataFrame | None) -> pd.DataFrame:
     lost = list_lost_words(study, concept) if lost is None else lost
-    return lost[lost["count"] > 0].merge(study.query("SELECT corpus, title FROM corpora"), on="corpus")
+    lost = lost[lost["count"] > 0]
+    return lost.assign(title=lost["corpus"].map(study.corpus_titles)).dropna(subset="title")
 
 
 def list_zeros(study: Study) -> pd.DataFrame:
@@ -56,26 +59,23 @@ def list_zeros(study: Study) -> pd.DataFrame:
     text, image = (list(methods.loc[methods["modality"] == modality, "method"]) for modality in ("text", "image"))
     if not text:
         return pd.DataFrame(columns=["corpus", "title", "concept", "said", "shown"])
-    return _find_zeros(study, None, text, image[:1])
+    return _find_zeros(study, tuple(text), tuple(image[:1]))
 
 
-def _find_zeros(study: Study, concept: str | None, text: list[str], image: list[str]) -> pd.DataFrame:
-    """corpus, title, concept, said, shown: where the first text method counts none, and what other ways of looking find.
-
-    Of one concept, or of all.
-    """
+@remember(1)
+def _find_zeros(study: Study, text: tuple[str, ...], image: tuple[str, ...]) -> pd.DataFrame:
+    """corpus, title, concept, said, shown: where the first text method counts none, and what other ways of looking find."""
     return study.query(
         """WITH counts AS (
                SELECT corpus, concept, max(count) FILTER (method = $first) AS counted,
                       coalesce(max(count) FILTER (list_contains(CAST($others AS VARCHAR[]), method)), 0) AS said,
                       coalesce(max(count) FILTER (list_contains(CAST($image AS VARCHAR[]), method)), 0) AS shown
-               FROM frequency WHERE $concept IS NULL OR concept = $concept GROUP BY corpus, concept
+               FROM frequency GROUP BY corpus, concept
            ) SELECT corpus, title, concept, said, shown FROM counts JOIN corpora USING (corpus)
            WHERE counted = 0 AND (said > 0 OR shown >= $fewest) ORDER BY corpus, concept""",
-        concept=concept,
         first=text[0],
-        others=text[1:],
-        image=image,
+        others=list(text[1:]),
+        image=list(image),
         fewest=FEWEST_SHOWN,
     )
 
@@ -103,7 +103,8 @@ def _flag_ratios(study: Study, concept: str, pairs: list[tuple[str, str]], known
     """Pairs of counts that disagree more than nearly all others do; not those whose cause is told already."""
     sentences = []
     for first, second in pairs:
-        for row in _unusual_ratios(study, concept, first, second).itertuples(index=False):
+        unusual = _list_unusual_ratios(study, first, second)
+        for row in unusual[unusual["concept"] == concept].itertuples(index=False):
             if {(row.corpus, first), (row.corpus, second)} & known:
                 continue
             usual = row.low if row.log_ratio < row.low else row.high
@@ -115,7 +116,9 @@ def _flag_ratios(study: Study, concept: str, pairs: list[tuple[str, str]], known
     return sentences
 
 
-def _unusual_ratios(study: Study, concept: str, first: str, second: str) -> pd.DataFrame:
+@remember(8)
+def _list_unusual_ratios(study: Study, first: str, second: str) -> pd.DataFrame:
+    """corpus, concept, first_count, second_count, log_ratio, low, high, title: what `flag_counts` flags of two methods."""
     return study.query(
         """WITH ratios AS (
                SELECT corpus, concept, max(count) FILTER (method = $first) AS first_count,
@@ -128,9 +131,7 @@ def _unusual_ratios(study: Study, concept: str, first: str, second: str) -> pd.D
                FROM ratios GROUP BY corpus
            )
            SELECT ratios.*, low, high, title FROM ratios JOIN usual USING (corpus) JOIN corpora USING (corpus)
-           WHERE concept = $concept AND (log_ratio < low OR log_ratio > high) AND abs(log_ratio) >= log10($factor)
-           ORDER BY corpus""",
-        concept=concept,
+           WHERE (log_ratio < low OR log_ratio > high) AND abs(log_ratio) >= log10($factor) ORDER BY corpus, concept""",
         first=first,
         second=second,
         below=QUANTILES[0],

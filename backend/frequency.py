@@ -5,13 +5,13 @@ the largest of them, and the text beside it says so; `list_counts` shows them al
 """
 
 from collections.abc import Iterable, Sequence
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
 
 from backend.errors import EmptySelection
 from backend.methods import list_thresholds
+from backend.remember import remember
 from backend.study import Study
 
 NARROW = 0.25  # of the widest corpus's concepts
@@ -19,6 +19,7 @@ CURVE_POINTS = 200  # a curve on logarithmic axes; more points would not be visi
 TAIL_LIMITS = (0, 10, 100, 1_000, 10_000)
 
 
+@remember(16)
 def list_methods(study: Study, corpus: str | None = None) -> pd.DataFrame:
     """modality, method, corpora (how many have it), counts: of all corpora or one, the widest-used method first.
 
@@ -235,6 +236,7 @@ def set_beside(r: pd.DataFrame, n: pd.DataFrame, reported: Sequence[tuple[str, s
     return table
 
 
+@remember(16)
 def list_counts(study: Study, concept: str) -> pd.DataFrame:
     """Every count of a concept: corpus, modality, method, low, high (over its labels), variants, rank, percentile, concepts.
 
@@ -256,25 +258,32 @@ def list_counts(study: Study, concept: str) -> pd.DataFrame:
     return rows.assign(rank=1 + np.array(commoner), percentile=100.0 * np.array(rarer) / concepts, concepts=concepts)
 
 
-_HIGHEST: WeakKeyDictionary[Study, dict[tuple[str, str], np.ndarray]] = WeakKeyDictionary()
-
-
+@remember(1)
 def _read_highest(study: Study) -> dict[tuple[str, str], np.ndarray]:
-    """corpus, method -> the largest count of each concept, rising: read once for each study, for whatever concept is asked."""
-    if study not in _HIGHEST:
-        rows = study.query(
-            """SELECT corpus, method, max(count) AS high FROM frequency GROUP BY corpus, method, concept
-               ORDER BY corpus, method, high"""
-        )
-        groups = rows.groupby(["corpus", "method"], sort=False)["high"]
-        _HIGHEST[study] = {key: values.to_numpy(np.int64) for key, values in groups}
-    return _HIGHEST[study]
+    """corpus, method -> the largest count of each concept, rising."""
+    rows = study.query(
+        """SELECT corpus, method, max(count) AS high FROM frequency GROUP BY corpus, method, concept
+           ORDER BY corpus, method, high"""
+    )
+    groups = rows.groupby(["corpus", "method"], sort=False)["high"]
+    return {key: values.to_numpy(np.int64) for key, values in groups}
+
+
+@remember(4)
+def _rank_concepts(study: Study, corpus: str, method: str) -> pd.DataFrame:
+    """concept, count, rank: the concepts of one corpus as `count_concepts` has them."""
+    study.require("frequency")
+    return study.query(
+        """SELECT concept, max(count) AS count, rank() OVER (ORDER BY max(count) DESC) AS rank FROM frequency
+           WHERE corpus = $corpus AND method = $method GROUP BY concept ORDER BY rank, concept""",
+        corpus=corpus,
+        method=method,
+    )
 
 
 def find_neighbours(study: Study, concept: str, corpus: str, method: str, each_side: int = 5) -> pd.DataFrame:
     """concept, count, rank: the concepts just above and below in frequency, with the concept itself among them."""
-    ranked = count_concepts(study, method)
-    ranked = ranked[ranked["corpus"] == corpus].reset_index(drop=True)
+    ranked = _rank_concepts(study, corpus, method)
     place = ranked.index[ranked["concept"] == concept]
     if place.empty:
         raise EmptySelection(f"{corpus} has no count of '{concept}' by '{method}'.")

@@ -7,6 +7,7 @@ words of the two are not the same (all of three breeds of dog with the 36,103 of
 
 import pandas as pd
 
+from backend.remember import remember
 from backend.study import Study
 
 # Below it, equal counts are common by chance: in the paper's release, of the pairs with equal counts that share a word,
@@ -19,9 +20,8 @@ _COUNTS = """
 """
 _EQUAL = f"""
     WITH counts AS ({_COUNTS}),
-         mine AS (SELECT * FROM counts WHERE $concept IS NULL OR concept = $concept),
          pairs AS (
-             SELECT mine.*, other.concept AS same_as FROM mine JOIN counts other USING (corpus, method, count)
+             SELECT mine.*, other.concept AS same_as FROM counts mine JOIN counts other USING (corpus, method, count)
              WHERE mine.concept <> other.concept
          ),
          names AS (
@@ -42,10 +42,16 @@ def list_lost_words(study: Study, concept: str | None = None) -> pd.DataFrame:
     The words are those of the search's query where it is known, else those that the concepts of one count have in common.
     Empty where the study lacks counts or words to tell by.
     """
+    lost = _list_lost_words(study)
+    return lost if concept is None else lost[lost["concept"] == concept].reset_index(drop=True)
+
+
+@remember(1)
+def _list_lost_words(study: Study) -> pd.DataFrame:
     if not study.has("frequency", "concepts"):
         return pd.DataFrame(columns=["corpus", "method", "concept", "count", "words", "same_as"])
     own = sorted(study.manifest.search)
-    equal = study.query(_EQUAL, own=own, fewest=FEWEST_EQUAL, concept=concept)
+    equal = study.query(_EQUAL, own=own, fewest=FEWEST_EQUAL)
     keys = ["corpus", "method", "concept", "count"]
     lost = (
         equal.sort_values("same_as")
@@ -54,25 +60,23 @@ def list_lost_words(study: Study, concept: str | None = None) -> pd.DataFrame:
         .reset_index()
     )
     lost["words"] = [list(words) for words in lost["words"]]
-    queried = _list_queried(study, own, concept)
+    queried = _list_queried(study, own)
     known = queried.merge(lost[[*keys[:3], "same_as"]], on=keys[:3], how="left")
     known["same_as"] = [names if isinstance(names, list) else [] for names in known["same_as"]]
     rows = pd.concat([known, lost]).drop_duplicates(keys[:3], keep="first")
     return rows.sort_values(keys[:3], ignore_index=True)[[*keys, "words", "same_as"]]
 
 
-def _list_queried(study: Study, own: list[str], concept: str | None) -> pd.DataFrame:
+def _list_queried(study: Study, own: list[str]) -> pd.DataFrame:
     """corpus, method, concept, count, words: the counts whose query is known to differ from the concept's words."""
     if not study.has("queries"):
         return pd.DataFrame(columns=["corpus", "method", "concept", "count", "words"])
     rows = study.query(
         f"""WITH counts AS ({_COUNTS}), asked AS (
-                SELECT method, concept, any_value(words ORDER BY task, label) AS words FROM queries
-                WHERE $concept IS NULL OR concept = $concept GROUP BY method, concept
+                SELECT method, concept, any_value(words ORDER BY task, label) AS words FROM queries GROUP BY method, concept
             ) SELECT corpus, method, concept, count, words FROM counts JOIN asked USING (method, concept)""",
         own=own,
         fewest=0,
-        concept=concept,
     )
     return rows.assign(words=[list(words) for words in rows["words"]])
 

@@ -13,6 +13,7 @@ import pandas as pd
 from backend.errors import EmptySelection
 from backend.manifest import ChosenMethods
 from backend.methods import Method, join_methods
+from backend.remember import remember
 from backend.settings import may_show_urls
 from backend.study import Study, find_build_command
 
@@ -118,6 +119,7 @@ def count_hits(study: Study, concept: str, corpus: str, text_method: str | None 
     return pd.DataFrame(rows, columns=["modality", "method", "hits"])
 
 
+@remember(16)
 def _read_counts(study: Study, concept: str, corpus: str) -> dict[str, int]:
     """method -> samples of a corpus that show a concept, as far as the study says it."""
     if not study.has("frequency"):
@@ -139,10 +141,10 @@ def _count_stored(study: Study, concept: str, search: Search, asked: Sequence[tu
         rising = search.list_thresholds(Method(image).tagger) if image else []
         if (text, stored) not in counted:
             rows = study.query(
-                f"""WITH {_FOUND} SELECT {count_met("score", rising) if image else 0} AS met, count(*) AS hits
+                f"""{_with_found(study, search.corpus, concept)}
+                    SELECT {count_met("score", rising) if image else 0} AS met, count(*) AS hits
                     FROM {"by_text JOIN by_image USING (sample_id)" if text and image else "by_text" if text else "by_image"}
                     GROUP BY met""",
-                corpus=search.corpus,
                 concept=concept,
                 text_method=text,
                 stored=stored,
@@ -165,14 +167,14 @@ def count_met(score: str, rising: Sequence[float], below: int = 0) -> str:
     return f"CASE WHEN {score} >= {as_stored(rising[middle])!r}::FLOAT THEN {upper} ELSE {lower} END"
 
 
-# A concept's hits in a corpus lie side by side, those of a method too.
-_FOUND = """by_text AS (
-    SELECT sample_id FROM hits
-    WHERE corpus = $corpus AND concept = $concept AND modality = 'text' AND method = $text_method
-), by_image AS (
-    SELECT sample_id, score FROM hits
-    WHERE corpus = $corpus AND concept = $concept AND modality = 'image' AND method = $stored
-)"""
+def _with_found(study: Study, corpus: str, concept: str) -> str:
+    """The head of a query for a concept's hits, which lie side by side in a corpus, those of a method too."""
+    hits = study.locate("hits", corpus, concept=concept)
+    return f"""WITH by_text AS (
+        SELECT sample_id FROM {hits} WHERE concept = $concept AND modality = 'text' AND method = $text_method
+    ), by_image AS (
+        SELECT sample_id, score FROM {hits} WHERE concept = $concept AND modality = 'image' AND method = $stored
+    )"""
 
 
 def find_hits(
@@ -197,24 +199,39 @@ def find_hits(
     search = describe_search(study, corpus, "samples", "hits")
     search.check_text(text_method)
     stored, threshold = search.find_stored(image_method)
-    asked = {"corpus": corpus, "concept": concept, "text_method": text_method, "stored": stored}
+    asked = {"concept": concept, "text_method": text_method, "stored": stored}
+    found = _with_found(study, corpus, concept)
     shown = {"limit": limit, "skipped": offset} | ({} if modality == "text" else {"threshold": threshold})
-    many = _read_counts(study, concept, corpus).get(stored, 0) > MANY
+    many = concept in _list_frequent(study, corpus, stored, MANY)
     if modality == "image":
-        page = _find_shown(study, asked, shown, many)
+        page = _find_shown(study, found, asked, shown, many)
     else:
-        page = _find_named(study, modality, asked | shown, many).assign(text=True)
+        page = _find_named(study, found, modality, asked | shown, many).assign(text=True)
     return read_samples(study, corpus, page[["sample_id", "text", "score"]])
 
 
-def _find_shown(study: Study, asked: dict, page: dict, many: bool) -> pd.DataFrame:
+@remember(16)
+def _list_frequent(study: Study, corpus: str, method: str | None, least: int) -> frozenset[str]:
+    """The concepts of which more than `least` samples of a corpus are known to be hit by a method."""
+    if method is None or not study.has("frequency"):
+        return frozenset()
+    rows = study.query(
+        "SELECT DISTINCT concept FROM frequency WHERE corpus = $corpus AND method = $method AND count > $least",
+        corpus=corpus,
+        method=method,
+        least=least,
+    )
+    return frozenset(rows["concept"])
+
+
+def _find_shown(study: Study, found: str, asked: dict, page: dict, many: bool) -> pd.DataFrame:
     """sample_id, score, text: the page of the hits that the image shows."""
-    sql = f"WITH {_FOUND} SELECT sample_id, score, {{}} FROM by_image WHERE {_MEETS} {_PAGE}"
+    text = "FALSE" if many else "sample_id IN (SELECT sample_id FROM by_text)"
+    rows = study.query(f"{found} SELECT sample_id, score, {text} AS text FROM by_image WHERE {_MEETS} {_PAGE}", **asked, **page)
     if not many:
-        return study.query(sql.format("sample_id IN (SELECT sample_id FROM by_text) AS text"), **asked, **page)
-    rows = study.query(sql.format("FALSE AS text"), **asked, **page)
+        return rows
     named = study.query(
-        f"""WITH {_FOUND} SELECT sample_id FROM by_text
+        f"""{found} SELECT sample_id FROM by_text
             WHERE sample_id IN (SELECT unnest(CAST($sample_ids AS BIGINT[])))""",
         **asked,
         sample_ids=rows["sample_id"].tolist(),
@@ -222,12 +239,12 @@ def _find_shown(study: Study, asked: dict, page: dict, many: bool) -> pd.DataFra
     return rows.assign(text=rows["sample_id"].isin(named["sample_id"]))
 
 
-def _find_named(study: Study, modality: str, asked: dict, many: bool) -> pd.DataFrame:
+def _find_named(study: Study, found: str, modality: str, asked: dict, many: bool) -> pd.DataFrame:
     """sample_id, score: the page of the hits that the caption shows, or caption and image both."""
     join, meets = ("JOIN", _MEETS) if modality == "joint" else ("LEFT JOIN", "TRUE")
     if many:
         best = study.query(  # of the best images, one in some has the concept in its caption too
-            f"""WITH {_FOUND}, best AS (
+            f"""{found}, best AS (
                     SELECT sample_id, score FROM by_image WHERE {meets} ORDER BY score DESC, sample_id LIMIT $most
                 )
                 SELECT sample_id, score FROM by_text JOIN best USING (sample_id) {_PAGE}""",
@@ -236,7 +253,7 @@ def _find_named(study: Study, modality: str, asked: dict, many: bool) -> pd.Data
         )
         if len(best) == asked["limit"]:
             return best
-    sql = f"WITH {_FOUND} SELECT sample_id, score FROM by_text {join} by_image USING (sample_id) WHERE {meets} {_PAGE}"
+    sql = f"{found} SELECT sample_id, score FROM by_text {join} by_image USING (sample_id) WHERE {meets} {_PAGE}"
     return study.query(sql, **asked)
 
 
@@ -248,12 +265,12 @@ def read_samples(study: Study, corpus: str, found: pd.DataFrame) -> pd.DataFrame
     """Rows that have a sample_id of a corpus, in their order, with their samples' columns: caption, image, offset, length,
     width, height, url (see `split_urls`), and then the rows' own."""
     rows = study.query(
-        """SELECT sample_id, caption, image, "offset", length, width, height FROM samples
-           WHERE corpus = $corpus AND sample_id IN (SELECT unnest(CAST($sample_ids AS BIGINT[])))""",
-        corpus=corpus,
+        f"""SELECT sample_id, caption, image, "offset", length, width, height FROM {study.locate("samples", corpus)}
+            WHERE sample_id IN (SELECT unnest(CAST($sample_ids AS BIGINT[])))""",
         sample_ids=found["sample_id"].tolist(),
     )
-    return split_urls(found[["sample_id"]].merge(rows, on="sample_id").merge(found, on="sample_id").astype(INTEGERS))
+    own = found.columns.drop("sample_id")
+    return split_urls(found.merge(rows, on="sample_id")[[*rows.columns, *own]].astype(INTEGERS))
 
 
 def draw_images(study: Study, corpus: str, images: int) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -57,6 +57,7 @@ class Study:
         self.folder = Path(folder)
         self.name = self.folder.name
         self.manifest = _read_manifest(self.folder) if manifest is None else Manifest.from_json(manifest)
+        self._ranges: dict[tuple[str, str, str], dict[Path, tuple[str, str] | None]] = {}
 
     @property
     def title(self) -> str:
@@ -64,10 +65,15 @@ class Study:
         return self.manifest.title
 
     @cached_property
-    def _files(self) -> dict[str, list[Path]]:
-        """The files of every table, as they lay there when the study was first asked."""
-        found = {name: list(chain.from_iterable(table_files(self.folder, name).values())) for name in sorted(TABLES)}
+    def _lying(self) -> dict[str, dict[str | None, list[Path]]]:
+        """The files of every table by corpus, as they lay there when the study was first asked."""
+        found = {name: table_files(self.folder, name) for name in sorted(TABLES)}
         return {name: files for name, files in found.items() if files}
+
+    @cached_property
+    def _files(self) -> dict[str, list[Path]]:
+        """The files of every table."""
+        return {name: list(chain.from_iterable(files.values())) for name, files in self._lying.items()}
 
     @cached_property
     def tables(self) -> frozenset[str]:
@@ -84,7 +90,29 @@ class Study:
 
     def list_corpora(self, table: str) -> list[str]:
         """The corpora that a folder table has a file of, sorted."""
-        return list(table_files(self.folder, table))
+        return list(self._lying.get(table, ()))
+
+    def locate(self, table: str, corpus: str, **held: str) -> str:
+        """A corpus's rows of a folder table as SQL has them behind FROM, out of fewer files than its view has.
+
+        held: column=value, of strings: files whose footers say that they hold no row with this value are left out. So DuckDB
+        weighs the row groups of one file, not those of all: 5 µs each, and 100M hits have 1,600. Raises EmptySelection where
+        the table holds nothing of the corpus.
+        """
+        files = lying = self._lying.get(table, {}).get(corpus, [])
+        if not lying:
+            raise EmptySelection(f"Study '{self.name}' holds no {table} of '{corpus}'.")
+        for column, value in held.items():
+            ranges = self._read_ranges(table, corpus, column)
+            files = [path for path in files if ranges[path] is None or ranges[path][0] <= value <= ranges[path][1]]
+        return _read_files(files or lying[:1])  # the rows of one file show that there is none
+
+    def _read_ranges(self, table: str, corpus: str, column: str) -> dict[Path, tuple[str, str] | None]:
+        """The least and the greatest value of a column in each file of a corpus, read once; None where a footer lacks them."""
+        key = table, corpus, column
+        if key not in self._ranges:
+            self._ranges[key] = {path: _read_range(path, column) for path in self._lying[table][corpus]}
+        return self._ranges[key]
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
@@ -99,9 +127,7 @@ class Study:
             for setting in _LOOK_UPS:
                 connection.execute(f"SET GLOBAL {setting}")
             for name, paths in self._files.items():
-                quoted = [str(path).replace("'", "''") for path in paths]
-                files = ", ".join(f"'{path}'" for path in quoted)
-                connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}], hive_partitioning = false)")
+                connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {_read_files(paths)}")
         except duckdb.Error:
             connection.close()
             raise
@@ -189,6 +215,28 @@ def quote_folder(folder: Path) -> str:
     """A folder as a command names it that is run where the program lies."""
     folder = folder.resolve()
     return shlex.quote(str(folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder))
+
+
+def _read_files(paths: Sequence[Path]) -> str:
+    """Parquet files as SQL has them behind FROM."""
+    quoted = [str(path).replace("'", "''") for path in paths]
+    files = ", ".join(f"'{path}'" for path in quoted)
+    return f"read_parquet([{files}], hive_partitioning = false)"
+
+
+def _read_range(path: Path, column: str) -> tuple[str, str] | None:
+    """The least and the greatest value of a column, by a file's footer; None where that cannot say."""
+    try:
+        footer = pq.read_metadata(path)
+    except (pa.ArrowInvalid, OSError):
+        return None  # the query will tell what is wrong with it
+    if not footer.num_rows or column not in footer.schema.names:
+        return None
+    place = footer.schema.names.index(column)
+    told = [footer.row_group(group).column(place).statistics for group in range(footer.num_row_groups)]
+    if not all(one is not None and one.has_min_max for one in told):
+        return None
+    return min(one.min for one in told), max(one.max for one in told)
 
 
 def _tell_fault(path: Path, schema: pa.Schema, message: str) -> str | None:

@@ -180,11 +180,8 @@ def expect_scores(study: Study, corpus: str, method: str, count: int, *, kind: s
     model, low, expected, high (of four concepts in five), extrapolates. Without a row where no such model has scores enough.
     """
     models = study.query("SELECT model FROM models WHERE corpus = $corpus ORDER BY model", corpus=corpus)["model"]
-    remembered = _PEERS.setdefault(study, {})
-    key = (kind, setting, method)
-    if key not in remembered:  # of all models, whatever the name: tens of milliseconds
-        remembered[key] = read_peers(study, kind=kind, setting=setting, method=method)
-    peers, counts, rows = remembered[key], np.array([count], float), []
+    peers = read_peers(study, kind=kind, setting=setting, method=method)
+    counts, rows = np.array([count], float), []
     for model in models:
         if group := peers.get((model, POOLED)):
             low, middle, high = find_band(group, counts)[:, 0]
@@ -276,7 +273,6 @@ def _read_name(name: str) -> list[Needed]:
     return needed
 
 
-_PEERS: WeakKeyDictionary[Study, dict[tuple[str, str, str], dict]] = WeakKeyDictionary()
 _OPENED: WeakKeyDictionary[Study, dict[str, _Terms]] = WeakKeyDictionary()
 
 

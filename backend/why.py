@@ -9,15 +9,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from backend.nouns import lemma, list_forms
+from backend.remember import remember
 from backend.study import Study
 from backend.synonyms import METHOD as SYNONYMS
 from backend.synonyms import explain_names
 from backend.words import TEXT_METHODS, Lexicon, canonical, drop_hint, explain, list_searched, split_words
 
-LOOKED_AT = 20_000  # captions of a corpus in which words and near misses are looked for: a quarter of a second at most
+LOOKED_AT = 20_000  # captions of a corpus in which words and near misses are looked for: 5 ms a word, once they are read
+LACKING = 500  # of them, captions that have all words but one, among which the near misses are
 NEAR_MISSES = 3
 WORD_METHOD = "lemmatized"  # whose counts of single words say which word is rare
 
@@ -137,11 +142,8 @@ def _look_for_words(study: Study, words: Sequence[str], corpus: str) -> dict[str
     """word -> captions that have it, and those looked at; nothing where the study holds no samples of the corpus."""
     if corpus not in study.list_corpora("samples"):
         return {}
-    found = ", ".join(f"count_if(regexp_matches(text, $word{number}))" for number in range(len(words)))
-    patterns = {f"word{number}": _write_pattern(word) for number, word in enumerate(words)}
-    row = study.query(f"{_TEXTS} SELECT count(*), {found} FROM texts", corpus=corpus, most=LOOKED_AT, **patterns).iloc[0]
-    total, *counts = map(int, row)
-    return {word: (count, total) for word, count in zip(words, counts, strict=True)}
+    found = _match_words(study, corpus, tuple(words))
+    return {word: (int(row.sum()), len(row)) for word, row in zip(words, found, strict=True)}
 
 
 def find_near_misses(study: Study, concept: str, corpus: str) -> pd.DataFrame:
@@ -153,24 +155,32 @@ def find_near_misses(study: Study, concept: str, corpus: str) -> pd.DataFrame:
     columns = ["sample_id", "caption", "missing"]
     if len(words) < 2 or corpus not in study.list_corpora("samples"):
         return pd.DataFrame(columns=columns)
-    found = " + ".join(f"CAST(regexp_matches(text, $word{number}) AS INTEGER)" for number in range(len(words)))
-    rows = study.query(
-        f"""{_TEXTS} SELECT sample_id, caption FROM texts WHERE {found} = $fewer ORDER BY sample_id LIMIT 500""",
-        corpus=corpus,
-        most=LOOKED_AT,
-        fewer=len(words) - 1,
-        **{f"word{number}": _write_pattern(word) for number, word in enumerate(words)},
-    )
-    rows["missing"] = [list_missing(caption, concept, WORD_METHOD) for caption in rows["caption"]]
-    rows = rows[[len(missing) == 1 for missing in rows["missing"]]]
-    rows = rows.assign(missing=[missing[0] for missing in rows["missing"]])
+    lacks_one = _match_words(study, corpus, tuple(words)).sum(axis=0) == len(words) - 1
+    rows = _read_texts(study, corpus)[lacks_one].sort_values("sample_id").head(LACKING)
+    missing = [list_missing(caption, concept, WORD_METHOD) for caption in rows["caption"]]
+    rows = rows.assign(missing=[words[0] if len(words) == 1 else None for words in missing]).dropna(subset="missing")
     return rows.groupby("missing", sort=False).head(NEAR_MISSES).reset_index(drop=True)[columns]
 
 
-_TEXTS = """WITH texts AS (
-    SELECT sample_id, caption, strip_accents(lower(caption)) AS text
-    FROM (SELECT sample_id, caption FROM samples WHERE corpus = $corpus LIMIT $most)
-)"""  # the first of its files, which are sorted: no other row of what may be millions is read
+@remember(4)
+def _match_words(study: Study, corpus: str, words: tuple[str, ...]) -> np.ndarray:
+    """Whether a word (row) stands in a caption of `_read_texts` (column) in any form that counts as it."""
+    texts = pa.array(_read_texts(study, corpus)["text"], pa.string())
+    return np.stack([pc.match_substring_regex(texts, _write_pattern(word)).to_numpy(zero_copy_only=False) for word in words])
+
+
+@remember(2)
+def _read_texts(study: Study, corpus: str) -> pd.DataFrame:
+    """sample_id, caption, text (without capitals and accents) of the captions of a corpus that are looked at.
+
+    They are the first of its files, which are sorted: no other row of what may be millions is read.
+    """
+    return study.query(
+        """SELECT sample_id, caption, strip_accents(lower(caption)) AS text
+           FROM (SELECT sample_id, caption FROM samples WHERE corpus = $corpus LIMIT $most)""",
+        corpus=corpus,
+        most=LOOKED_AT,
+    )
 
 
 def _write_pattern(word: str) -> str:

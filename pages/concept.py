@@ -147,7 +147,7 @@ def show_scores(study: Study, concept: str, labels: pd.DataFrame) -> None:
             "Task", tasks, required=True, key="task", on_change=lambda: choose("task", st.session_state["task"])
         )
         rows = rows[rows["task"] == task]
-    scores = expected.expect_each(rows, answer(expected.read_peers, study, **choice), kind)
+    scores = expected.expect_each(rows, expected.read_peers(study, **choice), kind)
     own = scores[scores["expected"].notna()]
     if own.empty:
         st.info(f"No model has its own corpus counted in {escape(Method(method).title)} for this concept.")

@@ -2,10 +2,14 @@
 
 import io
 import tarfile
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from PIL import Image
 
+from backend.schema import TABLES, part_name, parts_path, table_path
 from backend.study import Study
 from tests.tiny_study import count_rows, write_study
 
@@ -84,6 +88,20 @@ def disagreement_rows() -> list[dict]:
         rows.append(told | {"concept": "", "said": True, "score": best})
         rows += [told | {"concept": name, "said": name in said, "score": scored.get(name)} for name in sorted({*said, *shown})]
     return rows
+
+
+def split_file(study: Study, table: str, sizes: Sequence[int], by: str | None = None) -> Study:
+    """The study anew, once the one file of a table's corpus has been made several, of so many rows each, sorted by a column."""
+    path, place = table_path(study.folder, table, "mine"), parts_path(study.folder, table, "mine")
+    rows = pq.read_table(path)
+    rows = rows.sort_by(by) if by else rows
+    assert rows.num_rows == sum(sizes)
+    path.unlink()
+    place.mkdir()
+    starts = accumulate(sizes, initial=0)
+    for number, (start, size) in enumerate(zip(starts, sizes, strict=False)):
+        pq.write_table(rows.slice(start, size), place / part_name(number), **TABLES[table].writing)
+    return Study(study.folder)
 
 
 def build(folder: Path) -> Study:

@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 
 from backend import samples
-from backend.disagreements import count_misaligned
+from backend.disagreements import DISAGREEMENTS, count_misaligned, find_misaligned
 from backend.errors import EmptySelection, MissingTable
 from backend.settings import SHOW_URLS
 from backend.study import Study
+from backend.tables import to_arrow, write_table
 from backend.validation import study_faults
-from tests.searched_study import FAR, build
+from tests.searched_study import FAR, build, split_file
 from tests.tiny_study import count_rows, write_study
 
 
@@ -116,10 +117,25 @@ def test_pages_of_hits_follow_each_other(study):
 def test_hits_of_a_common_concept_are_those_of_any(study, modality, monkeypatch):
     pages = [{"limit": limit, "offset": offset} for limit in (1, 2, 9) for offset in (0, 1)]
     wanted = [find(study, "rose", modality, **page) for page in pages]
-    monkeypatch.setattr(samples, "_read_counts", lambda *asked: {"openclip@0.20": samples.MANY + 1})
+    monkeypatch.setattr(samples, "_list_frequent", lambda *asked: {"rose"})
     for walked in (1, 16):  # where a walk is too short, all are looked at
         monkeypatch.setattr(samples, "WALKED", walked)
         assert [find(study, "rose", modality, **page) for page in pages] == wanted
+
+
+def test_concept_is_common_by_what_the_study_counts(tmp_path, monkeypatch):
+    counted = build(tmp_path / "tiny")
+    counts = pd.DataFrame(count_rows("mine", "openclip@0.20", {"rose": 4, "lily": 3}))
+    write_table(counted.folder, "frequency", to_arrow("frequency", counts))
+    monkeypatch.setattr(samples, "MANY", 3)
+    asked, query = [], Study.query
+    monkeypatch.setattr(Study, "query", lambda self, sql, **keys: asked.append(sql) or query(self, sql, **keys))
+    walks = {}
+    for concept in ("rose", "lily"):
+        asked.clear()
+        find(Study(counted.folder), concept, "joint", limit=1)
+        walks[concept] = any("$most" in sql for sql in asked)
+    assert walks == {"rose": True, "lily": False}
 
 
 @pytest.mark.parametrize("modality", ["text", "image", "joint"])
@@ -245,3 +261,40 @@ def test_urls_are_given_where_the_operator_allows_them(captions_only, monkeypatc
     rows = find_roses(captions_only)
     assert rows["url"].fillna("").tolist() == ["", "https://a.example/1.jpg", ""]
     assert rows["image"].isna().all()
+
+
+# Files
+
+
+SIZES = {"hits": (2, 5, 4, 4, 3), "samples": (2, 1, 3), "disagreements": (4, 6, 3), "misaligned": (3, 2)}
+
+
+@pytest.fixture(scope="module", params=["sorted", "as they came"])
+def in_files(tmp_path_factory, request) -> Study:
+    """The same study with its rows in several files, in their tables' order, whose files are told apart, or in another."""
+    study = build(tmp_path_factory.mktemp("a study's {files}") / "tiny")
+    for table, sizes in SIZES.items():
+        column = "concept" if table in ("hits", "disagreements") else "sample_id"
+        study = split_file(study, table, sizes, column if request.param == "sorted" else None)
+    return study
+
+
+@pytest.mark.parametrize("modality", ["text", "image", "joint"])
+@pytest.mark.parametrize("concept", ["lily", "rose", "aster", "nothing", "zinnia"])
+def test_answers_are_the_same_however_rows_lie_in_files(study, in_files, monkeypatch, modality, concept):
+    assert find(in_files, concept, modality) == find(study, concept, modality)
+    monkeypatch.setattr(samples, "_list_frequent", lambda *asked: {concept})
+    assert find(in_files, concept, modality) == find(study, concept, modality)
+
+
+@pytest.mark.parametrize("concept", ["lily", "rose", "unicorn", None])
+def test_disagreements_are_the_same_however_rows_lie_in_files(study, in_files, concept):
+    for kind in DISAGREEMENTS:
+        found = [find_misaligned(one, "mine", 0.26, kind, concept=concept)["sample_id"].tolist() for one in (in_files, study)]
+        assert found[0] == found[1]
+    pd.testing.assert_frame_equal(*(count_misaligned(one, "mine", 0.26, concept) for one in (in_files, study)))
+
+
+@pytest.mark.parametrize("concept", ["lily", "rose", "unicorn"])
+def test_hits_are_counted_the_same_however_they_lie_in_files(study, in_files, concept):
+    pd.testing.assert_frame_equal(samples.count_hits(in_files, concept, "mine"), samples.count_hits(study, concept, "mine"))

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -9,10 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from backend.errors import EmptySelection, InvalidTable, MissingTable, StudyNotFound
-from backend.schema import SCHEMA_VERSION, TABLES
+from backend.schema import SCHEMA_VERSION, TABLES, part_name, parts_path
 from backend.study import ROOT, Study, find_build_command, list_studies
 from backend.writing import write_manifest
-from tests import tiny_study
+from tests import searched_study, tiny_study
+from tests.searched_study import split_file
 
 ROSE = """SELECT method, count FROM frequency
           WHERE corpus = 'laion400m' AND concept = $concept ORDER BY method"""
@@ -179,6 +181,35 @@ def test_folder_without_a_file_is_no_table(tmp_path):
     (study.folder / "samples").mkdir()
     (study.folder / "samples" / "mine.parquet.part").write_bytes(b"PAR1")
     assert study.tables == frozenset()
+
+
+def list_located(study: Study, **held: str) -> list[str]:
+    """The files of hits out of which rows with these values are read."""
+    rows = study.query(f"SELECT DISTINCT filename FROM {study.locate('hits', 'mine', **held)} ORDER BY filename")
+    return [Path(path).name for path in rows["filename"]]
+
+
+def test_only_files_that_may_hold_a_concept_are_read(tmp_path):
+    sorted_by_concept = split_file(
+        searched_study.build(tmp_path / "tiny"), "hits", (5, 5, 8), "concept"
+    )  # 7 of lily, 11 of rose
+    every = ["00000.parquet", "00001.parquet", "00002.parquet"]
+    assert list_located(sorted_by_concept) == every
+    assert list_located(sorted_by_concept, concept="lily") == every[:2]
+    assert list_located(sorted_by_concept, concept="rose") == every[1:]
+    assert list_located(sorted_by_concept, concept="rose", modality="video") == every[:1]  # in which there is none either
+    with pytest.raises(EmptySelection, match="holds no hits of 'yours'"):
+        sorted_by_concept.locate("hits", "yours")
+
+
+def test_file_whose_footer_does_not_tell_is_read(tmp_path):
+    study = split_file(searched_study.build(tmp_path / "tiny"), "hits", (7, 11), "concept")
+    path = parts_path(study.folder, "hits", "mine") / part_name(0)
+    pq.write_table(pq.read_table(path), path, write_statistics=False)
+    assert list_located(study, concept="rose") == ["00000.parquet", "00001.parquet"]
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InvalidTable, match="00000.parquet is broken or cut short"):
+        list_located(Study(study.folder), concept="rose")
 
 
 def test_study_cannot_be_written_through_a_query(small_study):

@@ -95,3 +95,7 @@ def test_near_misses_lack_a_single_word(study):
     ]
     assert find_near_misses(study, "rose", "web").empty
     assert find_near_misses(study, "red rose", "elsewhere").empty
+
+
+def test_no_caption_that_lacks_a_single_word_is_no_near_miss(study):
+    assert find_near_misses(study, "violet green swallow", "web").empty

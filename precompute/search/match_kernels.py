@@ -1,4 +1,4 @@
-"""The loops of matching and of counting pairs, over sorted hits; compiled by numba where there are many.
+"""The loops of matching, of sorting hits and of counting pairs, over hits as numbers; compiled by numba where there are many.
 
 They are the same functions either way: where few hits are matched, or numba cannot be loaded, Python runs them as they stand.
 """

@@ -134,7 +134,7 @@ def pick_named(models: pd.DataFrame, count: int = NAMED) -> dict[str, str]:
     most and least, then those farthest from all that are named, so that names have room. A model that stands on neither side
     is named where there are no more than `count`.
     """
-    points = models.sort_values(["reference", "tail"], kind="stable").set_index("model")[["reference", "tail"]]
+    points = models.sort_values(["reference", "tail"], kind="stable").set_index("model")[["reference", "tail"]].astype(float)
     upper = points["tail"] > points["tail"].cummax().shift(fill_value=-np.inf)
     lower = points["tail"] < points["tail"][::-1].cummin()[::-1].shift(-1, fill_value=np.inf)
     lower &= points["reference"] < ROOM * points["reference"].max()

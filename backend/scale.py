@@ -1,8 +1,8 @@
 """What a corpus of any size would take: time, memory, disk and money, from what indexing another one took.
 
 Every step is taken to grow in proportion to the samples, and searching to be spread over all cores. Merging is counted as if it
-were not: its jobs are spread too, but how far that carries is not measured. So the hours are an upper bound, and the lower one
-is that of merging spread as evenly as searching.
+were spread no further than in the run that is the measure: its jobs are, but how far that carries is not measured. So the hours
+are an upper bound, and the lower one is that of merging spread as evenly as searching.
 """
 
 import json
@@ -21,7 +21,7 @@ OWN_RUN = ROOT / "data" / "own_run.json"
 SURE = 100_000  # samples of a run below which what any run takes alike weighs much
 PRESETS = {"LAION-400M": 414_080_000, "5 billion pairs": 5_000_000_000}  # pairs
 RECOGNIZING, READING, TEXT, IMAGES = SPREAD = ("recognizing", "reading", "text", "images")
-MERGING, DESCRIBING = ALONE = ("merging", "describing")  # counted as if none of their work were spread
+MERGING, DESCRIBING = ALONE = ("merging", "describing")  # counted as if they were spread no further than in the measured run
 ONCE = "telling languages"  # of so many captions, however many there are
 NAMES = {
     RECOGNIZING: "Recognizing the shards",
@@ -59,7 +59,7 @@ class Measured:
 class Rates:
     """What a sample takes: seconds of a core by `SPREAD`, seconds by the clock by `ALONE`, bytes of disk for the study and for
     what is kept beside it; the bytes of memory of a process that searches and of the one that merges. `once`: seconds that do
-    not grow · `measured`: on how many samples."""
+    not grow · `measured`: on how many samples · `processes`: that merged at the same time."""
 
     core_seconds: Mapping[str, float]
     alone: Mapping[str, float]
@@ -69,6 +69,7 @@ class Rates:
     peak: int
     once: float
     measured: int
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,13 @@ class Fleet:
 
 @dataclass(frozen=True)
 class Bill:
-    """What a corpus takes: seconds by the clock of each step, in order; bytes of memory of a machine, of disk; all machines are
-    paid until the end."""
+    """What a corpus takes: seconds by the clock of each step, in order, and of merging if it were spread over all cores; bytes
+    of memory of a machine, of disk; all machines are paid until the end."""
 
     pairs: int
     fleet: Fleet
     steps: Mapping[str, float]
+    merging_spread: float
     memory: int
     peak: int
     study_bytes: float
@@ -105,13 +107,13 @@ class Bill:
 
     @property
     def alone(self) -> float:
-        """Seconds of the steps that are counted as if one core did them."""
+        """Seconds of the steps that are counted as if more cores did them no quicker."""
         return sum(self.steps[step] for step in (*ALONE, ONCE))
 
     @property
     def least(self) -> float:
         """Seconds by the clock, of all steps, if merging were spread over all cores."""
-        return self.seconds - self.steps[MERGING] * (1 - 1 / self.fleet.all_cores)
+        return self.seconds - self.steps[MERGING] + self.merging_spread
 
     @property
     def core_hours(self) -> float:
@@ -236,7 +238,7 @@ def measure_rates(run: RunEntry, *, images: bool) -> Rates:
         core_seconds[IMAGES] = 0.0
     alone = {step: run.stages.get(step, 0.0) / run.indexed for step in ALONE}
     disk = run.study_bytes / run.indexed, run.kept_bytes / run.indexed
-    return Rates(core_seconds, alone, *disk, run.memory, run.peak, run.stages.get(ONCE, 0.0), run.searched)
+    return Rates(core_seconds, alone, *disk, run.memory, run.peak, run.stages.get(ONCE, 0.0), run.searched, run.processes)
 
 
 def price_corpus(rates: Rates, pairs: int, fleet: Fleet) -> Bill:
@@ -249,4 +251,6 @@ def price_corpus(rates: Rates, pairs: int, fleet: Fleet) -> Bill:
     """
     steps = {step: each * pairs / fleet.all_cores for step, each in rates.core_seconds.items()}
     steps |= {step: each * pairs for step, each in rates.alone.items()} | {ONCE: rates.once}
-    return Bill(pairs, fleet, steps, rates.memory, rates.peak, rates.study_bytes * pairs, rates.kept_bytes * pairs)
+    spread = steps[MERGING] * rates.processes / fleet.all_cores
+    steps[MERGING] = max(steps[MERGING], spread)  # on fewer cores than the measured run had processes
+    return Bill(pairs, fleet, steps, spread, rates.memory, rates.peak, rates.study_bytes * pairs, rates.kept_bytes * pairs)

@@ -54,8 +54,9 @@ def tell_assumptions(measured: Measured) -> str:
         + (escape(small) if run.searched < scale.SURE else "")
         + "\n\nAssumed: every step grows in proportion to the pairs, every core is as fast as the measured ones (a GPU is not "
         "counted, and would look at images many times faster), and the disk and the network keep up with all of them. Merging "
-        "is counted by one core in the table and in the longest time, and spread over all of them in the shortest: its jobs "
-        "are spread, how evenly was not measured. Not counted: fetching the corpus and keeping it."
+        "is counted by no more cores than the measured run had in the table and in the longest time, and spread over all of "
+        "them in the shortest: its jobs are spread, how evenly was not measured. Not counted: fetching the corpus and keeping "
+        "it."
     )
 
 

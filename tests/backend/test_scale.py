@@ -70,6 +70,14 @@ def test_merging_is_not_spread_and_all_machines_are_paid_meanwhile():
     assert (bill.least, bill.alone) == (360.0, 3600.0)  # at best, ten cores share it
 
 
+def test_merging_is_spread_from_as_many_processes_as_were_measured():
+    rates = replace(NOTHING, alone={"merging": 1e-3, "describing": 0.0}, processes=4)
+    bill = price_corpus(rates, 3_600_000, Fleet(10, 2, 1.0))
+    assert (bill.seconds, bill.least) == (3600.0, 720.0)  # four cores' work on twenty
+    few = price_corpus(rates, 3_600_000, Fleet(1, 2, 1.0))
+    assert (few.seconds, few.least) == (7200.0, 7200.0)  # four cores' work on two
+
+
 def test_languages_take_the_same_whatever_the_size():
     rates = replace(NOTHING, once=7.0)
     assert [price_corpus(rates, pairs, Fleet(1, 1, 0.0)).seconds for pairs in (1, 10**9)] == [7.0, 7.0]

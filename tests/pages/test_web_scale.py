@@ -31,7 +31,7 @@ def test_answer_has_time_memory_disk_and_price_of_the_size_asked_for(measured):
     app = open_scale(study="mine", machines="2", cores="8", price="3")
     # (8 / 1800 + 16 / 2000) s of 16 cores a sample, 1.26 / 1800 s alone, and 2.5 s: 611,921 s
     assert answer_of(app) == (
-        "LAION-400M (414,080,000 pairs), captions alone: between **4.8 days** and **7.1 days** on 2 machines of 8 cores, with "
+        "LAION-400M (414,080,000 pairs), captions alone: between **5.0 days** and **7.1 days** on 2 machines of 8 cores, with "
         "**2.4 GB** of memory each and **62.1 GB** of disk together. At 3.00 a machine and hour that costs at most "
         "**1,019.87**."
     )

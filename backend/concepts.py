@@ -4,12 +4,12 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
 from rapidfuzz import fuzz, process
 
+from backend.remember import remember
 from backend.study import Study
 from backend.words import canonical, split_words
 
@@ -49,17 +49,9 @@ class _Names:
     beginnings: list[tuple[str, int]]
 
 
-_NAMES: WeakKeyDictionary[Study, _Names] = WeakKeyDictionary()
-
-
+@remember(1)
 def _names(study: Study) -> _Names:
     study.require("concepts")
-    if study not in _NAMES:
-        _NAMES[study] = _read_names(study)
-    return _NAMES[study]
-
-
-def _read_names(study: Study) -> _Names:
     rows = study.query("SELECT DISTINCT concept, label FROM concepts ORDER BY concept, label")
     concepts = tuple(dict.fromkeys(rows["concept"]))
     known = frozenset(concepts)

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -23,6 +22,7 @@ from backend.bands import find_band, lie_outside
 from backend.cooccurrence import measure_company
 from backend.errors import EmptySelection, InvalidTable, MissingTable
 from backend.expected import POOLED, read_peers
+from backend.remember import remember
 from backend.samples import PAGE, read_samples
 from backend.study import Study, quote_folder
 from backend.words import TEXT_METHODS, Needed, canonical, is_run, list_needed
@@ -273,20 +273,15 @@ def _read_name(name: str) -> list[Needed]:
     return needed
 
 
-_OPENED: WeakKeyDictionary[Study, dict[str, _Terms]] = WeakKeyDictionary()
-
-
+@remember(16)
 def _open_terms(study: Study, corpus: str) -> _Terms:
     """The index of a corpus, opened once for each study. Raises MissingTable without one that belongs to its captions."""
-    opened = _OPENED.setdefault(study, {})
-    if corpus not in opened:
-        again = f"python -m precompute index --study {quote_folder(study.folder)} --corpus {corpus} --shards GLOB --terms all"
-        if corpus not in list_termed_corpora(study):
-            raise MissingTable(f"The captions of '{corpus}' are not indexed for any word, or were before they changed: {again}")
-        try:
-            opened[corpus] = _Terms(terms_path(study.folder, corpus), study.manifest.terms[corpus].captions)
-        except (ValueError, OSError) as error:
-            raise InvalidTable(
-                f"The index of all words of '{corpus}' cannot be opened ({error}). Make it again: {again}"
-            ) from error
-    return opened[corpus]
+    again = f"python -m precompute index --study {quote_folder(study.folder)} --corpus {corpus} --shards GLOB --terms all"
+    if corpus not in list_termed_corpora(study):
+        raise MissingTable(f"The captions of '{corpus}' are not indexed for any word, or were before they changed: {again}")
+    try:
+        return _Terms(terms_path(study.folder, corpus), study.manifest.terms[corpus].captions)
+    except (ValueError, OSError) as error:
+        raise InvalidTable(
+            f"The index of all words of '{corpus}' cannot be opened ({error}). Make it again: {again}"
+        ) from error

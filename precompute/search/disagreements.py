@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from backend.schema import EVERY_CONCEPT, TABLES
 from precompute.search.corpus_files import CorpusFile
+from precompute.search.match import as_nullable
 from precompute.search.match_kernels import choose_loop, merge_keys, sort_hits
 from precompute.search.sorting import ROWS_AT_ONCE
 from precompute.search.spilling import connect_spilling
@@ -45,9 +46,9 @@ def spread_samples(disagreeing: pa.Table, concepts: Sequence[str]) -> pa.Table:
         "sample_id": disagreeing["sample_id"].to_numpy()[whole],
         "said": np.concatenate([np.ones(len(rows), bool), is_said[:found]]),
         "named": has_text[whole],
-        "score": _as_nullable(np.concatenate([best, score[:found]])),
-        "best": _as_nullable(best[whole]),
-        "agreed": _as_nullable(agreed[whole]),
+        "score": as_nullable(np.concatenate([best, score[:found]])),
+        "best": as_nullable(best[whole]),
+        "agreed": as_nullable(agreed[whole]),
     }
     return pa.table(columns).select(SCHEMA.names).cast(SCHEMA)
 
@@ -93,10 +94,6 @@ def _sort_keys(
     """The keys concept * `count` + row of all names in lists, rising, and the scores, if there are any, in their order."""
     keys, sorted_scores = np.empty(len(rows), np.int64), np.empty(len(scores), np.float32)
     found = (np.zeros(size + 2, np.int64), keys, sorted_scores)
-    are_there = choose_loop(sort_hits, len(rows))((concepts, 0), rows, scores, np.ones(len(rows), bool), count, found)
+    are_there = choose_loop(sort_hits, len(rows))(concepts, rows, scores, np.ones(len(rows), bool), count, found)
     assert are_there, "every name is one of the concepts"
     return keys, sorted_scores
-
-
-def _as_nullable(scores: np.ndarray) -> pa.Array:
-    return pa.array(scores, mask=np.isnan(scores))

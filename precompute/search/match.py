@@ -169,8 +169,8 @@ def match_part(part: ShardPart, concepts: Sequence[str], methods: Methods) -> tu
         "text_concepts": text_concepts,
         "image_concepts": image_concepts,
         "image_scores": image_scores,
-        "best": _as_nullable(best[kept]),
-        "agreed": _as_nullable(agreed[kept]),
+        "best": as_nullable(best[kept]),
+        "agreed": as_nullable(agreed[kept]),
     }
     return pa.table(columns), counts
 
@@ -190,10 +190,8 @@ def pair_concepts(text: HitsByRow, image: HitsByRow, shared: np.ndarray, size: i
 def _sort_hits(hits: pa.Table, chosen: np.ndarray, sample_ids: np.ndarray, size: int) -> HitsByRow:
     """The chosen hits of samples, whose ids rise, by their row, and by concept in each."""
     has_scores = "score" in hits.column_names
-    rows, concepts = _own(hits["sample_id"]), _own(hits["concept"])
+    rows, concepts = find_rows(sample_ids, hits["sample_id"].to_numpy()), _own(hits["concept"])
     scores = _own(hits["score"]) if has_scores else np.empty(0, np.float32)
-    first = sample_ids[0] if _are_whole(sample_ids) else 0
-    rows = rows if _are_whole(sample_ids) else np.searchsorted(sample_ids, rows)
     if (concepts[1:] < concepts[:-1]).any():  # those of several layers stand one after the other
         order = np.argsort(concepts, kind="stable")
         rows, concepts, chosen = rows[order], concepts[order], chosen[order]
@@ -202,19 +200,15 @@ def _sort_hits(hits: pa.Table, chosen: np.ndarray, sample_ids: np.ndarray, size:
     bounds, keys = np.zeros(len(sample_ids) + 2, np.int64), np.empty(count, np.int64)
     sorted_scores = np.empty(count if has_scores else 0, np.float32)
     sort = choose_loop(sort_hits, len(rows))
-    are_there = sort((rows, first), concepts, scores, chosen, size, (bounds, keys, sorted_scores))
+    are_there = sort(rows, concepts, scores, chosen, size, (bounds, keys, sorted_scores))
     assert are_there, "a part has the samples of its hits"
     return HitsByRow(bounds[:-1], keys, sorted_scores, has_scores)
 
 
 def find_rows(sample_ids: np.ndarray, found: np.ndarray) -> np.ndarray:
     """The rows of some samples among samples whose ids rise, int64."""
-    return found - sample_ids[0] if _are_whole(sample_ids) else np.searchsorted(sample_ids, found)
-
-
-def _are_whole(sample_ids: np.ndarray) -> bool:
-    """Whether rising ids leave none out."""
-    return len(sample_ids) > 0 and int(sample_ids[-1] - sample_ids[0]) == len(sample_ids) - 1
+    is_whole = len(sample_ids) > 0 and int(sample_ids[-1] - sample_ids[0]) == len(sample_ids) - 1
+    return found - sample_ids[0] if is_whole else np.searchsorted(sample_ids, found)
 
 
 def _own(column: pa.ChunkedArray) -> np.ndarray:
@@ -233,7 +227,8 @@ def _list_hits(hits: HitsByRow, kept: np.ndarray, names: pa.Array) -> list[pa.Li
     return [pa.ListArray.from_arrays(pa.array(offsets), each) for each in values]
 
 
-def _as_nullable(scores: np.ndarray) -> pa.Array:
+def as_nullable(scores: np.ndarray) -> pa.Array:
+    """Scores, of which one that is no finite number is null."""
     return pa.array(scores, pa.float32(), mask=~np.isfinite(scores))
 
 

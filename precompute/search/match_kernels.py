@@ -27,26 +27,25 @@ def _compile(loop: Callable) -> Callable:
     return compile_kernel(loop)
 
 
-def sort_hits(samples, concepts, scores, chosen, size, found):
+def sort_hits(rows, concepts, scores, chosen, size, found):
     """Sorts the chosen hits by row, those of one row as they come; whether all rows are there.
 
-    `samples`: (ids, first), each hit's sample and that of row 0 · `size`: above every concept · `found`: (bounds, keys,
+    `rows`: each hit's · `size`: above every concept · `found`: (bounds, keys,
     sorted_scores), of which bounds are zeros, two more than there are rows. Written are the keys, row * `size` + concept; the
     scores, where there are any; and to bounds where each row's hits begin, and behind these where the last ones end.
     """
-    ids, first = samples
     bounds, keys, sorted_scores = found
-    for place in range(len(ids)):
+    for place in range(len(rows)):
         if chosen[place]:
-            row = ids[place] - first
+            row = rows[place]
             if row < 0 or row + 2 >= len(bounds):
                 return False
             bounds[row + 2] += 1
     for row in range(2, len(bounds)):
         bounds[row] += bounds[row - 1]
-    for place in range(len(ids)):
+    for place in range(len(rows)):
         if chosen[place]:
-            row = ids[place] - first
+            row = rows[place]
             to = bounds[row + 1]
             bounds[row + 1] = to + 1
             keys[to] = row * size + concepts[place]

@@ -30,6 +30,7 @@ from precompute.search.disagreements import count_spread, sort_disagreements, sp
 from precompute.search.given import GivenHits, join_places
 from precompute.search.match import Counts, ShardPart, match_part
 from precompute.search.placed import Given, Merge, Placed, read_image, read_text, shift_ids
+from precompute.search.ranges import split_ranges
 from precompute.search.repeats import count_different, count_shares, find_repeats, mark_repeats, mark_unknown
 from precompute.search.sorting import open_sort
 
@@ -88,13 +89,7 @@ def split_concepts(stored: Sequence[int], most: int | None = None) -> list[tuple
     >>> split_concepts([5_000_000, 3_000_000, 1, 9_000_000, 0])
     [(0, 2), (2, 3), (3, 4), (4, 5)]
     """
-    most, ranges, start, held = most or RANGE_HITS, [], 0, 0
-    for concept, hits in enumerate(stored):
-        if concept > start and held + hits > most:
-            ranges.append((start, concept))
-            start, held = concept, 0
-        held += hits
-    return [*ranges, (start, len(stored))]
+    return split_ranges(stored, most or RANGE_HITS)
 
 
 def _find_repeats(merge: Merge, placed: Sequence[Placed], workers: Workers) -> None:

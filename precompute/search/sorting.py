@@ -14,7 +14,7 @@ from precompute.search.match import Methods
 from precompute.search.match_kernels import choose_loop, spread_hits
 from precompute.search.ranges import expand_ranges
 from precompute.search.spilling import connect_spilling
-from precompute.search.text import METHODS, has_method
+from precompute.search.text import METHODS, count_hits, has_method
 
 HELD_HITS = 1 << 24  # that are sorted in memory; more go to disk, as they come
 ROWS_AT_ONCE = 1 << 17
@@ -77,9 +77,11 @@ class UnsortedHits:
         image = image.take(pa.array(best_first))
         shown, named, sets = (column.to_numpy() for column in (image["concept"], text["concept"], text["methods"]))
         first, last = (edge(np.concatenate([shown, named])) for edge in (np.min, np.max))
-        counts = [np.bincount(shown - first, minlength=last - first + 1)] * len(methods.image[:1])
-        counts += [np.bincount(named[has_method(sets, way)] - first, minlength=last - first + 1) for way in methods.text]
-        counts = np.stack(counts, axis=1)  # (concepts, ways)
+        size = int(last - first) + 1
+        of_image = [np.bincount(shown - first, minlength=size)] * len(methods.image[:1])
+        counts = np.stack(
+            [*of_image, *count_hits(named - first, sets, size, methods.text).values()], axis=1
+        )  # (concepts, ways)
         ends = (counts.cumsum() - counts.ravel()).reshape(counts.shape)
         ids, scores = np.empty(counts.sum(), np.int64), np.zeros(counts.sum(), np.float32)
         if methods.image:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from precompute.search.ranges import expand_ranges
+from precompute.search.ranges import expand_ranges, split_ranges
 from precompute.search.text.reference import Captions, search_plainly
 from precompute.search.text.search import choose_engine, find_fault, split_captions
 from precompute.search.text.vocabulary import Vocabulary
@@ -77,13 +77,7 @@ class HitRuns:
 
     def split(self) -> list[tuple[int, int]]:
         """Ranges of concepts (from, to), in order, that have at most `HITS_AT_ONCE` hits, or are one concept."""
-        ranges, start, held = [], 0, 0
-        for concept, hits in enumerate(self.counts.tolist()):
-            if concept > start and held + hits > HITS_AT_ONCE:
-                ranges.append((start, concept))
-                start, held = concept, 0
-            held += hits
-        return [*ranges, (start, len(self.counts))]
+        return split_ranges(self.counts.tolist(), HITS_AT_ONCE)
 
     def merge(self, start: int, stop: int) -> Iterator[MergedHits]:
         """The hits of the concepts from `start` to before `stop`."""

@@ -13,36 +13,25 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
 from backend.manifest import RunEntry
 from backend.scale import OWN_RUN, Fleet, measure_rates, price_corpus
 from backend.study import ROOT, Study
-from benchmarks.text_search import BATCH, read_captions, read_concepts
+from benchmarks.text_search import read_captions, read_concepts, write_corpus
 
 TITLE = "the program's own benchmark (halves of real captions, joined by lot)"
 
 
-def write_corpus(path: Path, distinct: list[str], count: int) -> None:
-    """A Parquet file of so many captions."""
-    chance, words = np.random.default_rng(0), [caption.split() for caption in distinct]
-    firsts, seconds = (
-        pa.array([" ".join(part) for part in parts])
-        for parts in ([one[: len(one) // 2] for one in words], [one[len(one) // 2 :] for one in words])
-    )
-    with pq.ParquetWriter(path, pa.schema([("caption", pa.string())]), compression="zstd") as writer:
-        for start in range(0, count, BATCH):
-            size = min(BATCH, count - start)
-            halves = [half.take(pa.array(chance.integers(0, len(half), size))) for half in (firsts, seconds)]
-            writer.write_table(pa.table({"caption": pc.utf8_trim_whitespace(pc.binary_join_element_wise(*halves, " "))}))
+def halve(captions: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The first and the second halves of captions, by their words."""
+    words = [caption.split() for caption in captions]
+    return [" ".join(one[: len(one) // 2]) for one in words], [" ".join(one[len(one) // 2 :]) for one in words]
 
 
 def run_step(*arguments: object) -> None:
@@ -57,7 +46,7 @@ def index_captions(folder: Path, captions: int, processes: int) -> RunEntry:
     """Indexes so many captions in a study of its own; what the manifest says of it."""
     names, shard, study = folder / "names.txt", folder / "captions.parquet", folder / "study"
     names.write_text("".join(f"{name}\n" for name in read_concepts()), encoding="utf-8")
-    write_corpus(shard, read_captions(), captions)
+    write_corpus(shard, halve(read_captions()), captions)
     run_step("concepts", "--study", study, "--task", f"names={names}")
     run_step("index", "--study", study, "--corpus", "web", "--shards", shard, "--processes", processes, "--no-keep")
     (run,) = Study(study).manifest.runs["web"]

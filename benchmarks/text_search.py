@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
@@ -81,13 +82,14 @@ def read_captions() -> list[str]:
     return sorted(captions - {""})
 
 
-def write_corpus(path: Path, distinct: list[str], count: int) -> None:
-    """A Parquet file of so many captions, drawn by lot."""
-    chance, column = np.random.default_rng(0), pa.array(distinct, pa.string())
+def write_corpus(path: Path, pools: Sequence[Sequence[str]], count: int) -> None:
+    """A Parquet file of so many captions, each a text of every pool, drawn by lot, one behind the other."""
+    chance, columns = np.random.default_rng(0), [pa.array(pool, pa.string()) for pool in pools]
     with pq.ParquetWriter(path, pa.schema([("caption", pa.string())]), compression="zstd") as writer:
         for start in range(0, count, BATCH):
-            drawn = chance.integers(0, len(column), min(BATCH, count - start))
-            writer.write_table(pa.table({"caption": column.take(pa.array(drawn))}))
+            size = min(BATCH, count - start)
+            drawn = [column.take(pa.array(chance.integers(0, len(column), size))) for column in columns]
+            writer.write_table(pa.table({"caption": pc.binary_join_element_wise(*drawn, " ")}))
 
 
 def read_concepts() -> list[str]:
@@ -269,7 +271,7 @@ def main(arguments: list[str] | None = None) -> None:
         distinct = read_captions()
         for count in given.captions:
             path = Path(folder) / f"{count}.parquet"
-            write_corpus(path, distinct, count)
+            write_corpus(path, [distinct], count)
             runs: dict[str, list[Run]] = {name: [] for name in names}
             for _ in range(given.runs):
                 for name in names:
